@@ -1,0 +1,11 @@
+# The verbs of ./breakwater under make's name: `make` lists them.
+.DEFAULT_GOAL := list
+VERBS := up down status logs tour check test test-all bench
+
+.PHONY: list $(VERBS)
+
+list:
+	@./breakwater help
+
+$(VERBS):
+	@./breakwater $@
