@@ -1,0 +1,305 @@
+"""What several parts may know of principals and projects: named queries on the read-only schema `directory`.
+
+They take a plain psycopg connection, because the token mount asks one of them for every token; `plain(session)`
+gives the connection under a Session. Nothing here writes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, Self
+
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from shared.auth.principals import Principal, PrincipalKind, RobotGrant
+from shared.auth.roles import EVERYTHING, PUBLIC, Permission, Role, permissions_of
+from shared.db import unavailable_when_down
+
+Connection = psycopg.Connection[Any]
+Source = Connection | psycopg.Cursor[Any]
+"""What can be asked: a connection, or one of its cursors, which a hot path keeps. Rows come as tuples."""
+Lender = Callable[[], AbstractContextManager[Connection]]
+"""Lends a connection in autocommit mode for a moment. Raises Unavailable where the database does not answer."""
+
+ROBOT_PREFIX: Final = "robot$"
+"""The default of the configuration key `robot_name_prefix`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """A person's account, as far as login and rights need it."""
+
+    id: int
+    name: str
+    source: str
+    """`database` or `ldap`."""
+    is_admin: bool
+    disabled: bool
+    credential_version: int
+    password_hash: str | None = field(default=None, repr=False)
+
+    @property
+    def principal(self) -> Principal:
+        """The account as somebody who acts."""
+        return Principal(
+            kind=PrincipalKind.USER,
+            id=self.id,
+            name=self.name,
+            is_admin=self.is_admin,
+            credential_version=self.credential_version,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Robot:
+    """A robot account, as far as login and rights need it."""
+
+    id: int
+    name: str
+    """As stored, without the prefix: `library+ci`, or a plain word at system level."""
+    project_id: int | None
+    grants: tuple[RobotGrant, ...]
+    expires_at: datetime | None
+    disabled: bool
+    credential_version: int
+    secret_hash: str = field(default="", repr=False)
+
+    def principal(self, prefix: str = ROBOT_PREFIX) -> Principal:
+        """The account as somebody who acts, under its full name."""
+        return Principal(
+            kind=PrincipalKind.ROBOT,
+            id=self.id,
+            name=prefix + self.name,
+            credential_version=self.credential_version,
+            robot_grants=self.grants,
+        )
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether the account may act at this time."""
+        return not self.disabled and not self.is_expired(now)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the account's time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectRights:
+    """What a project is to one principal."""
+
+    name: str
+    project_id: int | None = None
+    public: bool = False
+    roles: frozenset[Role] = frozenset()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a project; a deleted one counts as none."""
+        return self.project_id is not None
+
+    @classmethod
+    def absent(cls, name: str) -> Self:
+        """A project that does not exist."""
+        return cls(name=name)
+
+
+_USER: Final = """
+    SELECT id, username, source, sysadmin, disabled, credential_version, password_hash
+    FROM directory.users WHERE username_key = lower(%s)
+"""
+_USER_BY_ID: Final = """
+    SELECT id, username, source, sysadmin, disabled, credential_version, password_hash
+    FROM directory.users WHERE id = %s
+"""
+# {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
+_USER_WITH_RIGHTS: Final = """
+    SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
+           p.name, p.id, p.public, m.role_id
+    FROM directory.users u
+    LEFT JOIN directory.projects p ON p.name IN ({names})
+    LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = u.id
+    WHERE u.id = %s
+"""
+# a robot account of a deleted project is gone with it, whatever project bears that name now
+_ROBOT: Final = """
+    SELECT r.id, r.name, r.project_id, r.permissions, r.expires_at, r.disabled, r.credential_version, r.secret_hash
+    FROM directory.robots r LEFT JOIN directory.projects home ON home.id = r.project_id
+    WHERE r.name = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
+"""
+_ROBOT_WITH_RIGHTS: Final = """
+    SELECT r.id, r.name, r.project_id, r.permissions, r.expires_at, r.disabled, r.credential_version, '',
+           p.name, p.id, p.public, NULL
+    FROM directory.robots r
+    LEFT JOIN directory.projects home ON home.id = r.project_id
+    LEFT JOIN directory.projects p ON p.name IN ({names})
+    WHERE r.id = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
+"""
+_PROJECTS: Final = "SELECT name, id, public, NULL FROM directory.projects WHERE name IN ({names})"
+_PROJECTS_OF_USER: Final = """
+    SELECT p.name, p.id, p.public, m.role_id
+    FROM directory.projects p LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = %s
+    WHERE p.name IN ({names})
+"""
+_CONFIGURATION: Final = "SELECT key, value FROM directory.configuration WHERE key = ANY (%s)"
+
+
+def plain(session: Session) -> Connection:
+    """The psycopg connection under a Session: queries on it run in the Session's transaction."""
+    return _driver(session.connection().connection.driver_connection)
+
+
+def lender(engine: Engine) -> Lender:
+    """Lends connections out of an engine's pool."""
+    autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def lend() -> Iterator[Connection]:
+        with unavailable_when_down(), autocommit.connect() as connection:
+            yield _driver(connection.connection.driver_connection)
+
+    return lend
+
+
+def _driver(connection: object) -> Connection:
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError("the engine does not speak through psycopg")
+    return connection
+
+
+def find_user(source: Source, name: str) -> User | None:
+    """The account of this name, in whatever case it is written; None where there is none, or a deleted one."""
+    rows = _rows(source, _USER, (name,))
+    return _user(rows[0]) if rows else None
+
+
+def find_user_by_id(source: Source, user_id: int) -> User | None:
+    """The account with this number; None where there is none, or a deleted one."""
+    rows = _rows(source, _USER_BY_ID, (user_id,))
+    return _user(rows[0]) if rows else None
+
+
+def find_robot(source: Source, name: str) -> Robot | None:
+    """The robot account of this stored name (without prefix)."""
+    rows = _rows(source, _ROBOT, (name,))
+    return _robot(rows[0]) if rows else None
+
+
+def user_with_rights(
+    source: Source, user_id: int, projects: Sequence[str]
+) -> tuple[User, dict[str, ProjectRights]] | None:
+    """An account's present state and its rights in some projects, by one query; no password hash comes with it."""
+    rows = _rows(source, _naming(_USER_WITH_RIGHTS, len(projects)), (*(projects or ("",)), user_id))
+    if not rows:
+        return None
+    return _user(rows[0]), _rights((row[7:] for row in rows), projects)
+
+
+def robot_with_rights(
+    source: Source, robot_id: int, projects: Sequence[str]
+) -> tuple[Robot, dict[str, ProjectRights]] | None:
+    """A robot account's present state and the state of some projects, by one query; no hash comes with it."""
+    rows = _rows(source, _naming(_ROBOT_WITH_RIGHTS, len(projects)), (*(projects or ("",)), robot_id))
+    if not rows:
+        return None
+    return _robot(rows[0]), _rights((row[8:] for row in rows), projects)
+
+
+def project_rights(source: Source, principal: Principal, projects: Sequence[str]) -> dict[str, ProjectRights]:
+    """What each of the named projects is to a principal; a project that does not exist is in the answer too."""
+    if not projects:
+        return {}
+    if principal.kind is PrincipalKind.USER:
+        rows = _rows(source, _naming(_PROJECTS_OF_USER, len(projects)), (principal.id, *projects))
+    else:
+        rows = _rows(source, _naming(_PROJECTS, len(projects)), tuple(projects))
+    return _rights(rows, projects)
+
+
+def effective_permissions(principal: Principal, rights: ProjectRights) -> frozenset[Permission]:
+    """What a principal may do in a project: nothing in one that does not exist."""
+    if not rights.exists:
+        return frozenset()
+    if principal.is_admin:
+        return EVERYTHING
+    if principal.kind is PrincipalKind.ROBOT:
+        granted = (grant.permissions for grant in principal.robot_grants if grant.covers(rights.name))
+        return frozenset().union(*granted, PUBLIC if rights.public else ())
+    return permissions_of(rights.roles, public=rights.public)
+
+
+def configuration(source: Source, keys: Sequence[str]) -> dict[str, object]:
+    """The configured values of some keys; one that was never set is not in the answer."""
+    return dict(_rows(source, _CONFIGURATION, (list(keys),)))  # a tuple would be sent as a row, not as an array
+
+
+def robot_grants(stored: object) -> tuple[RobotGrant, ...]:
+    """A robot account's rights as they are stored: `[{namespace, access: [{resource, action}]}]`.
+
+    An entry of another form grants nothing, and so does one whose effect is not to allow.
+    """
+    entries = stored if isinstance(stored, list) else []
+    return tuple(
+        RobotGrant(namespace=str(entry.get("namespace", "")), permissions=_access(entry.get("access")))
+        for entry in entries
+        if isinstance(entry, Mapping)
+    )
+
+
+def _access(stored: object) -> frozenset[Permission]:
+    entries = stored if isinstance(stored, list) else []
+    return frozenset(
+        (str(entry.get("resource", "")), str(entry.get("action", "")))
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("effect") in {None, "", "allow"}
+    )
+
+
+def _rows(source: Source, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+    return source.execute(query, arguments).fetchall()
+
+
+@cache
+def _naming(query: str, number: int) -> str:
+    """The query for so many names, at least one: without any it asks for the empty one, which no project has."""
+    return query.format(names=", ".join(["%s"] * max(number, 1)))
+
+
+def _user(row: tuple[Any, ...]) -> User:
+    return User(
+        id=row[0],
+        name=row[1],
+        source=row[2],
+        is_admin=row[3],
+        disabled=row[4],
+        credential_version=row[5],
+        password_hash=row[6],
+    )
+
+
+def _robot(row: tuple[Any, ...]) -> Robot:
+    return Robot(
+        id=row[0],
+        name=row[1],
+        project_id=row[2],
+        grants=robot_grants(row[3]),
+        expires_at=row[4],
+        disabled=row[5],
+        credential_version=row[6],
+        secret_hash=row[7],
+    )
+
+
+def _rights(rows: Iterable[tuple[Any, ...]], projects: Sequence[str]) -> dict[str, ProjectRights]:
+    rights = {name: ProjectRights.absent(name) for name in projects}
+    for name, project_id, public, role_id in rows:
+        if name is None:
+            continue
+        roles = rights[name].roles
+        if role_id is not None:
+            roles |= {Role(role_id)}
+        rights[name] = ProjectRights(name=name, project_id=project_id, public=public, roles=roles)
+    return rights

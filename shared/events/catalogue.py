@@ -1,0 +1,51 @@
+"""Every event definition by its type string: the one list that the envelope, the docs and the tests read."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from shared.events.definitions import (
+    artifact,
+    audit,
+    configuration,
+    member,
+    project,
+    refresh_token,
+    repository,
+    robot,
+    signing_key,
+    tag,
+    user,
+)
+from shared.events.event import Event
+
+DEFINITIONS: Final[tuple[type[Event], ...]] = (
+    artifact.ArtifactPushed,
+    artifact.ArtifactPulled,
+    artifact.ArtifactDeleted,
+    tag.TagCreated,
+    tag.TagDeleted,
+    repository.RepositoryUpdated,
+    repository.RepositoryDeleted,
+    project.ProjectCreated,
+    project.ProjectUpdated,
+    project.ProjectDeleted,
+    member.MemberCreated,
+    member.MemberUpdated,
+    member.MemberDeleted,
+    robot.RobotCreated,
+    robot.RobotUpdated,
+    robot.RobotDeleted,
+    user.UserCreated,
+    user.UserUpdated,
+    user.UserDeleted,
+    user.UserPasswordChanged,
+    user.UserLoggedIn,
+    user.UserLoginFailed,
+    refresh_token.RefreshTokenRevoked,
+    configuration.ConfigurationUpdated,
+    signing_key.SigningKeyRotated,
+    audit.AuditPurged,
+)
+
+BY_TYPE: Final[Mapping[str, type[Event]]] = MappingProxyType({each.type: each for each in DEFINITIONS})

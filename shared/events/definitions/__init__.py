@@ -1,0 +1,1 @@
+"""Every event there is, a module for each noun."""

@@ -1,0 +1,1 @@
+"""RabbitMQ as Breakwater uses it: one topology, publishing with confirms, one consumer for nameko."""

@@ -1,0 +1,259 @@
+"""The one consumer extension for nameko: `@consume(queue="audit", batch=100)`.
+
+The method is given a list of envelopes and commits their effects; only then are they acknowledged. What fails is tried
+one by one to find the culprit, then later, then put among the dead letters. It declares nothing on the broker.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from itertools import islice
+from time import monotonic
+from typing import Any, Final, TypeVar
+
+import eventlet
+import eventlet.event
+from nameko.extensions import Entrypoint
+
+from shared import logging
+from shared.events.envelope import Envelope, decode
+from shared.messaging.connection import BROKER_ERRORS, HEARTBEAT_SECONDS, Backoff, connected, drain
+from shared.messaging.dependencies import settings_of
+from shared.messaging.outage import is_outage
+from shared.messaging.publish import NotPublished, Outgoing, Publisher
+from shared.messaging.settling import Delivery, after_failure, dead_letter, reason
+from shared.messaging.topology import consumer_of
+
+WINDOW_SECONDS: Final = 0.005
+"""The relay publishes in bursts: what belongs to one arrives within milliseconds."""
+IDLE_SECONDS: Final = 1.0
+PREFETCH_BATCHES: Final = 3
+PATIENCE: Final = 3
+"""Pauses of a batch before its events are tried one by one: is it the database, or is it one event?"""
+PROBES: Final = 3
+"""Events tried by themselves without a success before the batch is put off again."""
+STOP_SECONDS: Final = 20
+
+Service = TypeVar("Service")
+_Pair = tuple[Delivery, Envelope]
+
+
+class _Stopped(Exception):
+    """The process is to end while a batch waits for the database; the broker will deliver it again."""
+
+
+class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
+    """Feeds a service's method with batches from one queue, one batch at a time, in the queue's order."""
+
+    def __init__(self, *, queue: str, batch: int = 100, window: float = WINDOW_SECONDS, **options: object) -> None:
+        consumer = consumer_of(queue)
+        if consumer is None:
+            raise ValueError(f"no queue {queue!r} is catalogued in shared.messaging.topology")
+        self._consumer = consumer
+        self._batch = batch
+        self._window = window
+        self._waiting: deque[Delivery] = deque()
+        self._stopping = eventlet.event.Event()
+        self._busy = False
+        self._thread: Any = None
+        self._log = logging.get(queue=queue)
+        super().__init__(expected_exceptions=(Exception,), **options)
+
+    def start(self) -> None:
+        """Begin to consume; a broker that is away does not hold the service up."""
+        self._thread = self.container.spawn_managed_thread(self._run, identifier=f"consume {self._consumer.queue}")
+
+    def stop(self) -> None:
+        """Finish the batch at hand, then end; what was prefetched goes back to the queue."""
+        if not self._stopping.ready():
+            self._stopping.send()
+        if self._busy:
+            with eventlet.Timeout(STOP_SECONDS, exception=False):
+                self._thread.wait()
+        self._thread.kill()
+
+    def kill(self) -> None:
+        """End now: what is not acknowledged will be delivered again."""
+        if self._thread is not None:
+            self._thread.kill()
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.ready():
+            try:
+                with connected(settings_of(self.container)) as connection:
+                    self._consume(connection, backoff)
+            except _Stopped:
+                return
+            except (NotPublished, *BROKER_ERRORS) as error:
+                self._busy = False
+                seconds = backoff.next()
+                self._log.warning("broker_lost", error=str(error) or type(error).__name__, retry_in=round(seconds, 2))
+                self._pause(seconds)
+
+    def _consume(self, connection: Any, backoff: Backoff) -> None:  # noqa: ANN401 - py-amqp has no types
+        self._waiting.clear()
+        channel = connection.channel()
+        channel.auto_decode = False
+        channel.basic_qos(0, self._batch * PREFETCH_BATCHES, a_global=False)
+        channel.basic_consume(self._consumer.queue, callback=lambda message: self._waiting.append(Delivery.of(message)))
+        publisher = Publisher(connection)
+        beats = eventlet.spawn(_beat, connection)
+        backoff.reset()
+        self._log.info("consuming", batch=self._batch)
+        try:
+            while not self._stopping.ready():
+                batch = self._gather(connection)
+                if batch:
+                    self._busy = True
+                    publisher.publish(self._settle(batch, connection))
+                    channel.basic_ack(batch[-1].tag, multiple=True)
+                    self._busy = False
+                    drain(connection, 0)  # a long batch leaves the broker's heartbeats unread
+                connection.heartbeat_tick()
+        finally:
+            beats.kill()
+
+    def _gather(self, connection: Any) -> list[Delivery]:  # noqa: ANN401 - py-amqp has no types
+        """Up to a batch: what there is, and what comes within the window after the first."""
+        if not self._waiting:
+            drain(connection, IDLE_SECONDS)
+        deadline = monotonic() + self._window
+        while 0 < len(self._waiting) < self._batch and (left := deadline - monotonic()) > 0:
+            drain(connection, left)
+        return self._take(self._batch)
+
+    def _take(self, most: int) -> list[Delivery]:
+        taken = list(islice(self._waiting, most))
+        for _ in taken:
+            self._waiting.popleft()
+        return taken
+
+    def _settle(self, batch: list[Delivery], connection: Any) -> list[Outgoing]:  # noqa: ANN401 - py-amqp has no types
+        """Have every event's effect committed; returns what is to be published about those that failed.
+
+        The batch grows, up to its limit, while the database is away.
+        """
+        outgoing: list[Outgoing] = []
+        pending = self._readable(batch, outgoing)
+        pauses = Backoff()
+        while pending:
+            error = self._attempt(pending)
+            if error is None:
+                break
+            if is_outage(error) and (pauses.count < PATIENCE or len(pending) == 1):
+                self._wait_out(error, pauses)
+                more = self._more(connection, self._batch - len(batch))
+                batch.extend(more)
+                pending += self._readable(more, outgoing)
+            elif len(pending) == 1:
+                outgoing.append(self._failed(pending[0], error))
+                break
+            else:
+                pending = self._one_by_one(pending, outgoing)
+                if pending:
+                    self._wait_out(error, pauses)
+        return outgoing
+
+    def _one_by_one(self, pairs: list[_Pair], outgoing: list[Outgoing]) -> list[_Pair]:
+        """Try each event by itself; returns those that are still pending, because nothing succeeds.
+
+        Where one succeeds, what is away for another is that event's own trouble. Those that were tried come last.
+        """
+        outages: list[tuple[_Pair, Exception]] = []
+        succeeded = 0
+        for place, pair in enumerate(pairs, start=1):
+            error = self._attempt([pair])
+            if error is None:
+                succeeded += 1
+            elif is_outage(error):
+                outages.append((pair, error))
+            else:
+                outgoing.append(self._failed(pair, error))
+            if not succeeded and len(outages) == PROBES:
+                return [*pairs[place:], *(tried for tried, _ in outages)]
+        if not succeeded:
+            return [pair for pair, _ in outages]
+        outgoing.extend(self._failed(pair, error) for pair, error in outages)
+        return []
+
+    def _readable(self, batch: Iterable[Delivery], outgoing: list[Outgoing]) -> list[_Pair]:
+        pairs: list[_Pair] = []
+        for delivery in batch:
+            try:
+                pairs.append((delivery, decode(delivery.body)))
+            except Exception as error:  # noqa: BLE001 - an event that crashed us here would come again for ever
+                self._log.error("event_unreadable", reason=reason(error)[1], routing_key=delivery.routing_key)
+                outgoing.append(dead_letter(self._consumer, delivery, error, now=datetime.now(UTC)))
+        return pairs
+
+    def _failed(self, pair: _Pair, error: Exception) -> Outgoing:
+        delivery, envelope = pair
+        code, sentence = reason(error)
+        outgoing = after_failure(self._consumer, delivery, error, now=datetime.now(UTC))
+        self._log.error(
+            "event_failed",
+            event_id=str(envelope.id),
+            type=envelope.event.type,
+            request_id=envelope.request_id,
+            attempts=delivery.attempts + 1,
+            sent_to=outgoing.routing_key or outgoing.exchange,
+            code=code,
+            reason=sentence,
+            exc_info=error,
+        )
+        return outgoing
+
+    def _attempt(self, pairs: list[_Pair]) -> Exception | None:
+        """Run the service's method in a nameko worker; returns what it raised."""
+        done = eventlet.event.Event()
+
+        def finished(_context: object, result: object, exc_info: Any) -> tuple[object, Any]:  # noqa: ANN401 - nameko's
+            done.send(None if exc_info is None else exc_info[1])
+            return result, exc_info
+
+        self.container.spawn_worker(self, ([envelope for _, envelope in pairs],), {}, handle_result=finished)
+        raised = done.wait()
+        if raised is not None and not isinstance(raised, Exception):
+            raise raised
+        return raised
+
+    def _wait_out(self, error: Exception, pauses: Backoff) -> None:
+        seconds = pauses.next()
+        self._log.warning("waiting_for_outage", reason=reason(error)[1], retry_in=round(seconds, 2))
+        self._pause(seconds)
+        if self._stopping.ready():
+            raise _Stopped
+
+    def _pause(self, seconds: float) -> None:
+        with eventlet.Timeout(seconds, exception=False):
+            self._stopping.wait()
+
+    def _more(self, connection: Any, most: int) -> list[Delivery]:  # noqa: ANN401 - py-amqp has no types
+        while drain(connection, 0):
+            pass
+        return self._take(most)
+
+
+def _beat(connection: Any) -> None:  # noqa: ANN401 - py-amqp has no types
+    """Keep the connection alive while a batch is worked on and nobody reads."""
+    while True:
+        eventlet.sleep(HEARTBEAT_SECONDS / 3)
+        try:
+            connection.send_heartbeat()
+        except (*BROKER_ERRORS, AttributeError, TypeError):  # the consuming thread notices by itself
+            return
+
+
+def consume(
+    *, queue: str, batch: int = 100, window: float = WINDOW_SECONDS
+) -> Callable[[Callable[[Service, list[Envelope]], None]], Callable[[Service, list[Envelope]], None]]:
+    """Have a service's method called with every batch of a queue's events, at most `batch` at once.
+
+    A batch is what arrives within `window` seconds of its first event. The method commits; if it raises Unavailable the
+    batch waits, if it raises anything else each event is tried by itself.
+    """
+    decorator: Callable[[Callable[[Service, list[Envelope]], None]], Callable[[Service, list[Envelope]], None]] = (
+        Consume.decorator(queue=queue, batch=batch, window=window)
+    )
+    return decorator

@@ -1,0 +1,101 @@
+"""Publishing that is known to have arrived: confirms in a pipelined window, and nothing unroutable goes unnoticed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import amqp
+
+from shared.errors import BreakwaterError
+from shared.messaging.connection import drain
+
+WINDOW: Final = 256
+CONFIRM_SECONDS: Final = 30.0
+PERSISTENT: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outgoing:
+    """A message to publish; `properties` are AMQP's own, headers included as `application_headers`."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+class NotPublished(BreakwaterError):
+    """The broker did not take all of it; the first `confirmed` messages it did."""
+
+    code = "NOT_PUBLISHED"
+    default = "the broker did not take the message"
+
+    def __init__(self, sentence: str, *, confirmed: int) -> None:
+        super().__init__(sentence)
+        self.confirmed = confirmed
+
+
+class Publisher:
+    """Publishes on a channel of its own. After NotPublished it is of no more use: open another connection."""
+
+    def __init__(self, connection: Any, *, window: int = WINDOW) -> None:  # noqa: ANN401 - py-amqp has no types
+        self._connection = connection
+        self._window = window
+        self._unconfirmed: dict[int, int] = {}
+        self._published = 0
+        self._trouble: str | None = None
+        self._channel = connection.channel()
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(self._acknowledged)
+        self._channel.events["basic_nack"].add(self._refused)
+        self._channel.events["basic_return"].add(self._returned)
+
+    def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Publish in order; return when the broker has confirmed every one.
+
+        Raises NotPublished for a message that was returned, refused or not confirmed in time, and BROKER_ERRORS.
+        """
+        for position, message in enumerate(messages):
+            while len(self._unconfirmed) >= self._window:
+                self._wait(messages)
+            self._check()
+            self._published += 1
+            self._unconfirmed[self._published] = position
+            self._channel.basic_publish(
+                amqp.Message(message.body, delivery_mode=PERSISTENT, **message.properties),
+                exchange=message.exchange,
+                routing_key=message.routing_key,
+                mandatory=True,
+            )
+        while self._unconfirmed:
+            self._wait(messages)
+        self._check()
+
+    def _wait(self, messages: Sequence[Outgoing]) -> None:
+        before = len(self._unconfirmed)
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        while len(self._unconfirmed) == before:
+            self._check()
+            if not drain(self._connection, deadline - time.monotonic()) and time.monotonic() >= deadline:
+                self._trouble = f"the broker has not confirmed {before} of {len(messages)} messages in time"
+        self._check()
+
+    def _check(self) -> None:
+        if self._trouble is not None:
+            raise NotPublished(self._trouble, confirmed=min(self._unconfirmed.values(), default=0))
+
+    def _acknowledged(self, tag: int, multiple: bool) -> None:  # noqa: FBT001 - py-amqp calls it
+        if self._trouble is not None:
+            return  # a returned message is acknowledged too
+        if multiple:
+            for each in [each for each in self._unconfirmed if each <= tag]:
+                del self._unconfirmed[each]
+        else:
+            self._unconfirmed.pop(tag, None)
+
+    def _refused(self, _tag: int, _multiple: bool) -> None:  # noqa: FBT001 - py-amqp calls it
+        self._trouble = "the broker refused a message"
+
+    def _returned(self, error: Exception, exchange: str, routing_key: str, _message: object) -> None:
+        self._trouble = f"no queue takes {routing_key!r} from {exchange!r}: {getattr(error, 'reply_text', error)}"

@@ -1,0 +1,101 @@
+"""Runs one nameko service: `python -m shared.messaging.runner services.audit.service:AuditService`.
+
+The only entry point of eventlet processes: the standard library is patched first, and psycopg told to wait through it.
+"""
+
+import importlib
+import os
+import signal
+import socket
+import sys
+from logging import ERROR, getLogger
+from typing import Any, Final
+
+MOST_WORKERS: Final = 16
+STOP_SECONDS: Final = 25
+
+
+def patch() -> None:
+    """Make blocking calls yield to other green threads. Call it before anything else is imported."""
+    os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own wait, in C, would stop every green thread
+    os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # a resolver of its own, of 12 MB a process, that asks no nsswitch
+    import eventlet.debug  # noqa: PLC0415 - reads the environment when it is imported
+
+    eventlet.monkey_patch()
+    eventlet.debug.hub_exceptions(False)  # whoever waits for a green thread is told already
+
+
+def check_patched() -> None:
+    """Refuse to run where psycopg was imported too early to heed the patch."""
+    waiting = importlib.import_module("psycopg.waiting")
+    if waiting.wait.__name__ != "wait_select":
+        raise RuntimeError("psycopg waits outside eventlet: it was imported before the runner had patched")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service named `module:Class` until SIGTERM; returns the exit code."""
+    if len(arguments) != 1 or ":" not in arguments[0]:
+        sys.stderr.write("usage: python -m shared.messaging.runner module:Class\n")
+        return 2
+    patch()
+    sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would load it, 7 MB, for terminals alone
+    from shared.errors import BreakwaterError  # noqa: PLC0415 - only after the patch
+
+    try:
+        return _run(arguments[0])
+    except BreakwaterError as error:
+        sys.stderr.write(f"{error.sentence}\n")
+        return 1
+
+
+def _run(service: str) -> int:
+    import eventlet  # noqa: PLC0415 - only after the patch
+    from nameko.containers import ServiceContainer  # noqa: PLC0415 - only after the patch
+
+    from shared import logging  # noqa: PLC0415 - only after the patch
+    from shared.messaging.dependencies import SETTINGS  # noqa: PLC0415 - only after the patch
+    from shared.settings import load_settings  # noqa: PLC0415 - only after the patch
+
+    settings = load_settings()
+    logging.configure(settings.part, level=settings.log_level)
+    getLogger("nameko").setLevel(ERROR)  # what entrypoints expect, they log themselves
+    module, _, name = service.partition(":")
+    container = ServiceContainer(
+        getattr(importlib.import_module(module), name),
+        {SETTINGS: settings, "WEB_SERVER_ADDRESS": f"127.0.0.1:{settings.intake_port}", "max_workers": MOST_WORKERS},
+    )
+    check_patched()
+    log = logging.get()
+
+    eventlet.spawn_n(_stop_on_signal, container)
+    container.start()
+    # whoever waits for the service to be ready compares this with the process that runs
+    settings.run.joinpath(f"{settings.part}.ready").write_text(str(os.getpid()), encoding="ascii")
+    log.info("started", service=container.service_name)
+    container.wait()
+    log.info("stopped")
+    return 0
+
+
+def _stop_on_signal(container: Any) -> None:  # noqa: ANN401 - nameko has no types
+    """Wait for SIGTERM, then end gracefully; where that takes too long, end all the same.
+
+    A signal's handler runs while the hub sleeps and would not wake it: hence the byte through a socket.
+    """
+    import eventlet  # noqa: PLC0415 - only after the patch
+
+    from shared import logging  # noqa: PLC0415 - only after the patch
+
+    asked, asking = socket.socketpair()
+    asking.setblocking(False)
+    signal.set_wakeup_fd(asking.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    asked.recv(1)
+    logging.get().info("stopping")
+    if eventlet.with_timeout(STOP_SECONDS, container.stop, timeout_value=False) is False:
+        container.kill()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

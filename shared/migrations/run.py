@@ -1,0 +1,54 @@
+"""Running the revisions: Alembic without a configuration file, one transaction a revision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from shared.db import engine, unavailable_when_down
+from shared.settings import Settings
+
+LOCK = 7_302_001  # serialises two `up`s that migrate at once
+
+
+def upgrade(settings: Settings) -> str:
+    """Bring the database to the newest revision and return its name.
+
+    Raises Unavailable where the database does not answer.
+    """
+    with _connection(settings) as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        command.upgrade(_config(connection), "head")
+        return _revision(connection)
+
+
+def current(settings: Settings) -> str:
+    """The database's revision, or `none`."""
+    with _connection(settings) as connection:
+        return _revision(connection)
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[Connection]:
+    bind = engine(settings, pool_size=1, statement_timeout_ms=0)
+    try:
+        with unavailable_when_down(), bind.begin() as connection:
+            yield connection
+    finally:
+        bind.dispose()
+
+
+def _revision(connection: Connection) -> str:
+    return MigrationContext.configure(connection).get_current_revision() or "none"
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,68 @@
+"""HTTP over a unix socket: a kept-alive connection pool with limits, for the registry and the token mount.
+
+It sends what it is told once; who may repeat a request decides above.
+"""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from urllib3 import HTTPConnectionPool, Timeout
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
+from urllib3.response import BaseHTTPResponse
+
+from shared.registry.errors import RegistryRefused
+
+WAIT_SECONDS: Final = 10
+"""How long a request waits for one of the pool's connections."""
+
+
+class _UnixConnection(HTTPConnection):
+    """A connection whose address is a file."""
+
+    path: Path
+
+    def _new_conn(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        timeout = self.timeout
+        if isinstance(timeout, int | float):
+            connection.settimeout(timeout)
+        try:
+            connection.connect(str(self.path))
+        except OSError as error:
+            connection.close()
+            raise NewConnectionError(self, f"cannot connect to {self.path.name}: {error}") from error
+        return connection
+
+
+class UnixPool(HTTPConnectionPool):
+    """Connections to one socket, `maxsize` at most; a request beyond that waits for its turn, for a while."""
+
+    def __init__(self, path: Path, *, maxsize: int = 8, timeout: Timeout | None = None) -> None:
+        class Connection(_UnixConnection):
+            pass
+
+        Connection.path = path
+        self.ConnectionCls = Connection
+        super().__init__(
+            "localhost", maxsize=maxsize, block=True, timeout=timeout or Timeout(connect=5, read=30), retries=False
+        )
+
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
+        """Send one request, once; the body of the answer is still to be read. Raises urllib3's HTTPError."""
+        return self.urlopen(
+            method, path, body=body, headers=headers, preload_content=False, redirect=False, pool_timeout=WAIT_SECONDS
+        )
+
+
+def read_limited(response: BaseHTTPResponse, limit: int, what: str) -> bytes:
+    """The body, its connection given back. Raises RegistryRefused where it is longer than `limit` bytes."""
+    body = response.read(limit + 1)
+    if len(body) > limit:
+        response.close()
+        raise RegistryRefused(f"{what} is larger than {limit} bytes")
+    response.release_conn()
+    return body

@@ -1,0 +1,139 @@
+"""The settings of a process: the one module that reads the environment.
+
+Every variable begins with BREAKWATER_. Secrets are files below the secrets folder, never variables.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+from shared.secrets import Secret
+
+TOKEN_ISSUER = "breakwater-token"  # noqa: S105 - the issuer's name, no secret
+TOKEN_SERVICE = "breakwater-registry"  # noqa: S105 - the audience's name, no secret
+CLOCK_LEEWAY = timedelta(seconds=60)
+
+
+def _networks(value: object) -> object:
+    """Networks in CIDR form, separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """What one process needs to know of its instance."""
+
+    model_config = SettingsConfigDict(env_prefix="BREAKWATER_", frozen=True, extra="ignore")
+
+    home: Path
+    run: Path
+    part: str = "owner"
+    bind: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    url: AnyHttpUrl | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    database_host: str = ""
+    database_port: int = Field(default=5432, ge=1, le=65535)
+    database_name: str = "breakwater"
+    amqp_host: str = "127.0.0.1"
+    amqp_port: int = Field(default=5672, ge=1, le=65535)
+    amqp_vhost: str = "/"
+    intake_port: int = Field(default=5001, ge=1, le=65535)
+    registry_socket: Path | None = None
+    token_socket: Path | None = None
+    registry_storage: Path | None = None
+    disk_reserve_percent: float = Field(default=5, ge=0, le=50)
+    disk_reserve_bytes: int = Field(default=2**30, ge=0)
+    token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
+    outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of secret files."""
+        return self.home / "secrets"
+
+    @property
+    def database_folder(self) -> str:
+        """The database's host, or the folder of its socket."""
+        return self.database_host or str(self.run)
+
+    @cached_property
+    def instance_id(self) -> UUID:
+        """Made at first start; the namespace of deterministic event ids."""
+        try:
+            return UUID(self.home.joinpath("instance-id").read_text(encoding="ascii").strip())
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"{self.home}/instance-id does not hold this instance's id") from error
+
+    @property
+    def token_lifetime(self) -> timedelta:
+        """How long a registry token lives."""
+        return timedelta(seconds=self.token_lifetime_seconds)
+
+    @property
+    def registry(self) -> Path:
+        """The socket of the registry itself."""
+        return self.registry_socket or self.run / "registry.sock"
+
+    @property
+    def storage(self) -> Path:
+        """The folder of the registry's storage, whose disk is watched."""
+        return self.registry_storage or self.home / "registry"
+
+    @property
+    def readonly_flag(self) -> Path:
+        """While this file exists the proxy refuses pushes."""
+        return self.run / "readonly"
+
+    @property
+    def token_mount(self) -> Path:
+        """The socket of the token mount, for tokens of the system's own services."""
+        return self.token_socket or self.run / "token.sock"
+
+    def secret(self, name: str) -> Secret:
+        """A secret of this process's part. Raises ConfigurationError where it cannot be read."""
+        return Secret.read(self.secrets / self.part / name)
+
+    def conninfo(self) -> dict[str, str | int]:
+        """Keyword arguments for psycopg: this part's role, with time-outs."""
+        return {
+            "host": self.database_folder,
+            "port": self.database_port,
+            "dbname": self.database_name,
+            "user": f"breakwater_{self.part}",
+            "password": self.secret("database-password").reveal(),
+            "application_name": f"breakwater {self.part}",
+            "connect_timeout": 3,
+        }
+
+    def amqp_url(self) -> str:
+        """The broker's URL with this part's user; it holds a secret: never log it."""
+        password = quote(self.secret("amqp-password").reveal(), safe="")
+        vhost = quote(self.amqp_vhost, safe="")
+        return f"amqp://{self.part}:{password}@{self.amqp_host}:{self.amqp_port}/{vhost}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment. Raises ConfigurationError with one sentence that names the setting."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = "_".join(str(part) for part in first["loc"][:1]).upper()
+        raise ConfigurationError(f"BREAKWATER_{name} is not valid: {first['msg']}") from error
+
+
+def announce(values: Mapping[str, str]) -> None:
+    """Put settings into this process's environment, for the code it calls and for the processes it starts."""
+    os.environ.update(values)
