@@ -1,0 +1,1 @@
+"""The system's metadata: projects, members, users, robots, repositories, artifacts and tags."""

@@ -1,0 +1,256 @@
+"""Deleting at the registry for the API: artifacts, tags, repositories; and putting a tag on an artifact.
+
+None of this is one transaction: what is asked of the registry is committed as an expectation first, so that after a
+crash the reconciler tells of what was done, and finishes a tag's deletion that was left half-way.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.commands.announcement import announce_removal
+from services.api.commands.catalogue import lock_repository, record, remove_repository
+from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, take_on
+from services.api.domain.artifact import Artifact, Tag
+from services.api.domain.observation import Changes, TagState, Truth
+from services.api.queries.artifact import get_artifact
+from services.api.queries.repository import get_repository
+from services.api.queries.tag import get_tag
+from services.api.tables import artifact_references, artifacts, repositories, tags
+from shared.errors import Conflict, NotFound, PreconditionFailed
+from shared.events import EventContext, emit
+from shared.events.definitions.artifact import Origin
+from shared.events.definitions.repository import RepositoryDeleted
+from shared.events.definitions.tag import TagCreated
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry import agent
+from shared.registry.client import RegistryClient
+from shared.registry.manifests import OCI_INDEX, throwaway
+
+Sessions = sessionmaker[Session]
+
+_CHUNK: Final = 100
+_ROUNDS: Final = 1_000
+
+
+def delete_artifact(
+    sessions: Sessions,
+    registry: RegistryClient,
+    *,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    context: EventContext,
+) -> None:
+    """Delete an artifact with all its tags; with an index go its children that have no tag and no other index.
+
+    Raises NotFound, PreconditionFailed where an index refers to it, RegistryUnavailable.
+    """
+    with sessions.begin() as session:
+        artifact = get_artifact(session, repository, reference, with_tags=False)
+        if _has_parent(session, artifact.id):
+            raise PreconditionFailed(f"{artifact.digest} is referenced by an index: delete that first")
+        doomed = _with_children(session, artifact)
+        expected = _expect_deletions(session, repository, doomed, context)
+    for digest, expectation_id in zip(doomed, expected, strict=True):
+        is_child = digest.text != artifact.digest
+        _delete_manifest(sessions, registry, repository, digest, expectation_id, context, unless_needed=is_child)
+
+
+def delete_repository(
+    sessions: Sessions, registry: RegistryClient, *, repository: RepositoryName, context: EventContext
+) -> None:
+    """Delete a repository with all its artifacts. Raises NotFound, RegistryUnavailable.
+
+    Raises Conflict where artifacts are pushed faster than they go.
+    """
+    with sessions.begin() as session:
+        repository_id = get_repository(session, repository).id
+    for _ in range(_ROUNDS):
+        with sessions.begin() as session:
+            some = select(artifacts.c.digest).where(artifacts.c.repository_id == repository_id).limit(_CHUNK)
+            doomed = [Digest(digest) for digest in session.scalars(some)]
+            expected = _expect_deletions(session, repository, doomed, context)
+        for digest, expectation_id in zip(doomed, expected, strict=True):
+            _delete_manifest(sessions, registry, repository, digest, expectation_id, context)
+        if not doomed and _remove_row(sessions, repository, context):
+            return
+    raise Conflict(f"{repository} is being pushed to: try again")
+
+
+def delete_tag(
+    sessions: Sessions,
+    registry: RegistryClient,
+    *,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    tag: TagName,
+    context: EventContext,
+) -> None:
+    """Take a tag off the artifact that `reference` names; the artifact and its other tags stay.
+
+    Distribution 2.8 cannot delete by tag: the tag is put on a manifest made for this, which is deleted by its digest.
+    Raises NotFound, RegistryUnavailable.
+    """
+    expectation_id = uuid4()
+    body = throwaway(expectation_id)
+    stand_in = Digest.of(body)
+    with sessions.begin() as session:
+        artifact = get_artifact(session, repository, reference)
+        if tag.text not in {each.name for each in artifact.tags}:
+            raise NotFound(f"tag {tag} is not attached to {repository}@{artifact.digest}")
+        open_expectation(
+            session,
+            kind=Kind.DELETE,
+            repository=repository,
+            reference=tag,
+            digest=stand_in,
+            context=context,
+            expectation_id=expectation_id,
+        )
+    with sessions.begin() as session:
+        lock_repository(session, repository)
+        take_on(session, expectation_id)
+        held = registry.resolve(repository, tag)
+        if held is not None and held.text != artifact.digest:
+            raise Conflict(f"tag {tag} has just been moved to {held}")
+        if held is not None:
+            user_agent = _user_agent(context)
+            registry.put_manifest(repository, tag, body, OCI_INDEX, user_agent=user_agent)
+            registry.delete_manifest(repository, stand_in, user_agent=user_agent)
+        changes = record(session, Truth(repository=repository, tags={tag: _state(None)}))
+        _announce(session, repository, changes, expectation_id, context)
+
+
+def create_tag(
+    sessions: Sessions,
+    registry: RegistryClient,
+    *,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    tag: TagName,
+    context: EventContext,
+) -> Tag:
+    """Put a new tag on an artifact.
+
+    Raises NotFound, Conflict where the repository has that tag already, RegistryUnavailable.
+    """
+    with sessions.begin() as session:
+        artifact = get_artifact(session, repository, reference, with_tags=False)
+        named = (tags.c.repository_id == artifact.repository_id, tags.c.name == tag.text)
+        if session.scalar(select(exists().where(*named))):
+            raise Conflict(f"tag {tag} already exists in {repository}")
+        digest = Digest(artifact.digest)
+        expectation_id = open_expectation(
+            session, kind=Kind.PUT, repository=repository, reference=tag, digest=digest, context=context
+        )
+    with sessions.begin() as session:
+        lock_repository(session, repository)
+        take_on(session, expectation_id)
+        stored = registry.manifest(repository, digest)
+        if stored is None:
+            raise NotFound(f"artifact {repository}@{digest} not found")
+        registry.put_manifest(repository, tag, stored.body, stored.media_type, user_agent=_user_agent(context))
+        changes = record(session, Truth(repository=repository, tags={tag: _state(digest)}))
+        event = TagCreated(
+            project=repository.project,
+            project_id=changes.project_id,
+            repository=repository.text,
+            tag=tag.text,
+            digest=digest.text,
+            origin=Origin.GATE,
+        )
+        emit(session, event, context=context)
+        return get_tag(session, repository_id=artifact.repository_id, name=tag)
+
+
+def _expect_deletions(
+    session: Session, repository: RepositoryName, digests: list[Digest], context: EventContext
+) -> list[UUID]:
+    return [
+        open_expectation(
+            session, kind=Kind.DELETE, repository=repository, reference=digest, digest=digest, context=context
+        )
+        for digest in digests
+    ]
+
+
+def _delete_manifest(
+    sessions: Sessions,
+    registry: RegistryClient,
+    repository: RepositoryName,
+    digest: Digest,
+    expectation_id: UUID,
+    context: EventContext,
+    *,
+    unless_needed: bool = False,
+) -> None:
+    """Delete at the registry, then in the catalogue, and tell of it, unless it was gone already."""
+    with sessions.begin() as session:
+        lock_repository(session, repository)
+        if unless_needed and _is_needed(session, repository, digest):
+            refuse(session, expectation_id, by=SettledBy.GATE)
+            return
+        take_on(session, expectation_id)
+        deleted = registry.delete_manifest(repository, digest, user_agent=_user_agent(context))
+        changes = record(session, Truth(repository=repository, gone=frozenset({digest})))
+        if deleted:
+            _announce(session, repository, changes, expectation_id, context)
+
+
+def _remove_row(sessions: Sessions, repository: RepositoryName, context: EventContext) -> bool:
+    """Whether the repository's row is gone now."""
+    with sessions.begin() as session:
+        lock_repository(session, repository)
+        project_id = remove_repository(session, repository)
+        if project_id is None:
+            return not session.scalar(select(exists().where(repositories.c.name == repository.text)))
+        event = RepositoryDeleted(project=repository.project, project_id=project_id, repository=repository.text)
+        emit(session, event, context=context)
+        return True
+
+
+def _announce(
+    session: Session, repository: RepositoryName, changes: Changes, expectation_id: UUID, context: EventContext
+) -> None:
+    cause = f"expected:{expectation_id}"
+    announce_removal(session, repository, changes, context=context, origin=Origin.GATE, cause=cause)
+
+
+def _state(digest: Digest | None) -> TagState:
+    return TagState(digest=digest, since=datetime.now(UTC))
+
+
+def _user_agent(context: EventContext) -> str:
+    """Without the expectation's id: what the registry notifies of our own acts is dropped, we tell of them here."""
+    return agent.carry(agent.OWN, request_id=context.request_id)
+
+
+def _has_parent(session: Session, artifact_id: int) -> bool:
+    return bool(session.scalar(select(exists().where(artifact_references.c.child_id == artifact_id))))
+
+
+def _is_needed(session: Session, repository: RepositoryName, digest: Digest) -> bool:
+    """Whether a tag or an index has come to need a child since its deletion was planned."""
+    child = get_artifact(session, repository, digest)
+    return bool(child.tags) or _has_parent(session, child.id)
+
+
+def _with_children(session: Session, root: Artifact) -> list[Digest]:
+    """The artifact, and below it whatever only it needs; parents come first."""
+    doomed = {root.id: Digest(root.digest)}
+    level = [root.id]
+    while level:
+        mine, other = artifact_references.alias("mine"), artifact_references.alias("other")
+        needed = exists().where(other.c.child_id == artifacts.c.id, other.c.parent_id.not_in(list(doomed)))
+        tagged = exists().where(tags.c.artifact_id == artifacts.c.id)
+        rows = session.execute(
+            select(artifacts.c.id, artifacts.c.digest)
+            .where(exists().where(mine.c.parent_id.in_(level), mine.c.child_id == artifacts.c.id))
+            .where(artifacts.c.id.not_in(list(doomed)), ~needed, ~tagged)
+        ).all()
+        level = [row.id for row in rows]
+        doomed.update({row.id: Digest(row.digest) for row in rows})
+    return list(doomed.values())

@@ -1,0 +1,202 @@
+"""What is expected of the registry: every manifest write is committed here before it is sent, and settled once.
+
+A conditional UPDATE decides who tells of it: the registry's notification, the reconciler, or whoever sent it. A row
+that is being settled is locked, so another who would settle it waits for the outcome.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from services.api.errors import NoSuchProject
+from shared.errors import Unavailable
+from shared.events import Actor, ActorKind, EventContext
+from shared.names import Digest, RepositoryName, TagName, parse_reference
+
+
+class Kind(StrEnum):
+    """What is done to a manifest."""
+
+    PUT = "put"
+    DELETE = "delete"
+
+
+class State(StrEnum):
+    """What became of it."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    REFUSED = "refused"
+
+
+class SettledBy(StrEnum):
+    """Who found out."""
+
+    REGISTRY = "registry"
+    RECONCILER = "reconciler"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expectation:
+    """One manifest write, as it is asked for."""
+
+    id: UUID
+    kind: Kind
+    repository: RepositoryName
+    reference: TagName | Digest
+    digest: Digest | None
+    """Of the manifest that is written or deleted, where it is known."""
+    media_type: str | None
+    size: int | None
+    context: EventContext
+    created_at: datetime
+    answered: bool
+    """Whether the registry had answered with success."""
+
+
+_OPEN: Final = text(
+    """
+    INSERT INTO events.expected (id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address,
+                                 user_agent, request_id, traceparent)
+    SELECT :id, :kind, :repository, :reference, :digest, :media_type, :size, :actor, :actor_kind, :address,
+           :user_agent, :request_id, :traceparent
+    WHERE EXISTS (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL)
+    RETURNING id
+    """
+)
+_ANSWERED: Final = text("UPDATE events.expected SET answered_at = now() WHERE id = :id AND state = 'open'")
+_SETTLE: Final = text(
+    """
+    UPDATE events.expected SET state = :state, settled_by = :settled_by, settled_at = now()
+    WHERE id = :id AND state = 'open' RETURNING id
+    """
+)
+_UNSETTLED: Final = text(
+    """
+    SELECT id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address, user_agent,
+           request_id, traceparent, created_at, answered_at IS NOT NULL AS answered
+    FROM events.expected WHERE state = 'open' AND created_at < :before
+    ORDER BY created_at LIMIT :limit
+    """
+)
+_STANDS_IN: Final = text(
+    "SELECT EXISTS (SELECT FROM events.expected WHERE id = :id AND kind = 'delete' AND digest = :digest)"
+)
+_PURGE: Final = text(
+    """
+    DELETE FROM events.expected WHERE id IN (
+        SELECT id FROM events.expected WHERE created_at < :before AND state <> 'open' ORDER BY created_at LIMIT :limit
+    )
+    """
+)
+
+
+def open_expectation(
+    session: Session,
+    *,
+    kind: Kind,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    digest: Digest | None,
+    context: EventContext,
+    media_type: str | None = None,
+    size: int | None = None,
+    expectation_id: UUID | None = None,
+) -> UUID:
+    """Write down what will be asked of the registry; commit it before asking. Its id is random unless given.
+
+    Raises NoSuchProject: a token may outlive the project it was given for.
+    """
+    opened: UUID | None = session.scalar(
+        _OPEN,
+        {
+            "id": expectation_id or uuid4(),
+            "kind": kind.value,
+            "project": repository.project,
+            "repository": repository.text,
+            "reference": reference.text,
+            "digest": digest.text if digest else None,
+            "media_type": media_type,
+            "size": size,
+            "actor": context.actor.name,
+            "actor_kind": context.actor.kind.value,
+            "address": context.address or "",
+            "user_agent": context.user_agent or "",
+            "request_id": context.request_id or "",
+            "traceparent": context.traceparent or "",
+        },
+    )
+    if opened is None:
+        raise NoSuchProject(f"the project {repository.project} does not exist")
+    return opened
+
+
+def mark_answered(session: Session, expectation_id: UUID) -> None:
+    """Keep that the registry answered with success: evidence for the reconciler."""
+    session.execute(_ANSWERED, {"id": expectation_id})
+
+
+def settle(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
+    """Take it on oneself to tell of it; False where another has. The row stays locked until the commit."""
+    return _close(session, expectation_id, State.SETTLED, by)
+
+
+def take_on(session: Session, expectation_id: UUID) -> None:
+    """Tell of one's own write, once it is done. Raises Unavailable where the reconciler has given it up meanwhile."""
+    if not settle(session, expectation_id, by=SettledBy.GATE):
+        raise Unavailable("the request took too long and was given up: try again")
+
+
+def refuse(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
+    """It did not happen and will not; False where another has settled it."""
+    return _close(session, expectation_id, State.REFUSED, by)
+
+
+def is_stand_in(session: Session, expectation_id: UUID, digest: Digest) -> bool:
+    """Whether a manifest was made to take a tag off, and is no artifact of anybody's."""
+    return bool(session.scalar(_STANDS_IN, {"id": expectation_id, "digest": digest.text}))
+
+
+def unsettled(session: Session, *, instance_id: UUID, before: datetime, limit: int) -> Sequence[Expectation]:
+    """What was expected before a moment and is still open, oldest first."""
+    rows = session.execute(_UNSETTLED, {"before": before, "limit": limit})
+    return [_expectation(row, instance_id) for row in rows]
+
+
+def purge(session: Session, *, before: datetime, limit: int = 10_000) -> int:
+    """Drop what was settled or refused long ago; returns how many, at most `limit`."""
+    return int(session.execute(_PURGE, {"before": before, "limit": limit}).rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
+
+
+def _close(session: Session, expectation_id: UUID, state: State, by: SettledBy) -> bool:
+    closed = session.execute(_SETTLE, {"id": expectation_id, "state": state.value, "settled_by": by.value})
+    return closed.one_or_none() is not None
+
+
+def _expectation(row: Row[Any], instance_id: UUID) -> Expectation:
+    return Expectation(
+        id=row.id,
+        kind=Kind(row.kind),
+        repository=RepositoryName.parse(row.repository),
+        reference=parse_reference(row.reference),
+        digest=Digest.parse(row.digest) if row.digest else None,
+        media_type=row.media_type,
+        size=row.size,
+        context=EventContext(
+            instance_id=instance_id,
+            actor=Actor(kind=ActorKind(row.actor_kind), name=row.actor),
+            request_id=row.request_id or None,
+            address=row.address or None,
+            user_agent=row.user_agent or None,
+            traceparent=row.traceparent or None,
+        ),
+        created_at=row.created_at,
+        answered=row.answered,
+    )

@@ -1,0 +1,146 @@
+"""Asking the registry what is true of a repository, and recording it: an event, or a person, only gives the hint.
+
+The lock on the repository is held around asking and recording. What is in the catalogue already is not read again:
+content has the digest of its bytes.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from services.api.commands.catalogue import known_digests, known_sizes, lock_repository, record
+from services.api.commands.expectation import is_stand_in
+from services.api.domain.artifact import is_image
+from services.api.domain.attributes import image_attributes, other_attributes
+from services.api.domain.observation import Changes, Found, TagState, Truth
+from shared import logging
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry.client import RegistryClient
+from shared.registry.errors import RegistryRefused, UnreadableManifest
+from shared.registry.manifests import CONFIG_LIMIT, Index, Manifest, parse, parse_image_config
+
+MAX_DEPTH: Final = 4
+"""How deep indexes may hold indexes before what is below is left out of the catalogue."""
+
+
+def observe(
+    session: Session,
+    registry: RegistryClient,
+    repository: RepositoryName,
+    *,
+    digests: Mapping[Digest, datetime],
+    tags: Mapping[TagName, datetime],
+) -> Changes:
+    """Make the catalogue agree with the registry on these manifests and tags; the caller commits.
+
+    Each comes with the time from which it holds if it turns out to be new. Raises RegistryUnavailable.
+    """
+    lock_repository(session, repository)
+    return record(session, look(session, registry, repository, digests=digests, tags=tags))
+
+
+def look(
+    session: Session,
+    registry: RegistryClient,
+    repository: RepositoryName,
+    *,
+    digests: Mapping[Digest, datetime],
+    tags: Mapping[TagName, datetime],
+) -> Truth:
+    """What the registry says of them now; the repository's lock is held. Raises RegistryUnavailable."""
+    return _Look(session, registry, repository).truth(digests, tags)
+
+
+class _Look:
+    """One look at a repository, its lock held."""
+
+    def __init__(self, session: Session, registry: RegistryClient, repository: RepositoryName) -> None:
+        self._session = session
+        self._registry = registry
+        self._repository = repository
+        self._found: dict[Digest, Found] = {}
+        self._standing_in: set[Digest] = set()
+
+    def truth(self, digests: Mapping[Digest, datetime], tags: Mapping[TagName, datetime]) -> Truth:
+        named = {tag: self._registry.resolve(self._repository, tag) for tag in tags}
+        targets = {digest: tags[tag] for tag, digest in named.items() if digest is not None}
+        wanted = {**targets, **digests}
+        known = known_digests(self._session, self._repository, wanted)
+        gone: set[Digest] = set()
+        for digest, time in wanted.items():
+            if digest not in known:
+                self._read(digest, time)
+            elif digest not in targets and self._registry.resolve(self._repository, digest) is None:
+                gone.add(digest)
+        return Truth(
+            repository=self._repository,
+            found=tuple(self._found.values()),
+            gone=frozenset(gone),
+            # a tag whose deletion is half done is left to whoever deletes it
+            tags={
+                tag: TagState(digest=digest, since=tags[tag])
+                for tag, digest in named.items()
+                if digest not in self._standing_in
+            },
+        )
+
+    def _read(self, digest: Digest, time: datetime, depth: int = 0) -> None:
+        """Find a manifest and, before it, the children that the catalogue lacks."""
+        if digest in self._found or digest in self._standing_in:
+            return
+        stored = self._registry.manifest(self._repository, digest)
+        if stored is None:
+            return
+        try:
+            manifest = parse(stored.body, stored.media_type)
+        except UnreadableManifest as error:
+            where = f"{self._repository}@{digest}"
+            logging.get().warning("manifest_not_catalogued", artifact=where, reason=error.sentence)
+            return
+        if not isinstance(manifest, Index):
+            self._found[digest] = self._measure(manifest, time)
+        elif manifest.stands_in_for and is_stand_in(self._session, manifest.stands_in_for, digest):
+            self._standing_in.add(digest)
+        else:
+            self._read_children(manifest, time, depth)
+            self._found[digest] = Found(
+                manifest=manifest, size=0, blobs=manifest.blobs, extra_attrs={}, pushed_at=time
+            )
+
+    def _read_children(self, index: Index, time: datetime, depth: int) -> None:
+        children = dict.fromkeys(child.digest for child in index.children)
+        known = known_digests(self._session, self._repository, children)
+        if depth < MAX_DEPTH:
+            for child in children:
+                if child not in known:
+                    self._read(child, time, depth + 1)
+
+    def _measure(self, manifest: Manifest, time: datetime) -> Found:
+        """A manifest with the sizes that the registry holds; a descriptor may claim anything."""
+        parts = (manifest.config, *manifest.layers)
+        stored = known_sizes(self._session, self._repository, {part.digest for part in parts})
+        for digest in {part.digest for part in parts} - stored.keys():
+            size = self._registry.blob_size(self._repository, digest)
+            if size is not None:
+                stored[digest] = size
+        return Found(
+            manifest=manifest,
+            size=manifest.length + sum(stored.get(part.digest, 0) for part in parts),
+            blobs={**stored, manifest.digest: manifest.length},
+            extra_attrs=self._attributes(manifest, stored.get(manifest.config.digest)),
+            pushed_at=time,
+        )
+
+    def _attributes(self, manifest: Manifest, size: int | None) -> dict[str, Any]:
+        """Attributes out of the configuration; none where it is too long, missing or no JSON."""
+        if size is None or not 0 < size <= CONFIG_LIMIT or not manifest.config.media_type.endswith("json"):
+            return {}
+        try:
+            body = self._registry.blob(self._repository, manifest.config.digest, limit=CONFIG_LIMIT)
+            if body is None:
+                return {}
+            return image_attributes(parse_image_config(body)) if is_image(manifest) else other_attributes(body)
+        except (UnreadableManifest, RegistryRefused):
+            return {}

@@ -1,0 +1,120 @@
+"""Changing projects: make, set up, delete."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from services.api.domain.project import (
+    NewProject,
+    Project,
+    check_metadata,
+    check_storage_limit,
+    reserved_until,
+)
+from services.api.domain.user import FIRST_ADMIN
+from services.api.errors import ProjectExists, ProjectNotEmpty
+from services.api.queries import project as queries
+from services.api.tables import members, projects, repositories, robots
+from shared.auth.principals import Principal, PrincipalKind
+from shared.auth.roles import Role
+from shared.events import EventContext, emit
+from shared.events.definitions.project import ProjectCreated, ProjectDeleted, ProjectUpdated
+from shared.names import ProjectName
+
+
+def create_project(
+    session: Session,
+    new: NewProject,
+    *,
+    creator: Principal,
+    now: datetime,
+    token_lifetime: timedelta,
+    leeway: timedelta,
+    context: EventContext,
+) -> Project:
+    """Make a project; the user who creates it becomes its project administrator.
+
+    A robot's project belongs to the first administrator. Raises InvalidName, BadRequest, and ProjectExists where the
+    name is taken or still reserved.
+    """
+    name = ProjectName.parse(new.name).text
+    owner_id = creator.id if creator.kind is PrincipalKind.USER and creator.id else FIRST_ADMIN
+    metadata = check_metadata(new.metadata)
+    public = metadata.pop("public", "false") == "true"
+    project_id = session.scalar(
+        upsert(projects)
+        .values(
+            name=name,
+            owner_id=owner_id,
+            public=public,
+            metadata=metadata,
+            storage_limit=check_storage_limit(new.storage_limit),
+            created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=[projects.c.name], index_where=projects.c.deleted_at.is_(None))
+        .returning(projects.c.id)
+    )
+    if project_id is None:
+        raise ProjectExists(f"the project {name} exists already")
+    _refuse_reserved(session, name, now=now, token_lifetime=token_lifetime, leeway=leeway)
+    session.execute(
+        insert(members).values(
+            project_id=project_id, user_id=owner_id, role_id=Role.PROJECT_ADMIN, created_at=now, updated_at=now
+        )
+    )
+    emit(session, ProjectCreated(project=name, project_id=project_id, public=public), context=context)
+    return queries.get_project(session, project_id)
+
+
+def update_project(
+    session: Session, project: Project, metadata: Mapping[str, str], *, now: datetime, context: EventContext
+) -> Project:
+    """Set some of a project's metadata, `public` among them; what is not named stays. Raises BadRequest."""
+    checked = check_metadata(metadata)
+    public = checked.pop("public", str(project.public).lower()) == "true"
+    changed = {name for name, value in checked.items() if project.metadata.get(name) != value}
+    changed |= {"public"} if public != project.public else set()
+    if not changed:
+        return project
+    merged = {**project.metadata, **checked}
+    session.execute(
+        update(projects).where(projects.c.id == project.id).values(public=public, metadata=merged, updated_at=now)
+    )
+    event = ProjectUpdated(project=project.name, project_id=project.id, changed=tuple(sorted(changed)), public=public)
+    emit(session, event, context=context)
+    return replace(project, public=public, metadata=merged, updated_at=now)
+
+
+def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:
+    """Delete an empty project; its members and robot accounts go with it, its row stays as a tombstone.
+
+    Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
+    """
+    session.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
+    project = queries.get_project(session, project_id)
+    if session.scalar(select(exists().where(repositories.c.project_id == project_id))):
+        raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
+    session.execute(delete(members).where(members.c.project_id == project_id))
+    session.execute(delete(robots).where(robots.c.project_id == project_id))
+    session.execute(update(projects).where(projects.c.id == project_id).values(deleted_at=now, updated_at=now))
+    emit(session, ProjectDeleted(project=project.name, project_id=project_id), context=context)
+
+
+def _refuse_reserved(
+    session: Session, name: str, *, now: datetime, token_lifetime: timedelta, leeway: timedelta
+) -> None:
+    """Asked after the insert: one that waited for a deletion to commit has to see it."""
+    deleted_at = queries.last_deleted(session, name)
+    if deleted_at is None:
+        return
+    until = reserved_until(deleted_at, token_lifetime=token_lifetime, leeway=leeway)
+    if now < until:
+        raise ProjectExists(
+            f"the name {name} is reserved until {until:%Y-%m-%dT%H:%M:%SZ}, "
+            "when the last token of the deleted project has expired"
+        )

@@ -1,0 +1,28 @@
+"""Members: who has which role in a project."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.auth.roles import Role
+from shared.errors import BadRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A user's role in a project."""
+
+    id: int
+    project_id: int
+    user_id: int
+    username: str
+    role: Role
+    created_at: datetime
+
+
+def parse_role(number: int) -> Role:
+    """The role of a number. Raises BadRequest."""
+    try:
+        return Role(number)
+    except ValueError as error:
+        known = ", ".join(f"{role.value} {role.label}" for role in Role)
+        raise BadRequest(f"role_id {number} is none of {known}") from error

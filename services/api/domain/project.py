@@ -1,0 +1,125 @@
+"""Projects: the record, its metadata, and how long a deleted one's name stays taken."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from shared.errors import BadRequest
+
+UNLIMITED: Final = -1
+_SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
+_MAX_TEXT: Final = 255
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A project: who may do what in it depends on its members and on whether it is public."""
+
+    id: int
+    name: str
+    owner_id: int
+    owner_name: str
+    public: bool
+    metadata: Mapping[str, str]
+    storage_limit: int
+    """Bytes, or UNLIMITED."""
+    storage_used: int
+    repository_count: int
+    artifact_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewProject:
+    """A project to be made."""
+
+    name: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """`public` among it."""
+    storage_limit: int = UNLIMITED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectSummary:
+    """A project in numbers; members by the number of their role."""
+
+    members: Mapping[int, int]
+
+
+def _flag(text: str) -> str:
+    if text.lower() not in {"true", "false", "1", "0", "t", "f"}:
+        raise ValueError("'true' or 'false'")
+    return "true" if text.lower() in {"true", "1", "t"} else "false"
+
+
+def _severity(text: str) -> str:
+    if text.lower() not in _SEVERITIES:
+        raise ValueError(f"one of {', '.join(_SEVERITIES)}")
+    return text.lower()
+
+
+def _whole_number(text: str) -> str:
+    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit():
+        raise ValueError("a whole number")
+    return text
+
+
+def _short_text(text: str) -> str:
+    if len(text) > _MAX_TEXT or not text.isprintable():
+        raise ValueError(f"at most {_MAX_TEXT} printable characters")
+    return text
+
+
+METADATA: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
+    {
+        "public": _flag,
+        "enable_content_trust": _flag,
+        "enable_content_trust_cosign": _flag,
+        "prevent_vul": _flag,
+        "severity": _severity,
+        "auto_scan": _flag,
+        "auto_sbom_generation": _flag,
+        "reuse_sys_cve_allowlist": _flag,
+        "retention_id": _whole_number,
+        "proxy_speed_kb": _whole_number,
+        "max_upstream_conn": _whole_number,
+        "proxy_cache_local_on_not_found": _flag,
+        "proxy_referrer_api": _flag,
+        "proxy_cache_filter_pattern": _short_text,
+        "proxy_cache_filter_kind": _short_text,
+    }
+)
+"""The metadata a project may have, with what brings a value into its one spelling (ValueError: what it must be)."""
+
+
+def check_metadata(given: Mapping[str, str]) -> dict[str, str]:
+    """The known entries in their one spelling; unknown names are dropped, as Harbor drops them.
+
+    Raises BadRequest where a value does not fit.
+    """
+    checked = {}
+    for name, parse in METADATA.items():
+        if name in given:
+            try:
+                checked[name] = parse(given[name])
+            except ValueError as error:
+                raise BadRequest(f"metadata {name} must be {error}") from error
+    return checked
+
+
+def check_storage_limit(limit: int) -> int:
+    """The limit itself. Raises BadRequest where it is neither bytes nor UNLIMITED."""
+    if limit != UNLIMITED and not 0 < limit < 2**63:
+        raise BadRequest("storage_limit must be a number of bytes, or -1 for no limit")
+    return limit
+
+
+def reserved_until(deleted_at: datetime, *, token_lifetime: timedelta, leeway: timedelta) -> datetime:
+    """When the last token that names a deleted project is void everywhere.
+
+    The registry knows no projects: until then a project of the same name would open to the old one's pushers.
+    """
+    return deleted_at + token_lifetime + leeway

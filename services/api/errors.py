@@ -1,0 +1,105 @@
+"""What the use cases of the system's metadata refuse; the codes are the ones of `shared.errors`."""
+
+from shared.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+
+
+class NoSuchProject(NotFound):
+    """The project does not exist."""
+
+    default = "the project does not exist"
+
+
+class ProjectExists(Conflict):
+    """A project has this name, or a token of a deleted one may still live."""
+
+    default = "a project of this name exists already"
+
+
+class ProjectNotEmpty(PreconditionFailed):
+    """A project with repositories cannot be deleted."""
+
+    default = "the project still has repositories: delete them first"
+
+
+class NoSuchUser(NotFound):
+    """The user does not exist."""
+
+    default = "the user does not exist"
+
+
+class UserExists(Conflict):
+    """Another account has this name or address."""
+
+    default = "a user of this name or e-mail address exists already"
+
+
+class UnfitUser(BadRequest):
+    """A field of the account breaks its rule."""
+
+    default = "the user's data is not valid"
+
+
+class LastAdministrator(Forbidden):
+    """Without a system administrator nobody could let anybody in again."""
+
+    default = "the last system administrator cannot be removed"
+
+
+class NotOurs(Forbidden):
+    """The account is kept by a directory."""
+
+    default = "the account is kept in the directory and cannot be changed here"
+
+
+class NoSuchMember(NotFound):
+    """The project has no such member."""
+
+    default = "the member does not exist"
+
+
+class MemberExists(Conflict):
+    """The user is a member already."""
+
+    default = "the user is a member of the project already"
+
+
+class Escalation(Forbidden):
+    """Nobody may hand on rights that he does not have."""
+
+    default = "you cannot grant more rights than you have"
+
+
+class NoSuchRobot(NotFound):
+    """The robot account does not exist."""
+
+    default = "the robot account does not exist"
+
+
+class RobotExists(Conflict):
+    """A robot account has this name."""
+
+    default = "a robot account of this name exists already"
+
+
+class UnfitRobot(BadRequest):
+    """A field of the robot account breaks its rule."""
+
+    default = "the robot account's data is not valid"
+
+
+class UnfitSetting(BadRequest):
+    """A configuration item is of the wrong type, out of its range, or cannot be changed."""
+
+    default = "the configuration item is not valid"
+
+
+class StorageEmpty(PreconditionFailed):
+    """The registry shows nothing of what the catalogue has."""
+
+    default = "the registry's storage is empty and the catalogue is not"
+
+
+class AlreadyComparing(Conflict):
+    """One comparison of registry and catalogue at a time."""
+
+    default = "a comparison is running already: let it finish"

@@ -1,0 +1,1 @@
+"""What reads the system's metadata: functions that take a Session and return records."""

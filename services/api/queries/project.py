@@ -1,0 +1,155 @@
+"""Reading projects: one by name or number, those somebody may see, and what they hold."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, false, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from services.api.domain.project import Project, ProjectSummary
+from services.api.errors import NoSuchProject
+from services.api.tables import members, projects, users
+from shared.auth.principals import Principal, PrincipalKind
+from shared.auth.roles import PUBLIC, Permission, Role, permissions
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
+
+FIELDS: Final[Fields] = {
+    "name": Field(projects.c.name),
+    "project_id": Field(projects.c.id, Kind.INTEGER),
+    "id": Field(projects.c.id, Kind.INTEGER),
+    "public": Field(projects.c.public, Kind.BOOLEAN),
+    "owner": Field(users.c.username),
+    "owner_name": Field(users.c.username),
+    "owner_id": Field(projects.c.owner_id, Kind.INTEGER),
+    "repo_count": Field(projects.c.repository_count, Kind.INTEGER),
+    "creation_time": Field(projects.c.created_at, Kind.TIME),
+    "update_time": Field(projects.c.updated_at, Kind.TIME),
+}
+
+
+def get_project(session: Session, project_id: int) -> Project:
+    """The project. Raises NoSuchProject where it is not there, or deleted."""
+    row = session.execute(_projects().where(projects.c.id == project_id)).one_or_none()
+    if row is None:
+        raise NoSuchProject
+    return _read(row)
+
+
+def name_of(session: Session, project_id: int) -> str | None:
+    """The name of a project that is not deleted."""
+    return session.scalar(select(projects.c.name).where(projects.c.id == project_id, projects.c.deleted_at.is_(None)))
+
+
+def exists(session: Session, name: str) -> bool:
+    """Whether a project that is not deleted has this name."""
+    found = select(projects.c.id).where(projects.c.name == name, projects.c.deleted_at.is_(None))
+    return session.scalar(found) is not None
+
+
+def list_projects(session: Session, caller: Principal, listing: Listing) -> Page[Project]:
+    """The projects that the caller may see, by name unless asked otherwise."""
+    statement = (
+        _projects()
+        .where(visible_to(caller), *conditions(listing.terms, FIELDS))
+        .order_by(*ordering(listing.order, FIELDS, (projects.c.name.asc(),)))
+    )
+    return fetch(session, statement, listing, _read)
+
+
+def visible_to(caller: Principal) -> ColumnElement[bool]:
+    """The condition on `projects` that holds for those the caller may know of."""
+    if caller.is_admin:
+        return true()
+    match caller.kind:
+        case PrincipalKind.USER:
+            own = select(members.c.project_id).where(members.c.user_id == caller.id)
+            return or_(projects.c.public, projects.c.id.in_(own))
+        case PrincipalKind.ROBOT:
+            namespaces = {grant.namespace for grant in caller.robot_grants} - {"/"}
+            return true() if "*" in namespaces else or_(projects.c.public, projects.c.name.in_(sorted(namespaces)))
+        case PrincipalKind.ANONYMOUS:
+            return projects.c.public.is_(true())
+        case PrincipalKind.SYSTEM:
+            return false()
+
+
+def allowing(caller: Principal, permission: Permission) -> ColumnElement[bool]:
+    """The condition on `projects` for those where the caller has a permission, by a role, a grant or to everybody."""
+    if caller.is_admin:
+        return true()
+    anybody = projects.c.public if permission in PUBLIC else false()
+    match caller.kind:
+        case PrincipalKind.USER:
+            roles = [role.value for role in Role if permission in permissions(role)]
+            own = select(members.c.project_id).where(members.c.user_id == caller.id, members.c.role_id.in_(roles))
+            return or_(anybody, projects.c.id.in_(own))
+        case PrincipalKind.ROBOT:
+            namespaces = {grant.namespace for grant in caller.robot_grants if permission in grant.permissions} - {"/"}
+            return true() if "*" in namespaces else or_(anybody, projects.c.name.in_(sorted(namespaces)))
+        case PrincipalKind.ANONYMOUS:
+            return anybody
+        case PrincipalKind.SYSTEM:
+            return false()
+
+
+def ids_allowing(session: Session, caller: Principal, permission: Permission) -> list[int] | None:
+    """The numbers of the projects where the caller has a permission; None is all of them."""
+    if caller.is_admin:
+        return None
+    wanted = select(projects.c.id).where(projects.c.deleted_at.is_(None), allowing(caller, permission))
+    return list(session.scalars(wanted))
+
+
+def created_allowing(session: Session, caller: Principal, permission: Permission) -> dict[str, datetime] | None:
+    """The names of the same projects, with the time since when each name is theirs; None is all of them."""
+    if caller.is_admin:
+        return None
+    wanted = select(projects.c.name, projects.c.created_at)
+    rows = session.execute(wanted.where(projects.c.deleted_at.is_(None), allowing(caller, permission)))
+    return {row.name: row.created_at for row in rows}
+
+
+def roles_of(session: Session, caller: Principal, project_ids: Iterable[int]) -> dict[int, list[Role]]:
+    """The caller's roles in some projects, strongest first; a project where he has none is not in the answer."""
+    wanted = list(project_ids)
+    if caller.kind is not PrincipalKind.USER or not wanted:
+        return {}
+    found = select(members.c.project_id, members.c.role_id).where(
+        members.c.user_id == caller.id, members.c.project_id.in_(wanted)
+    )
+    roles: dict[int, list[Role]] = {}
+    for project_id, role_id in session.execute(found):
+        roles.setdefault(project_id, []).append(Role(role_id))
+    return roles
+
+
+def summarise(session: Session, project_id: int) -> ProjectSummary:
+    """How many members have each role."""
+    counted = (
+        select(members.c.role_id, func.count().label("members"))
+        .join(users, users.c.id == members.c.user_id)
+        .where(members.c.project_id == project_id, users.c.deleted_at.is_(None))
+        .group_by(members.c.role_id)
+    )
+    return ProjectSummary(members={row.role_id: row.members for row in session.execute(counted)})
+
+
+def last_deleted(session: Session, name: str) -> datetime | None:
+    """When a project of this name was deleted last."""
+    deleted = select(func.max(projects.c.deleted_at)).where(projects.c.name == name, projects.c.deleted_at.is_not(None))
+    moment: datetime | None = session.scalar(deleted)
+    return moment
+
+
+def _projects() -> Select[Any]:
+    columns = [column for column in projects.c if column.name != "deleted_at"]
+    return (
+        select(*columns, users.c.username.label("owner_name"))
+        .join(users, users.c.id == projects.c.owner_id)
+        .where(projects.c.deleted_at.is_(None))
+    )
+
+
+def _read(row: Row[Any]) -> Project:
+    return Project(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it

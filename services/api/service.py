@@ -1,0 +1,172 @@
+"""The metadata service: keeps the catalogue true to the registry.
+
+Events are hints to look; what nobody told of is found by asking; and a disk that fills up closes the door in time.
+"""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from nameko.extensions import DependencyProvider
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.commands import expectation, nightly
+from services.api.commands.comparison import Comparison, Pace
+from services.api.commands.observation import observe
+from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
+from services.api.commands.reconcile import settle_expected
+from services.api.domain.disk import Reserve, is_nearly_full
+from services.api.domain.hints import hints_of
+from services.api.errors import AlreadyComparing
+from shared import logging
+from shared.events import Envelope
+from shared.messaging.consume import consume
+from shared.messaging.dependencies import Configured, Database, settings_of
+from shared.messaging.forever import Stopping, every, forever
+from shared.registry.client import RegistryClient
+from shared.registry.tokens import SystemTokens
+from shared.settings import Settings
+
+SETTLE_SECONDS: Final = 5.0
+DISK_SECONDS: Final = 10.0
+COMPARISON_SECONDS: Final = 60.0
+CLEANING_SECONDS: Final = 600.0
+KEPT: Final = timedelta(days=7)
+"""How long counted events and settled expectations are remembered."""
+MANIFESTS_PER_SECOND: Final = 100.0
+"""How fast the nightly comparison goes, at most."""
+
+log = logging.get()
+
+
+class Registry(DependencyProvider):  # type: ignore[misc]  # nameko has no types
+    """The registry, as `system:metadata`."""
+
+    def setup(self) -> None:
+        """Nothing connects yet."""
+        settings = settings_of(self.container)
+        tokens = SystemTokens(settings.token_mount, "metadata", settings.secret("system-credential"))
+        self._client = RegistryClient(settings.registry, tokens)
+
+    def get_dependency(self, _worker: object) -> RegistryClient:
+        """The same for every worker."""
+        return self._client
+
+
+class MetadataService:
+    """Consumes the queue `metadata`; compares, settles and watches by itself."""
+
+    name = "metadata"
+
+    settings: Settings = Configured()
+    sessions: "sessionmaker[Session]" = Database(pool_size=6)
+    registry: RegistryClient = Registry()
+
+    @consume(queue="metadata", batch=100)
+    def observe(self, envelopes: list[Envelope]) -> None:
+        """Look where a batch of events points, one transaction a repository, and count its pulls in one."""
+        hints = hints_of(envelopes)
+        if hints.pulls:
+            with self.sessions() as session:
+                unknown = unknown_artifacts(session, hints.pulls)
+            for pull in hints.pulls:
+                if (pull.repository, pull.digest) in unknown:
+                    hints.look_at(pull.repository, pull.digest, pull.tag, pull.time)
+        for repository, hint in hints.repositories.items():
+            with self.sessions.begin() as session:
+                observe(session, self.registry, repository, digests=hint.digests, tags=hint.tags)
+        if hints.pulls:
+            with self.sessions.begin() as session:
+                count_pulls(session, hints.pulls)
+
+    @forever
+    def settle(self, stopping: Stopping) -> None:
+        """Tell of manifest writes that the registry did not notify."""
+        while not stopping.wait(SETTLE_SECONDS):
+            now = datetime.now(UTC)
+            told = settle_expected(
+                self.sessions,
+                self.registry,
+                instance_id=self.settings.instance_id,
+                now=now,
+                is_stopping=lambda: bool(stopping),
+            )
+            if told:
+                log.info("lost_notifications_told", count=told)
+
+    @forever
+    def compare(self, stopping: Stopping) -> None:
+        """Compare everything each night, and go on where an interrupted comparison stood."""
+        while not stopping.wait(COMPARISON_SECONDS):
+            with self.sessions() as session:
+                due = nightly.is_due(session, datetime.now(UTC))
+            if due:
+                try:
+                    self._compare_all(stopping)
+                except AlreadyComparing:
+                    log.info("comparison_put_off", reason="another one is running")
+
+    @every(DISK_SECONDS)
+    def watch_disk(self) -> None:
+        """Close the door for pushes while the registry's disk is nearly full."""
+        settings = self.settings
+        try:
+            disk = shutil.disk_usage(settings.storage)
+        except OSError as error:
+            log.debug("disk_not_watched", reason=str(error))
+            return
+        was = settings.readonly_flag.exists()
+        reserve = Reserve(percent=settings.disk_reserve_percent, bytes=settings.disk_reserve_bytes)
+        full = is_nearly_full(free=disk.free, total=disk.total, reserve=reserve, was=was)
+        if full and not was:
+            settings.readonly_flag.touch()
+            log.error("pushes_refused", reason="the registry's disk is nearly full", free=disk.free, total=disk.total)
+        elif was and not full:
+            settings.readonly_flag.unlink(missing_ok=True)
+            log.info("pushes_accepted", free=disk.free, total=disk.total)
+
+    @forever
+    def forget(self, stopping: Stopping) -> None:
+        """Drop what was settled or counted long ago, a little at a time."""
+        while True:
+            before = datetime.now(UTC) - KEPT
+            for purge in (forget_seen, expectation.purge):
+                while not stopping:
+                    with self.sessions.begin() as session:
+                        if not purge(session, before=before):
+                            break
+            if stopping.wait(CLEANING_SECONDS):
+                return
+
+    def _compare_all(self, stopping: Stopping) -> None:
+        with self.sessions() as session:
+            bind = session.get_bind().engine
+        with nightly.only_comparison(bind):
+            comparison = Comparison(
+                self.sessions,
+                self.registry,
+                instance_id=self.settings.instance_id,
+                pace=Pace(MANIFESTS_PER_SECOND, sleep=stopping.wait),
+            )
+            names = comparison.names()
+            with self.sessions.begin() as session:
+                done = nightly.resume(session, datetime.now(UTC))
+            log.info("comparison_begins", repositories=len(names), behind=done)
+            for outcome in comparison.run([name for name in names if name > done]):
+                with self.sessions.begin() as session:
+                    nightly.advance(session, outcome.repository)
+                if outcome.changed or outcome.skipped:
+                    log.warning(
+                        "comparison_found",
+                        repository=outcome.repository,
+                        added=outcome.added,
+                        removed=outcome.removed,
+                        tags_set=outcome.tags_set,
+                        tags_removed=outcome.tags_removed,
+                        skipped=outcome.skipped,
+                    )
+                if stopping:
+                    return
+            with self.sessions.begin() as session:
+                nightly.finish(session, datetime.now(UTC))
+            log.info("comparison_finished", repositories=len(names))

@@ -1,0 +1,182 @@
+"""The tables of schema core, as `shared/migrations` makes them; a test compares the two."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.db import metadata_for
+
+metadata = metadata_for("core")
+
+_moment = DateTime(timezone=True)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("email", Text),
+    Column("realname", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("ldap_dn", Text),
+    Column("sysadmin", Boolean, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("credential_version", Integer, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+    Column("deleted_at", _moment),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("owner_id", ForeignKey("core.users.id"), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("storage_limit", BigInteger, nullable=False),
+    Column("storage_used", BigInteger, nullable=False),
+    Column("repository_count", Integer, nullable=False),
+    Column("artifact_count", BigInteger, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+    Column("deleted_at", _moment),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("core.projects.id"), nullable=False),
+    Column("user_id", ForeignKey("core.users.id"), nullable=False),
+    Column("role_id", SmallInteger, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+robots = Table(
+    "robots",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("project_id", ForeignKey("core.projects.id")),
+    Column("description", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("permissions", JSONB, nullable=False),
+    Column("duration_days", Integer, nullable=False),
+    Column("expires_at", _moment),
+    Column("disabled", Boolean, nullable=False),
+    Column("credential_version", Integer, nullable=False),
+    Column("creator", Text, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("core.projects.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("artifact_count", BigInteger, nullable=False),
+    Column("pull_count", BigInteger, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("repository_id", ForeignKey("core.repositories.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("manifest_media_type", Text, nullable=False),
+    Column("artifact_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("annotations", JSONB, nullable=False),
+    Column("extra_attrs", JSONB, nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("pushed_at", _moment, nullable=False),
+    Column("pulled_at", _moment),
+    Column("pull_count", BigInteger, nullable=False),
+)
+
+artifact_references = Table(
+    "artifact_references",
+    metadata,
+    Column("parent_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("child_digest", Text, nullable=False),
+    Column("child_id", ForeignKey("core.artifacts.id", ondelete="SET NULL")),
+    Column("platform", JSONB, nullable=False),
+    Column("annotations", JSONB, nullable=False),
+)
+
+artifact_blobs = Table(
+    "artifact_blobs",
+    metadata,
+    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+
+project_blobs = Table(
+    "project_blobs",
+    metadata,
+    Column("project_id", Integer, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("uses", Integer, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("repository_id", ForeignKey("core.repositories.id", ondelete="CASCADE"), nullable=False),
+    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("pushed_at", _moment, nullable=False),
+    Column("pulled_at", _moment),
+)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("seen_at", _moment, nullable=False),
+)
+
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSONB, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("repository", Text, nullable=False),
+    Column("started_at", _moment),
+    Column("finished_at", _moment),
+)

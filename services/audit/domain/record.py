@@ -1,0 +1,140 @@
+"""An audit record, and how an event becomes one.
+
+The words for operations and resource types are those of Harbor's audit API, and a few of our own beside them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from shared.events.catalogue import DEFINITIONS
+from shared.events.definitions.artifact import ArtifactPulled
+from shared.events.definitions.audit import AuditPurged
+from shared.events.definitions.configuration import ConfigurationUpdated
+from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
+from shared.events.definitions.project import ProjectUpdated
+from shared.events.definitions.robot import RobotUpdated
+from shared.events.definitions.user import UserLoggedIn, UserLoginFailed, UserPasswordChanged, UserUpdated
+from shared.events.envelope import ActorKind, Envelope
+from shared.events.event import Event, printable
+
+ANONYMOUS: Final = "anonymous"
+
+
+class Operation(StrEnum):
+    """What was done."""
+
+    CREATE = "create"
+    """Something came into being; of an artifact, a push."""
+    DELETE = "delete"
+    """Something was deleted or revoked."""
+    PULL = "pull"
+    """An artifact was read."""
+    UPDATE = "update"
+    """Something was changed."""
+    LOGIN = "login"
+    """Somebody signed in, or tried to."""
+
+
+_OPERATIONS: Final = {
+    "pushed": Operation.CREATE,
+    "created": Operation.CREATE,
+    "pulled": Operation.PULL,
+    "deleted": Operation.DELETE,
+    "revoked": Operation.DELETE,
+    "purged": Operation.DELETE,
+    "updated": Operation.UPDATE,
+    "rotated": Operation.UPDATE,
+    "password_changed": Operation.UPDATE,
+    "logged_in": Operation.LOGIN,
+    "login_failed": Operation.LOGIN,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """What a record says, before it has a place in the chain. The order of the fields is the order that is hashed."""
+
+    event_id: UUID
+    event_type: str
+    occurred_at: datetime
+    actor: str
+    actor_kind: ActorKind
+    operation: Operation
+    resource_type: str
+    resource: str
+    project_id: int | None
+    project: str | None
+    repository: str | None
+    digest: str | None
+    tag: str | None
+    address: str
+    client: str
+    request_id: str
+    succeeded: bool
+    occurrences: int
+    description: str
+
+
+def entry_of(envelope: Envelope) -> Entry:
+    """The record of an event."""
+    event = envelope.event
+    failed = isinstance(event, UserLoginFailed)
+    actor = printable(envelope.actor.name)
+    if isinstance(event, UserLoginFailed):
+        actor = printable(event.username)
+    elif envelope.actor.kind is ActorKind.ANONYMOUS:
+        actor = ANONYMOUS
+    return Entry(
+        event_id=envelope.id,
+        event_type=event.type,
+        occurred_at=envelope.time,
+        actor=actor,
+        actor_kind=envelope.actor.kind,
+        operation=_OPERATIONS[event.verb],
+        resource_type=event.noun,
+        resource=printable(event.subject),
+        project_id=getattr(event, "project_id", None),
+        project=event.project_name,
+        repository=getattr(event, "repository", None),
+        digest=getattr(event, "digest", None),
+        tag=getattr(event, "tag", None),
+        address=printable(envelope.address or ""),
+        client=printable(envelope.user_agent or ""),
+        request_id=printable(envelope.request_id or ""),
+        succeeded=not failed,
+        occurrences=max(event.count, 1) if isinstance(event, UserLoginFailed) else 1,
+        description=printable(describe(event)),
+    )
+
+
+def describe(event: Event) -> str:  # noqa: PLR0911 - a table of events, a line each
+    """The event in a few words, with what the other columns do not say."""
+    match event:
+        case UserLoginFailed():
+            return f"{event.count} failed login{'s' if event.count > 1 else ''} of {event.username}"
+        case UserLoggedIn():
+            return f"login of {event.username} by {event.method}"
+        case UserPasswordChanged():
+            return f"change the password of {event.username}"
+        case UserUpdated() | ProjectUpdated() | RobotUpdated() | ConfigurationUpdated():
+            return f"update {event.noun} {event.subject}: {', '.join(event.changed)}"
+        case MemberCreated():
+            return f"add {event.kind} {event.member} to {event.project} as {event.role}"
+        case MemberUpdated():
+            return f"make {event.kind} {event.member} of {event.project} {event.role}"
+        case MemberDeleted():
+            return f"remove {event.kind} {event.member} from {event.project}"
+        case ArtifactPulled() if not event.counted:
+            return f"pull artifact {event.subject} for replication"
+        case AuditPurged():
+            return f"purge {event.records} records from before {event.older_than}"
+        case _:
+            return f"{_OPERATIONS[event.verb]} {event.noun.replace('_', ' ')} {event.subject}"
+
+
+def event_types() -> list[str]:
+    """Every kind of record there can be, in Harbor's words: `create_artifact`, `login_user`."""
+    return sorted({f"{_OPERATIONS[each.verb]}_{each.noun}" for each in DEFINITIONS})

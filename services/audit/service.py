@@ -1,0 +1,56 @@
+"""The audit service: every event becomes a record, in batches; the chain's head goes to the log each hour."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.audit.commands import prepare_partitions, record_batch
+from services.audit.domain.chain import ChainKey
+from services.audit.key import chain_key_at_start
+from services.audit.queries.verification import HEAD_LOGGED, read_head
+from shared import logging
+from shared.events import Envelope
+from shared.messaging.consume import consume
+from shared.messaging.dependencies import Configured, Database
+from shared.messaging.forever import Stopping, forever
+from shared.settings import Settings
+
+HEAD_LOGGED_SECONDS: Final = 3600
+
+log = logging.get()
+
+
+class AuditService:
+    """Consumes the queue `audit`: one transaction a batch, committed before anything is acknowledged."""
+
+    name = "audit"
+
+    settings: Settings = Configured()
+    sessions: "sessionmaker[Session]" = Database(pool_size=2)
+
+    _key: ChainKey | None = None
+
+    @consume(queue="audit", batch=200)
+    def record(self, envelopes: list[Envelope]) -> None:
+        """Record a batch."""
+        with self.sessions.begin() as session:
+            added = record_batch(session, envelopes, key=self._chain_key(session), now=datetime.now(UTC))
+        log.debug("recorded", received=len(envelopes), added=added)
+
+    @forever
+    def keep(self, stopping: Stopping) -> None:
+        """Make partitions ahead of need, and let the log witness where the chain ends."""
+        while True:
+            with self.sessions.begin() as session:
+                prepare_partitions(session, datetime.now(UTC))
+                head = read_head(session)
+            log.info(HEAD_LOGGED, sequence=head.sequence, mac=head.mac.hex())
+            if stopping.wait(HEAD_LOGGED_SECONDS):
+                return
+
+    def _chain_key(self, session: Session) -> ChainKey:
+        cls = type(self)
+        if cls._key is None:
+            cls._key = chain_key_at_start(session, self.settings)
+        return cls._key

@@ -1,0 +1,135 @@
+"""Use cases of the token endpoint: issue a token, and issue, renew and revoke refresh tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from services.token.domain import Access, Claims, Scope, digest_of, grant, new_refresh_token
+from services.token.queries import Standing
+from services.token.signing import CurrentSigner
+from services.token.tables import refresh_tokens
+from shared import directory
+from shared.auth.principals import Principal, PrincipalKind
+from shared.auth.roles import registry_actions
+from shared.events import EventContext, emit
+from shared.events.definitions.refresh_token import RefreshTokenRevoked
+from shared.secrets import Secret
+
+REFRESH_IDLE: Final = timedelta(days=30)
+"""A refresh token ends so long after its last use."""
+RENEW_AFTER: Final = timedelta(days=1)
+"""Its last use is written down at most so often."""
+_MOST_PER_USER: Final = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A token on its way to the client."""
+
+    token: str
+    access: tuple[Access, ...]
+    issued_at: datetime
+    lifetime: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """Signs tokens for one registry."""
+
+    signer: CurrentSigner
+    issuer: str
+    audience: str
+    lifetime: timedelta
+
+    def issue(self, subject: str, access: tuple[Access, ...], now: datetime) -> Issued:
+        """A token of a subject for what was granted. Raises SigningKeysUnusable."""
+        claims = Claims(subject=subject, access=access, issued_at=now, lifetime=self.lifetime)
+        token = self.signer.get().sign(claims.payload(issuer=self.issuer, audience=self.audience))
+        return Issued(token=token, access=access, issued_at=now, lifetime=self.lifetime)
+
+
+def authorise(standing: Standing, scopes: tuple[Scope, ...]) -> tuple[Access, ...]:
+    """What of some scopes somebody gets: narrowed to his rights, never refused as a whole."""
+
+    def allowed_in(project: str) -> frozenset[str]:
+        return registry_actions(directory.effective_permissions(standing.principal, standing.rights[project]))
+
+    return grant(scopes, allowed_in, catalog=_may_list_all(standing.principal))
+
+
+def authorise_system(scopes: tuple[Scope, ...]) -> tuple[Access, ...]:
+    """What one of the system's own services gets: what it asks for, of repositories and the catalog alone."""
+    return grant(scopes, lambda _project: frozenset({"pull", "push", "delete"}), catalog=True)
+
+
+def _may_list_all(principal: Principal) -> bool:
+    """The catalog names private repositories too: it is the administrator's, or a robot's that was given it."""
+    if principal.kind is PrincipalKind.ROBOT:
+        return any(
+            robot.namespace == "/" and ("catalog", "read") in robot.permissions for robot in principal.robot_grants
+        )
+    return principal.is_admin
+
+
+def issue_refresh_token(
+    session: Session, user: Principal, *, client_id: str, address: str, now: datetime
+) -> Secret:
+    """A refresh token that lasts until it is revoked, not used for long, or the account's credential changes.
+
+    Those longest unused give way where a user has very many.
+    """
+    mine = refresh_tokens.c.user_id == user.id
+    session.execute(
+        delete(refresh_tokens).where(
+            mine, or_(refresh_tokens.c.expires_at <= now, refresh_tokens.c.revoked_at <= now - REFRESH_IDLE)
+        )
+    )
+    newest = (
+        select(refresh_tokens.c.id)
+        .where(mine)
+        .order_by(func.coalesce(refresh_tokens.c.used_at, refresh_tokens.c.created_at).desc())
+        .limit(_MOST_PER_USER - 1)
+    )
+    session.execute(delete(refresh_tokens).where(mine, refresh_tokens.c.id.not_in(newest)))
+    token = new_refresh_token()
+    session.execute(
+        insert(refresh_tokens).values(
+            token_hash=digest_of(token),
+            user_id=user.id,
+            credential_version=user.credential_version,
+            client_id=client_id,
+            address=address,
+            created_at=now,
+            expires_at=now + REFRESH_IDLE,
+        )
+    )
+    return token
+
+
+def renew_refresh_token(session: Session, token_id: UUID, *, now: datetime) -> None:
+    """Write down that a refresh token was used: its end moves on, unless it has come meanwhile."""
+    session.execute(
+        update(refresh_tokens)
+        .where(
+            refresh_tokens.c.id == token_id, refresh_tokens.c.revoked_at.is_(None), refresh_tokens.c.expires_at > now
+        )
+        .values(used_at=now, expires_at=now + REFRESH_IDLE)
+    )
+
+
+def revoke_refresh_tokens(
+    session: Session, user_id: int, username: str, *, token_id: UUID | None, now: datetime, context: EventContext
+) -> int:
+    """Revoke one refresh token of a user, or all of them; returns how many were good until now."""
+    chosen = update(refresh_tokens).where(refresh_tokens.c.user_id == user_id, refresh_tokens.c.revoked_at.is_(None))
+    if token_id is not None:
+        chosen = chosen.where(refresh_tokens.c.id == token_id)
+    revoked = len(session.execute(chosen.values(revoked_at=now).returning(refresh_tokens.c.id)).all())
+    if revoked:
+        event = RefreshTokenRevoked(username=username, token_id=str(token_id) if token_id else None)
+        emit(session, event, context=context)
+    return revoked

@@ -1,0 +1,86 @@
+"""The one connection on which an event loop asks synchronously: so short that waiting for it costs less than not to.
+
+It must never stall the loop: each question has a limit on the client's side too, and after a failure the database is
+left alone for a moment while requests are refused at once.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.abc import RV, PQGen
+
+from shared.directory import Source
+from shared.errors import Unavailable
+from shared.settings import Settings
+
+_ANSWER_SECONDS: Final = 1.0
+_REST_SECONDS: Final = 0.5
+_CONNECT_SECONDS: Final = 2
+_POLL_SECONDS: Final = 0.1
+# planned once: the queries are lookups by index, whatever the names are
+_OPTIONS: Final = "-c statement_timeout=1000 -c plan_cache_mode=force_generic_plan -c timezone=UTC"
+_Answer = TypeVar("_Answer")
+
+
+class TooSlow(psycopg.OperationalError):
+    """The server did not answer, nor did it hang up."""
+
+
+class ImpatientConnection(psycopg.Connection[Any]):
+    """Gives an answer up that does not come in time: a statement time-out is no help where the server is frozen."""
+
+    def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
+        """Wait as psycopg does, but not for ever. Raises psycopg.OperationalError."""
+        try:
+            return super().wait(gen, interval, _ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - psycopg has no public name for it
+            raise TooSlow("the database did not answer in time") from error
+
+
+class HotConnection:
+    """Reconnects by itself. Belongs to one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._cursor: psycopg.Cursor[Any] | None = None
+        self._rests_until = 0.0
+
+    def ask(self, question: Callable[[Source], _Answer]) -> _Answer:
+        """Ask on the connection, and once more on a fresh one where it turns out to be dead. Raises Unavailable."""
+        if time.monotonic() < self._rests_until:
+            raise Unavailable("the database is not available right now: try again in a moment")
+        fresh = self._cursor is None
+        try:
+            try:
+                return question(self._cursor or self._open())
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self.close()
+                if fresh or not _is_lost(error):
+                    raise
+                return question(self._open())
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            raise Unavailable("the database is not available right now: try again in a moment") from error
+
+    def close(self) -> None:
+        """Drop the connection without another word to the server."""
+        if self._cursor is not None:
+            self._cursor.connection.pgconn.finish()
+            self._cursor = None
+
+    def _open(self) -> psycopg.Cursor[Any]:
+        info = self._settings.conninfo() | {
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": _OPTIONS,
+        }
+        connection = ImpatientConnection.connect(**info, autocommit=True, prepare_threshold=0)  # type: ignore[arg-type]  # psycopg types its keywords one by one
+        self._cursor = connection.cursor()
+        return self._cursor
+
+
+def _is_lost(error: psycopg.Error) -> bool:
+    """Whether the server ended the connection (so that a fresh one may work), not that it was slow."""
+    return not isinstance(error, psycopg.errors.QueryCanceled | TooSlow)

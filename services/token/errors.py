@@ -1,0 +1,59 @@
+"""What the token endpoint refuses."""
+
+from typing import Final
+
+from shared.errors import BadRequest, ConfigurationError, TooManyRequests, Unauthorized
+
+WRONG_CREDENTIALS: Final = "incorrect username or password"
+
+
+class MalformedScope(BadRequest):
+    """A scope is not `type:name:actions`."""
+
+    default = "a scope has the form type:name:actions"
+
+
+class TooManyScopes(BadRequest):
+    """More scopes than any client needs."""
+
+    default = "too many scopes in one request"
+
+
+class UnknownService(BadRequest):
+    """The token is asked for a service that is not this registry."""
+
+    default = "the parameter 'service' does not name this registry"
+
+
+class UnsupportedGrant(BadRequest):
+    """An OAuth2 grant other than `password` and `refresh_token`."""
+
+    default = "grant_type must be 'password' or 'refresh_token'"
+
+
+class WrongCredentials(Unauthorized):
+    """The credential is not right; which part of it, nobody is told."""
+
+    default = WRONG_CREDENTIALS
+
+
+class LoginRequired(Unauthorized):
+    """Nobody has signed in, and no scope is asked that could be public."""
+
+    default = "authentication is required"
+
+
+class TooManyGuesses(TooManyRequests):
+    """Wrong passwords of one account came too often from one address."""
+
+    default = "too many failed logins of this account from this address: try again later"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = max(1, round(retry_after))
+
+
+class SigningKeysUnusable(ConfigurationError):
+    """The folder of signing keys lacks something or cannot be read."""
+
+    default = "the signing keys cannot be used"

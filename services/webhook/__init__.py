@@ -1,0 +1,1 @@
+"""The registry's notifications in, the outbox out to the broker."""

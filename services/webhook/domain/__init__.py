@@ -1,0 +1,1 @@
+"""What the registry tells, and what of it becomes an event."""

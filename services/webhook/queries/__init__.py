@@ -1,0 +1,1 @@
+"""What the webhook service reads: the numbered log, and parked notifications."""

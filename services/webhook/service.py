@@ -1,0 +1,136 @@
+"""The relay: numbers the outbox into the log, and publishes the log to the broker in that order.
+
+Each of the two holds an advisory lock on the very connection it works on, so there is one of each in the whole
+instance, and whoever loses the lock can do no more. Numbering never waits for the broker.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Final
+
+import psycopg
+
+from services.webhook.commands import outbox
+from services.webhook.queries.log import Logged, published_through, unpublished
+from shared import logging
+from shared.db import connect, unavailable_when_down
+from shared.messaging.connection import connected, drain
+from shared.messaging.dependencies import Configured
+from shared.messaging.forever import Stopping, every, forever
+from shared.messaging.publish import NotPublished, Outgoing, Publisher
+from shared.messaging.topology import EVENTS, QUEUES
+from shared.settings import Settings
+
+NUMBERING_LOCK: Final = 7_302_011
+PUBLISHING_LOCK: Final = 7_302_012
+
+NUMBERED_AT_ONCE: Final = 1_000
+PUBLISHED_AT_ONCE: Final = 500
+POLL_SECONDS: Final = 0.5
+"""Where NOTIFY does not come through, behind some poolers, this is the delay."""
+PACE_SECONDS: Final = 0.015
+"""Between two numberings at least: a lone event is passed on at once, many come together and cost less each."""
+UPKEEP_SECONDS: Final = 600
+CONTENT_TYPE: Final = "application/cloudevents+json"
+
+
+class RelayService:
+    """One numbering loop, one publishing loop, and the log's upkeep."""
+
+    name = "relay"
+    settings = Configured()
+
+    @forever
+    def number(self, stopping: Stopping) -> None:
+        """Move what is committed in the outbox into the numbered log, as soon as it is."""
+        with _elected(self.settings, NUMBERING_LOCK, stopping) as database:
+            outbox.prepare_log(database)
+            database.execute("LISTEN breakwater_outbox")
+            while not stopping:
+                if outbox.number(database, most=NUMBERED_AT_ONCE):
+                    stopping.wait(PACE_SECONDS)
+                else:
+                    _await_notify(database)
+
+    @forever
+    def publish(self, stopping: Stopping) -> None:
+        """Publish what is numbered, in order, and remember how far the broker has confirmed."""
+        with (
+            _elected(self.settings, PUBLISHING_LOCK, stopping) as database,
+            connected(self.settings) as broker,
+        ):
+            _require_queues(broker)
+            publisher = Publisher(broker)
+            # how far we are may be forgotten: then it is published again, and known by its id
+            database.execute("SET synchronous_commit = off")
+            database.execute("LISTEN breakwater_log")
+            through = published_through(database)
+            logging.get().info("publishing", after=through)
+            while not stopping:
+                events = unpublished(database, after=through, most=PUBLISHED_AT_ONCE)
+                if events:
+                    through = _publish(publisher, database, events)
+                else:
+                    _await_notify(database)
+                    drain(broker, 0)
+                    broker.heartbeat_tick()
+
+    @every(UPKEEP_SECONDS)
+    def upkeep(self) -> None:
+        """Partitions ahead, old days dropped, old ids forgotten. What fails now is done the next time."""
+        with unavailable_when_down(), connect(self.settings) as database:
+            database.execute("SET lock_timeout = '2s'")  # numbering waits behind us
+            outbox.prepare_log(database)
+            dropped = outbox.trim_log(database)
+            forgotten = outbox.forget_seen(database)
+        logging.get().debug("log_kept", days_dropped=dropped, ids_forgotten=forgotten)
+
+
+@contextmanager
+def _elected(settings: Settings, lock: int, stopping: Stopping) -> Iterator[psycopg.Connection]:
+    """A connection that holds the lock, once nobody else does. Raises Unavailable where the database goes away."""
+    with unavailable_when_down(), connect(settings) as database:
+        waiting_since = monotonic()
+        while database.execute("SELECT pg_try_advisory_lock(%s)", (lock,)).fetchone() != (True,):
+            if stopping.wait(POLL_SECONDS):
+                break
+            if monotonic() - waiting_since > UPKEEP_SECONDS:
+                logging.get().info("another_relay_works", lock=lock)
+                waiting_since = monotonic()
+        yield database
+
+
+def _await_notify(database: psycopg.Connection) -> None:
+    for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
+        pass
+
+
+def _require_queues(broker: Any) -> None:  # noqa: ANN401 - py-amqp has no types
+    """Publish nothing before every catalogued queue is there to take it. Raises one of BROKER_ERRORS."""
+    channel = broker.channel()
+    for queue in QUEUES:
+        channel.queue_declare(queue, passive=True)
+    channel.close()
+
+
+def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Logged]) -> int:
+    """Publish; returns the last number that the broker has confirmed."""
+    try:
+        publisher.publish([_outgoing(event) for event in events])
+    except NotPublished as error:
+        if error.confirmed:
+            outbox.advance(database, events[error.confirmed - 1].sequence)
+        raise
+    through = events[-1].sequence
+    outbox.advance(database, through)
+    return through
+
+
+def _outgoing(event: Logged) -> Outgoing:
+    return Outgoing(
+        exchange=EVENTS,
+        routing_key=event.routing_key,
+        body=event.body.encode(),
+        properties={"content_type": CONTENT_TYPE, "message_id": str(event.event_id), "type": event.type},
+    )
