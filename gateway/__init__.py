@@ -1,0 +1,1 @@
+"""The HTTP face: three mounts that call the services' use cases in process."""

@@ -1,0 +1,1 @@
+"""The core mount: REST API, portal and the gate for manifest writes."""

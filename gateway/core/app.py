@@ -1,0 +1,71 @@
+"""The core mount's wiring: `gunicorn gateway.core.app:application()`."""
+
+import falcon
+from sqlalchemy import Engine
+
+from gateway.core import refusals
+from gateway.core.catalogue import build_catalogue
+from gateway.core.gate import mount_gate
+from gateway.core.health import build_health_check
+from gateway.core.middleware.authentication import Authentication
+from gateway.core.middleware.body_limit import BodyLimit
+from gateway.core.middleware.content_type import ContentTypes
+from gateway.core.middleware.database import DatabaseSession
+from gateway.core.middleware.paths import Paths
+from gateway.core.middleware.read_only import ReadOnly
+from gateway.core.middleware.request_id import RequestIds
+from gateway.core.middleware.request_log import RequestLog
+from gateway.core.middleware.security_headers import SecurityHeaders
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.routes import all_routes
+from gateway.core.sign_in import SignIn
+from shared import logging
+from shared.auth.bearer import Verifier
+from shared.auth.login import Login, build_login
+from shared.db import engine, session_factory
+from shared.secrets import Sealer
+from shared.settings import Settings, load_settings
+
+POOL_SIZE = 12  # the threads of a worker, and what acts on the registry or asks for health beside them
+
+App = falcon.App[ApiRequest, ApiResponse]
+
+
+def application() -> App:
+    """The app of one gunicorn worker, from the environment. Raises ConfigurationError."""
+    settings = load_settings()
+    logging.configure(settings.part, level=settings.log_level)
+    bind = engine(settings, pool_size=POOL_SIZE)
+    login = build_login(settings, bind)
+    login.record.keep(report=False)
+    return build(settings, bind, login)
+
+
+def build(settings: Settings, bind: Engine, login: Login) -> App:
+    """The app for given settings."""
+    sessions = session_factory(bind)
+    app = falcon.App(
+        request_type=ApiRequest,
+        response_type=ApiResponse,
+        media_type=falcon.MEDIA_TEXT,  # of what has no body; ContentTypes tells of the rest
+        middleware=[
+            RequestLog(),
+            RequestIds(settings.instance_id),
+            SecurityHeaders(),
+            ContentTypes(),
+            Paths(),
+            BodyLimit(),
+            DatabaseSession(sessions),
+            Authentication(SignIn(login)),
+            ReadOnly(),
+        ],
+    )
+    check, catalogue = build_health_check(settings, bind), build_catalogue(settings, sessions)
+    sealer = Sealer.read(settings.secrets / "config-key")
+    for path, resource in all_routes(settings, check, catalogue, sealer).items():
+        app.add_route(path, resource)
+    verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
+    mount_gate(app, sessions=sessions, registry=settings.registry, verifier=verifier)
+    for error, handler in refusals.HANDLERS.items():
+        app.add_error_handler(error, handler)
+    return app

@@ -1,0 +1,43 @@
+"""What the API's resources need to act on the registry: sessions of their own, and a client of it."""
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry.client import RegistryClient
+from shared.registry.tokens import SystemTokens
+from shared.secrets import Secret
+from shared.settings import Settings
+
+_SERVICE = "metadata"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """The catalogue and the registry it describes."""
+
+    sessions: sessionmaker[Session]
+    registry: RegistryClient
+
+
+def build_catalogue(settings: Settings, sessions: sessionmaker[Session]) -> Catalogue:
+    """The catalogue acts at the registry under the name of its service, whichever process it acts in."""
+    credential = Secret.read(settings.secrets / _SERVICE / "system-credential")
+    tokens = SystemTokens(settings.token_mount, _SERVICE, credential)
+    return Catalogue(sessions=sessions, registry=RegistryClient(settings.registry, tokens))
+
+
+def repository_name(project: str, encoded: str) -> RepositoryName:
+    """The repository of a path; its slashes are encoded there. Raises InvalidName."""
+    return RepositoryName.parse(f"{project}/{unquote(encoded)}")
+
+
+def artifact_name(text: str) -> tuple[RepositoryName, TagName | Digest]:
+    """What `project/repository:tag` or `project/repository@digest` names. Raises InvalidName."""
+    name, at, digest = text.partition("@")
+    if at:
+        return RepositoryName.parse(name), Digest.parse(digest)
+    name, _, tag = text.rpartition(":")
+    return RepositoryName.parse(name), TagName.parse(tag)

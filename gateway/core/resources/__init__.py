@@ -1,0 +1,1 @@
+"""The API's resources, a module for each tag: each reads, authorises, calls one use case, writes."""

@@ -1,0 +1,177 @@
+"""Tag artifact: /projects/{project}/repositories/{repository}/artifacts and what is below."""
+
+from typing import Final
+
+from gateway.core.access import require_project
+from gateway.core.bodies.repository import NewTagBody
+from gateway.core.catalogue import Catalogue, artifact_name, repository_name
+from gateway.core.reading import read_body
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.views.artifact import artifact_path, artifact_view, has_history, tag_view
+from gateway.core.writing import write_page
+from services.api.commands import deletion
+from services.api.commands.copying import copy_artifact
+from services.api.queries import artifact as queries
+from services.api.queries.history import build_history
+from services.api.queries.tag import list_tags
+from shared.errors import NotFound, NotImplementedHere, Unprocessable
+from shared.names import TagName, parse_reference
+
+ADDITIONS: Final = ("build_history", "values.yaml", "readme.md", "dependencies", "sbom", "license", "files")
+
+
+class ProjectArtifacts:
+    """/projects/{project}/artifacts."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
+        """List the artifacts of all repositories of a project."""
+        place = require_project(req, project, ("artifact", "list"))
+        listing, with_tags = req.listing(), req.flag("with_tag", default=True)
+        page = queries.list_project_artifacts(
+            req.database,
+            listing,
+            project_id=place.project_id,
+            with_tags=with_tags,
+            latest_only=req.flag("latest_in_repository", default=False),
+        )
+        write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags))
+
+
+class Artifacts:
+    """/projects/{project}/repositories/{repository}/artifacts."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """List the artifacts of a repository."""
+        require_project(req, project, ("artifact", "list"), by_name=True)
+        name, listing = repository_name(project, repository), req.listing()
+        with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
+        page = queries.list_artifacts(req.database, listing, repository=name, with_tags=with_tags)
+        write_page(
+            req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, with_immutable=immutable)
+        )
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """Copy an artifact with its tags from another repository."""
+        require_project(req, project, ("artifact", "create"), by_name=True)
+        source, wanted = artifact_name(req.text("from"))
+        require_project(req, source.project, ("artifact", "read"), by_name=True)
+        target = repository_name(project, repository)
+        req.release_database()
+        digest = copy_artifact(
+            self._catalogue.sessions,
+            self._catalogue.registry,
+            source=source,
+            reference=wanted,
+            target=target,
+            context=req.event_context,
+        )
+        resp.created(artifact_path(target, digest.text))
+
+
+class OneArtifact:
+    """…/artifacts/{reference}."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """Show an artifact by tag or digest."""
+        require_project(req, project, ("artifact", "read"), by_name=True)
+        with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
+        name = repository_name(project, repository)
+        artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=with_tags)
+        resp.media = artifact_view(artifact, with_tags=with_tags, with_immutable=immutable)
+
+    def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """Delete an artifact with all its tags."""
+        require_project(req, project, ("artifact", "delete"), by_name=True)
+        name, wanted = repository_name(project, repository), parse_reference(reference)
+        req.release_database()
+        deletion.delete_artifact(
+            self._catalogue.sessions,
+            self._catalogue.registry,
+            repository=name,
+            reference=wanted,
+            context=req.event_context,
+        )
+
+
+class Tags:
+    """…/artifacts/{reference}/tags."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """List the tags of an artifact."""
+        require_project(req, project, ("tag", "list"), by_name=True)
+        name, listing = repository_name(project, repository), req.listing()
+        immutable = req.flag("with_immutable_status", default=False)
+        artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
+        page = list_tags(req.database, listing, artifact_id=artifact.id)
+        write_page(req, resp, listing, page, lambda tag: tag_view(tag, with_immutable=immutable))
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """Put a new tag on an artifact."""
+        require_project(req, project, ("tag", "create"), by_name=True)
+        name, wanted = repository_name(project, repository), parse_reference(reference)
+        tag = TagName.parse(read_body(req, NewTagBody).name)
+        req.release_database()
+        deletion.create_tag(
+            self._catalogue.sessions,
+            self._catalogue.registry,
+            repository=name,
+            reference=wanted,
+            tag=tag,
+            context=req.event_context,
+        )
+        resp.status = 201
+
+
+class OneTag:
+    """…/artifacts/{reference}/tags/{tag}."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_delete(
+        self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str, tag: str
+    ) -> None:
+        """Take a tag off an artifact; the artifact and its other tags stay."""
+        require_project(req, project, ("tag", "delete"), by_name=True)
+        name, wanted, doomed = repository_name(project, repository), parse_reference(reference), TagName.parse(tag)
+        req.release_database()
+        deletion.delete_tag(
+            self._catalogue.sessions,
+            self._catalogue.registry,
+            repository=name,
+            reference=wanted,
+            tag=doomed,
+            context=req.event_context,
+        )
+
+
+class Addition:
+    """…/artifacts/{reference}/additions/{addition}."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(
+        self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str, addition: str
+    ) -> None:
+        """Show how an image was built; the other additions are not built."""
+        require_project(req, project, ("artifact-addition", "read"), by_name=True)
+        if addition not in ADDITIONS:
+            raise Unprocessable(f"addition must be one of {', '.join(ADDITIONS)}")
+        name = repository_name(project, repository)
+        artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
+        if addition != ADDITIONS[0]:
+            raise NotImplementedHere(f"the addition {addition} is not implemented")
+        if not has_history(artifact):
+            raise NotFound(f"{name}@{artifact.digest} has no build history")
+        req.release_database()
+        resp.media = build_history(self._catalogue.registry, name, artifact)

@@ -1,0 +1,72 @@
+"""Tag auditlog: the record, in the forms of both generations, of the system and of a project."""
+
+from collections.abc import Callable
+
+from gateway.core.access import require_login, require_project, system_permissions
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.writing import CURSOR, Json, write_page
+from services.api.queries.project import created_allowing, get_project
+from services.audit.domain.record import event_types
+from services.audit.queries import AuditFilter, AuditRecord, Cursor, ProjectScope, list_records
+from shared.listing import Page
+
+View = Callable[[AuditRecord], Json]
+
+
+class AuditLogs:
+    """/audit-logs and /auditlog-exts."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """List what happened where the caller may see the log; administrators see all."""
+        require_login(req)
+        _write(req, resp, _scopes(req), self._view)
+
+
+class ProjectLogs:
+    """/projects/{project}/logs and /projects/{project}/auditlog-exts."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
+        """List what happened in a project."""
+        place = require_project(req, project, ("log", "list"), by_name=True)
+        since = get_project(req.database, place.project_id).created_at
+        _write(req, resp, (ProjectScope(name=place.name, since=since),), self._view)
+
+
+class AuditEventTypes:
+    """/auditlog-exts/events."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """List the kinds of records there can be."""
+        require_login(req)
+        resp.media = [{"event_type": name} for name in event_types()]
+
+
+def _scopes(req: ApiRequest) -> tuple[ProjectScope, ...] | None:
+    """The projects whose log the caller may see; None is everything."""
+    if ("audit-log", "list") in system_permissions(req.caller):
+        return None
+    projects = created_allowing(req.database, req.caller, ("log", "list"))
+    if projects is None:
+        return None
+    return tuple(ProjectScope(name=name, since=since) for name, since in projects.items())
+
+
+def _write(req: ApiRequest, resp: ApiResponse, scopes: tuple[ProjectScope, ...] | None, view: View) -> None:
+    listing = req.listing()
+    cursor = req.text(CURSOR)
+    found = list_records(
+        req.database,
+        filter=AuditFilter(projects=scopes, terms=listing.terms),
+        limit=listing.limit,
+        offset=listing.offset,
+        sort=listing.order,
+        before=Cursor.parse(cursor) if cursor else None,
+    )
+    following = str(found.next) if found.next else None
+    write_page(req, resp, listing, Page(records=found.records, total=found.total), view, cursor=following)

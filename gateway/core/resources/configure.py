@@ -1,0 +1,40 @@
+"""Tag configure: /configurations."""
+
+from gateway.core.access import require_administrator
+from gateway.core.reading import read_json
+from gateway.core.request import ApiRequest, ApiResponse
+from services.api.commands.configuration import update_configuration
+from services.api.domain.configuration import PER_MINUTE
+from services.api.queries import configuration as queries
+from shared.errors import BadRequest
+from shared.secrets import Sealer
+from shared.settings import Settings
+
+
+class Configurations:
+    """/configurations."""
+
+    def __init__(self, settings: Settings, sealer: Sealer) -> None:
+        self._fixed: queries.Values = {"token_expiration": settings.token_lifetime_seconds // PER_MINUTE}
+        self._sealer = sealer
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Show every item that is no secret."""
+        require_administrator(req)
+        shown = queries.settings(req.database, self._fixed)
+        resp.media = {key: {"value": each.value, "editable": each.editable} for key, each in shown.items()}
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
+        """Set some items, all or none."""
+        require_administrator(req)
+        body = read_json(req)
+        if not isinstance(body, dict):
+            raise BadRequest("the body must be a JSON object")
+        update_configuration(
+            req.database,
+            {key: value for key, value in body.items() if value is not None},
+            fixed=self._fixed,
+            sealer=self._sealer,
+            now=req.now,
+            context=req.event_context,
+        )

@@ -1,0 +1,66 @@
+"""Refresh tokens of a user, an extension of Breakwater: what docker clients keep in place of a password."""
+
+from uuid import UUID
+
+from gateway.core.access import require_administrator, require_login
+from gateway.core.request import ApiRequest, ApiResponse, identifier
+from gateway.core.writing import Json, given, time_or_never
+from services.api.domain.user import User
+from services.api.queries.user import get_user
+from services.token.commands import revoke_refresh_tokens
+from services.token.domain import RefreshToken
+from services.token.queries import list_refresh_tokens
+from shared.auth.principals import PrincipalKind
+from shared.errors import NotFound, Unprocessable
+
+
+class RefreshTokens:
+    """/users/{user_id}/refresh_tokens."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, user_id: str) -> None:
+        """List the refresh tokens of an account; none of them can be read back."""
+        user = _owner(req, user_id)
+        resp.media = [_view(token) for token in list_refresh_tokens(req.database, user.id, req.now)]
+
+    def on_delete(self, req: ApiRequest, _resp: ApiResponse, user_id: str) -> None:
+        """Revoke all refresh tokens of an account."""
+        _revoke(req, _owner(req, user_id), None)
+
+
+class OneRefreshToken:
+    """/users/{user_id}/refresh_tokens/{token_id}."""
+
+    def on_delete(self, req: ApiRequest, _resp: ApiResponse, user_id: str, token_id: str) -> None:
+        """Revoke one refresh token."""
+        user = _owner(req, user_id)
+        try:
+            number = UUID(token_id)
+        except ValueError as error:
+            raise Unprocessable("the number of a refresh token is a UUID") from error
+        if not _revoke(req, user, number):
+            raise NotFound("the refresh token does not exist, or is revoked already")
+
+
+def _owner(req: ApiRequest, user_id: str) -> User:
+    caller = require_login(req)
+    number = identifier(user_id)
+    if caller.kind is not PrincipalKind.USER or caller.id != number:
+        require_administrator(req)
+    return get_user(req.database, number)
+
+
+def _revoke(req: ApiRequest, user: User, token_id: UUID | None) -> int:
+    return revoke_refresh_tokens(
+        req.database, user.id, user.username, token_id=token_id, now=req.now, context=req.event_context
+    )
+
+
+def _view(token: RefreshToken) -> Json:
+    return given(
+        id=str(token.id),
+        client_id=token.client_id,
+        address=token.address,
+        creation_time=time_or_never(token.created_at),
+        last_used_time=time_or_never(token.used_at),
+        expiration_time=time_or_never(token.expires_at),
+    )

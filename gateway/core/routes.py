@@ -1,0 +1,89 @@
+"""Every path of the core mount and the resource behind it."""
+
+from gateway.core.catalogue import Catalogue
+from gateway.core.health import HealthCheck
+from gateway.core.request import API
+from gateway.core.resources import (
+    artifact,
+    auditlog,
+    configure,
+    health,
+    member,
+    permissions,
+    ping,
+    project,
+    refresh_token,
+    repository,
+    robot,
+    search,
+    systeminfo,
+    user,
+)
+from gateway.core.unbuilt import UNBUILT, Unbuilt
+from gateway.core.views.audit import audit_log_ext_view, audit_log_view
+from gateway.portal.pages import Index, Style
+from shared.secrets import Sealer
+from shared.settings import Settings
+
+Routes = dict[str, object]
+
+_ARTIFACT = "/projects/{project}/repositories/{repository}/artifacts"
+
+
+def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer) -> Routes:
+    """Every route but the gate's."""
+    below = api_routes(settings, check, catalogue, sealer) | {
+        path: Unbuilt(methods) for path, methods in UNBUILT.items()
+    }
+    return {API + path: resource for path, resource in below.items()} | {
+        "/api/version": ping.Version(),
+        "/healthz": ping.Healthz(),
+        "/": Index(),
+        "/portal/style.css": Style(),
+    }
+
+
+def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer) -> Routes:
+    """What is built of the API, below /api/v2.0."""
+    return {
+        "/ping": ping.Ping(),
+        "/health": health.Health(check),
+        "/systeminfo": systeminfo.SystemInfo(settings),
+        "/systeminfo/volumes": systeminfo.Volumes(settings),
+        "/systeminfo/getcert": systeminfo.RootCertificate(settings),
+        "/statistics": search.Statistics(),
+        "/search": search.Search(),
+        "/configurations": configure.Configurations(settings, sealer),
+        "/permissions": permissions.Permissions(),
+        "/users": user.Users(),
+        "/users/current": user.CurrentUser(),
+        "/users/current/permissions": user.CurrentPermissions(),
+        "/users/search": user.UserSearch(),
+        "/users/{user_id}": user.OneUser(),
+        "/users/{user_id}/sysadmin": user.UserAdministrator(),
+        "/users/{user_id}/password": user.UserPassword(),
+        "/users/{user_id}/refresh_tokens": refresh_token.RefreshTokens(),
+        "/users/{user_id}/refresh_tokens/{token_id}": refresh_token.OneRefreshToken(),
+        "/projects": project.Projects(settings),
+        "/projects/{project}": project.OneProject(),
+        "/projects/{project}/_deletable": project.ProjectDeletable(),
+        "/projects/{project}/summary": project.ProjectSummary(),
+        "/projects/{project}/members": member.Members(),
+        "/projects/{project}/members/{member_id}": member.OneMember(),
+        "/projects/{project}/artifacts": artifact.ProjectArtifacts(),
+        "/projects/{project}/logs": auditlog.ProjectLogs(audit_log_view),
+        "/projects/{project}/auditlog-exts": auditlog.ProjectLogs(audit_log_ext_view),
+        "/projects/{project}/repositories": repository.Repositories(),
+        "/projects/{project}/repositories/{repository}": repository.OneRepository(catalogue),
+        _ARTIFACT: artifact.Artifacts(catalogue),
+        _ARTIFACT + "/{reference}": artifact.OneArtifact(catalogue),
+        _ARTIFACT + "/{reference}/tags": artifact.Tags(catalogue),
+        _ARTIFACT + "/{reference}/tags/{tag}": artifact.OneTag(catalogue),
+        _ARTIFACT + "/{reference}/additions/{addition}": artifact.Addition(catalogue),
+        "/repositories": repository.AllRepositories(),
+        "/robots": robot.Robots(),
+        "/robots/{robot_id}": robot.OneRobot(),
+        "/audit-logs": auditlog.AuditLogs(audit_log_view),
+        "/auditlog-exts": auditlog.AuditLogs(audit_log_ext_view),
+        "/auditlog-exts/events": auditlog.AuditEventTypes(),
+    }

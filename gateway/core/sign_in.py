@@ -1,0 +1,24 @@
+"""Signing in with a name and a password, in this process, as the token mount does it."""
+
+from gateway.core.request import ApiRequest
+from shared.auth.authenticate import Accepted, Client, Credential
+from shared.auth.login import Login
+from shared.auth.principals import Principal
+
+
+class SignIn:
+    """Whoever fails is nobody in particular, and is answered as such."""
+
+    def __init__(self, login: Login) -> None:
+        self._login = login
+
+    def __call__(self, req: ApiRequest, credential: Credential) -> Principal:
+        """The caller; anonymous where the credential is wrong. Raises Unavailable."""
+        client = Client(
+            address=req.address or "",
+            user_agent=req.user_agent,
+            request_id=req.request_id,
+            traceparent=req.get_header("traceparent"),
+        )
+        verdict = self._login.authenticate(credential, client, req.now)
+        return verdict.principal if isinstance(verdict, Accepted) else Principal.anonymous()

@@ -1,0 +1,149 @@
+"""The operations of Harbor's API that are not built: they answer 501 in the API's error shape, not 404.
+
+A row goes when its resource comes; a test compares this table and the routes with the API's description.
+"""
+
+from typing import Final, NoReturn
+
+from gateway.core.request import ApiRequest, ApiResponse
+from shared.errors import NotImplementedHere
+
+UNBUILT: Final[dict[str, str]] = {
+    # artifact
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/accessories": "GET",
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/additions/vulnerabilities": "GET",
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/labels": "POST",
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/labels/{label_id}": "DELETE",
+    # configure
+    "/internalconfig": "GET",
+    # gc
+    "/system/gc": "GET",
+    "/system/gc/schedule": "GET POST PUT",
+    "/system/gc/{gc_id}": "GET PUT",
+    "/system/gc/{gc_id}/log": "GET",
+    # icon
+    "/icons/{digest}": "GET",
+    # immutable
+    "/projects/{project}/immutabletagrules": "GET POST",
+    "/projects/{project}/immutabletagrules/{immutable_rule_id}": "DELETE PUT",
+    # jobservice
+    "/jobservice/jobs/{job_id}": "PUT",
+    "/jobservice/jobs/{job_id}/log": "GET",
+    "/jobservice/pools": "GET",
+    "/jobservice/pools/{pool_id}/workers": "GET",
+    "/jobservice/queues": "GET",
+    "/jobservice/queues/{job_type}": "PUT",
+    # label
+    "/labels": "GET POST",
+    "/labels/{label_id}": "DELETE GET PUT",
+    # Ldap
+    "/ldap/groups/search": "GET",
+    "/ldap/ping": "POST",
+    "/ldap/users/import": "POST",
+    "/ldap/users/search": "GET",
+    # oidc
+    "/system/oidc/ping": "POST",
+    # preheat
+    "/p2p/preheat/instances": "GET POST",
+    "/p2p/preheat/instances/ping": "POST",
+    "/p2p/preheat/instances/{preheat_instance_name}": "DELETE GET PUT",
+    "/p2p/preheat/providers": "GET",
+    "/projects/{project}/preheat/policies": "GET POST",
+    "/projects/{project}/preheat/policies/{preheat_policy_name}": "DELETE GET POST PUT",
+    "/projects/{project}/preheat/policies/{preheat_policy_name}/executions": "GET",
+    "/projects/{project}/preheat/policies/{preheat_policy_name}/executions/{execution_id}": "GET PATCH",
+    "/projects/{project}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks": "GET",
+    "/projects/{project}/preheat/policies/{preheat_policy_name}/executions/{execution_id}/tasks/{task_id}/logs": "GET",
+    "/projects/{project}/preheat/providers": "GET",
+    # project
+    "/projects/{project}/scanner": "GET PUT",
+    "/projects/{project}/scanner/candidates": "GET",
+    # projectMetadata
+    "/projects/{project}/metadatas": "GET POST",
+    "/projects/{project}/metadatas/{meta_name}": "DELETE GET PUT",
+    # purge
+    "/system/purgeaudit": "GET",
+    "/system/purgeaudit/schedule": "GET POST PUT",
+    "/system/purgeaudit/{purge_id}": "GET PUT",
+    "/system/purgeaudit/{purge_id}/log": "GET",
+    # quota
+    "/quotas": "GET",
+    "/quotas/{id}": "GET PUT",
+    # registry
+    "/registries": "GET POST",
+    "/registries/ping": "POST",
+    "/registries/{id}": "DELETE GET PUT",
+    "/registries/{id}/info": "GET",
+    "/replication/adapterinfos": "GET",
+    "/replication/adapters": "GET",
+    # replication
+    "/replication/executions": "GET POST",
+    "/replication/executions/{id}": "GET PUT",
+    "/replication/executions/{id}/tasks": "GET",
+    "/replication/executions/{id}/tasks/{task_id}/log": "GET",
+    "/replication/policies": "GET POST",
+    "/replication/policies/{id}": "DELETE GET PUT",
+    # Retention
+    "/retentions": "POST",
+    "/retentions/metadatas": "GET",
+    "/retentions/{id}": "DELETE GET PUT",
+    "/retentions/{id}/executions": "GET POST",
+    "/retentions/{id}/executions/{eid}": "PATCH",
+    "/retentions/{id}/executions/{eid}/tasks": "GET",
+    "/retentions/{id}/executions/{eid}/tasks/{tid}": "GET",
+    # scan
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan": "POST",
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan/stop": "POST",
+    "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan/{report_id}/log": "GET",
+    # scan data export
+    "/export/cve": "POST",
+    "/export/cve/download/{execution_id}": "GET",
+    "/export/cve/execution/{execution_id}": "GET",
+    "/export/cve/executions": "GET",
+    # scanAll
+    "/scans/all/metrics": "GET",
+    "/scans/schedule/metrics": "GET",
+    "/system/scanAll/schedule": "GET POST PUT",
+    "/system/scanAll/stop": "POST",
+    # scanner
+    "/scanners": "GET POST",
+    "/scanners/ping": "POST",
+    "/scanners/{registration_id}": "DELETE GET PATCH PUT",
+    "/scanners/{registration_id}/metadata": "GET",
+    # schedule
+    "/schedules": "GET",
+    "/schedules/{job_type}/paused": "GET",
+    # securityhub
+    "/security/summary": "GET",
+    "/security/vul": "GET",
+    # SystemCVEAllowlist
+    "/system/CVEAllowlist": "GET PUT",
+    # user
+    "/users/{user_id}/cli_secret": "PUT",
+    # usergroup
+    "/usergroups": "GET POST",
+    "/usergroups/search": "GET",
+    "/usergroups/{group_id}": "DELETE GET PUT",
+    # webhook
+    "/projects/{project}/webhook/events": "GET",
+    "/projects/{project}/webhook/lasttrigger": "GET",
+    "/projects/{project}/webhook/policies": "GET POST",
+    "/projects/{project}/webhook/policies/{webhook_policy_id}": "DELETE GET PUT",
+    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions": "GET",
+    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks": "GET",
+    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log": "GET",
+    # webhookjob
+    "/projects/{project}/webhook/jobs": "GET",
+}
+"""Path below /api/v2.0 → methods."""
+
+
+class Unbuilt:
+    """A path of the table."""
+
+    def __init__(self, methods: str) -> None:
+        for method in methods.split():
+            setattr(self, f"on_{method.lower()}", self._refuse)
+
+    def _refuse(self, _req: ApiRequest, _resp: ApiResponse, **_path: str) -> NoReturn:
+        raise NotImplementedHere

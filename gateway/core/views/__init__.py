@@ -1,0 +1,1 @@
+"""Records as Harbor's JSON, a module for each tag of the API."""

@@ -1,0 +1,47 @@
+"""Projects as the API shows them."""
+
+from collections.abc import Sequence
+
+from gateway.core.writing import NEVER, Json, given, time_or_never
+from services.api.domain.project import Project, ProjectSummary
+from shared.auth.roles import Role
+
+
+def project_view(project: Project, roles: Sequence[Role] = ()) -> Json:
+    """A project, with the caller's roles in it, strongest first."""
+    return given(
+        project_id=project.id,
+        name=project.name,
+        owner_id=project.owner_id,
+        owner_name=project.owner_name,
+        creation_time=time_or_never(project.created_at),
+        update_time=time_or_never(project.updated_at),
+        deleted=False,
+        togglable=True if Role.PROJECT_ADMIN in roles else None,
+        current_user_role_id=roles[0].value if roles else None,
+        current_user_role_ids=[role.value for role in roles] or None,
+        repo_count=project.repository_count,
+        metadata={"public": str(project.public).lower(), **project.metadata},
+        cve_allowlist={
+            "id": project.id,
+            "project_id": project.id,
+            "items": [],
+            "creation_time": NEVER,
+            "update_time": NEVER,
+        },
+    )
+
+
+def summary_view(project: Project, summary: ProjectSummary | None, *, with_quota: bool) -> Json:
+    """A project in numbers; members and quota only for those who may see them."""
+    counts = {}
+    if summary is not None:
+        counts = {
+            "project_admin_count": summary.members.get(Role.PROJECT_ADMIN, 0),
+            "maintainer_count": summary.members.get(Role.MAINTAINER, 0),
+            "developer_count": summary.members.get(Role.DEVELOPER, 0),
+            "guest_count": summary.members.get(Role.GUEST, 0),
+            "limited_guest_count": summary.members.get(Role.LIMITED_GUEST, 0),
+        }
+    quota = {"hard": {"storage": project.storage_limit}, "used": {"storage": project.storage_used}}
+    return given(repo_count=project.repository_count, **counts, quota=quota if with_quota else None)

@@ -1,0 +1,47 @@
+"""Robot accounts as the API shows them."""
+
+from datetime import datetime
+
+from gateway.core.writing import Json, time_or_never
+from services.api.domain.robot import Robot, RobotPermission
+from shared.secrets import Secret
+
+
+def robot_view(robot: Robot, *, prefix: str) -> Json:
+    """A robot account; its secret is not known any more."""
+    return {
+        "id": robot.id,
+        "name": prefix + robot.name,
+        "description": robot.description,
+        "level": robot.level,
+        "duration": robot.duration_days,
+        "editable": True,
+        "disable": robot.disabled,
+        "expires_at": _epoch(robot.expires_at),
+        "permissions": [_permission_view(each) for each in robot.permissions],
+        "creation_time": time_or_never(robot.created_at),
+        "update_time": time_or_never(robot.updated_at),
+    }
+
+
+def made_robot_view(robot: Robot, secret: Secret, *, prefix: str) -> Json:
+    """A robot account right after it was made, with its secret."""
+    return {
+        "id": robot.id,
+        "name": prefix + robot.name,
+        "secret": secret.reveal(),
+        "creation_time": time_or_never(robot.created_at),
+        "expires_at": _epoch(robot.expires_at),
+    }
+
+
+def _permission_view(permission: RobotPermission) -> Json:
+    return {
+        "kind": permission.scope.value,
+        "namespace": permission.namespace,
+        "access": [{"resource": resource, "action": action} for resource, action in sorted(permission.access)],
+    }
+
+
+def _epoch(moment: datetime | None) -> int:
+    return -1 if moment is None else int(moment.timestamp())

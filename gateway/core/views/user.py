@@ -1,0 +1,30 @@
+"""Users and permissions as the API shows them."""
+
+from gateway.core.writing import Json, time_or_never
+from services.api.domain.user import User
+from shared.auth.roles import Permission
+
+
+def user_view(user: User) -> Json:
+    """An account as its owner and administrators see it."""
+    return {
+        "user_id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "realname": user.realname,
+        "comment": user.comment,
+        "sysadmin_flag": user.sysadmin,
+        "admin_role_in_auth": False,
+        "creation_time": time_or_never(user.created_at),
+        "update_time": time_or_never(user.updated_at),
+    }
+
+
+def found_user_view(user: User) -> Json:
+    """An account as everybody sees it who looks for a name."""
+    return {"user_id": user.id, "username": user.username}
+
+
+def permission_view(permission: Permission) -> Json:
+    """A permission."""
+    return {"resource": permission[0], "action": permission[1]}

@@ -1,0 +1,1 @@
+"""The events mount: the live stream out of the numbered log."""

@@ -1,0 +1,117 @@
+"""The stream's one resource: reads what is asked, signs the caller in, opens the stream."""
+
+import asyncio
+import binascii
+import re
+from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+import falcon
+import falcon.asgi
+import structlog
+
+from gateway.events.asking import Wish, read_wish
+from gateway.events.hub import Hub
+from shared import logging
+from shared.auth.authenticate import Accepted, Client, Credential, Reason
+from shared.auth.login import Login
+from shared.auth.principals import Principal
+from shared.errors import TooManyRequests, Unauthorized, Unavailable
+from shared.secrets import Secret
+
+THREADS: Final = 4
+MOST_LOGINS_WAITING: Final = 200
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+class EventStream:
+    """GET /api/v2.0/events/stream."""
+
+    def __init__(self, hub: Hub, login: Login) -> None:
+        self._hub = hub
+        self._login = login
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="login")
+        self._waiting = 0
+        self._log = logging.get()
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Open a stream. Raises BadRequest, Unauthorized, Forbidden, LogTrimmed, Unavailable, TooManyRequests."""
+        client = _client(req)
+        structlog.contextvars.bind_contextvars(request_id=client.request_id)
+        resp.set_header("X-Request-Id", client.request_id or "")
+        self._hub.refuse_more()
+        wish = _wish(req)
+        principal = await self._sign_in(_credential(req.auth), client)
+        stream = await self._hub.open(principal, wish)
+        self._log.info("stream.opened", actor=principal.name, address=client.address, since=str(wish.since or ""))
+        resp.content_type = "text/event-stream; charset=utf-8"
+        resp.set_header("Cache-Control", "no-store")
+        resp.set_header("X-Accel-Buffering", "no")
+        resp.stream = stream
+
+    async def _sign_in(self, credential: Credential, client: Client) -> Principal:
+        """Compare in a thread. What is waited for is bounded."""
+        if self._waiting >= MOST_LOGINS_WAITING:
+            raise Unavailable("too many logins at once: try again in a moment")
+        self._waiting += 1
+        loop = asyncio.get_running_loop()
+        try:
+            verdict = await loop.run_in_executor(
+                self._threads, self._login.authenticate, credential, client, datetime.now(UTC)
+            )
+        finally:
+            self._waiting -= 1
+        if isinstance(verdict, Accepted):
+            return verdict.principal
+        if verdict.reason is Reason.GUESSING:
+            raise TooManyRequests("too many failed logins of this account from this address: try again later")
+        raise Unauthorized("incorrect username or password")
+
+
+class Healthz:
+    """GET /healthz: the process answers."""
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Say so."""
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = "ok\n"
+
+
+def _wish(req: falcon.asgi.Request) -> Wish:
+    return read_wish(
+        types=req.get_param_as_list("type") or (),
+        projects=req.get_param_as_list("project") or (),
+        repositories=req.get_param_as_list("repository") or (),
+        last_event_id=req.get_header("Last-Event-ID"),
+        since=req.get_param("since"),
+    )
+
+
+def _credential(header: str | None) -> Credential:
+    """The credential of a Basic Authorization header (RFC 7617, UTF-8). Raises Unauthorized."""
+    scheme, _, encoded = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        raise Unauthorized
+    try:
+        name, colon, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise Unauthorized from error
+    if not colon:
+        raise Unauthorized
+    return Credential(name=name, password=Secret(password))
+
+
+def _client(req: falcon.asgi.Request) -> Client:
+    """Where a request came from; only the proxy reaches this socket, and it writes X-Forwarded-For anew."""
+    forwarded: str = req.get_header("X-Forwarded-For") or ""
+    request_id: str = req.get_header("X-Request-Id") or ""
+    return Client(
+        address=forwarded.rpartition(",")[2].strip(),
+        user_agent=req.get_header("User-Agent"),
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else uuid4().hex,
+        traceparent=req.get_header("traceparent"),
+    )

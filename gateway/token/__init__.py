@@ -1,0 +1,1 @@
+"""The token mount: the only process that reads the signing key."""

@@ -1,0 +1,72 @@
+"""The token mount: the one process that reads the signing key. For gunicorn's asgi worker."""
+
+import gc
+from collections.abc import Mapping
+from typing import Any
+
+from falcon.asgi import App, Request, Response
+
+from gateway.token.desk import Desk
+from gateway.token.errors import answer_errors
+from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
+from gateway.token.threads import FAR, NEAR, WRITING, Threads
+from services.token.commands import Issuer
+from services.token.database import HotConnection
+from services.token.signing import CurrentSigner
+from shared import logging
+from shared.auth.login import build_login
+from shared.db import engine, session_factory
+from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE, Settings, load_settings
+
+_POOL = 4
+
+
+class _Lifespan:
+    """What a worker begins after the fork and ends before it leaves."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - Falcon names them
+        gc.freeze()  # what is there now stays: the collector need not look at it again
+        self._desk.login.record.keep(report=True)
+
+    async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - Falcon names them
+        for lane in (self._desk.near, self._desk.far, self._desk.writing):
+            lane.close()
+        self._desk.login.record.close()
+        self._desk.hot.close()
+
+
+def application() -> App[Request, Response]:
+    """The entry point: settings from the environment. Raises ConfigurationError."""
+    settings = load_settings()
+    logging.configure(settings.part, level=settings.log_level)
+    return create_app(settings)
+
+
+def create_app(settings: Settings) -> App[Request, Response]:
+    """The application of an instance; no connection is opened and no thread started yet."""
+    bind = engine(settings, pool_size=_POOL)
+    desk = Desk(
+        hot=HotConnection(settings),
+        login=build_login(settings, bind, directory_seats=FAR - 4),
+        issuer=Issuer(
+            signer=CurrentSigner(settings.secrets / "token" / "signing"),
+            issuer=TOKEN_ISSUER,
+            audience=TOKEN_SERVICE,
+            lifetime=settings.token_lifetime,
+        ),
+        near=Threads(NEAR),
+        far=Threads(FAR),
+        writing=Threads(WRITING),
+        sessions=session_factory(bind),
+    )
+    app: App[Request, Response] = App(middleware=_Lifespan(desk))
+    answer_errors(app)
+    tokens = TokenResource(desk)
+    app.add_route("/auth/token", tokens)
+    app.add_route("/service/token", tokens)
+    app.add_route("/internal/token", SystemTokenResource(desk, settings.secrets / "token" / "system-credentials.json"))
+    app.add_route("/internal/health", HealthResource(desk))
+    return app
