@@ -1,0 +1,117 @@
+"""`check`, `test`, `test-all`: for whoever changes Breakwater."""
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from compose.cli.terminal import out
+from compose.local.options import CHECKOUT
+
+SUITES = ("unit", "integration", "eventlet", "e2e")
+"""Each in a process of its own: one of them patches the standard library."""
+_OF_AN_INSTANCE = ("BREAKWATER_HOME", "BREAKWATER_PORT", "BREAKWATER_BIND", "BREAKWATER_URL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How one suite, or one check, ended."""
+
+    name: str
+    ok: bool
+    seconds: float
+    passed: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+
+
+def check() -> None:
+    """Lint, types and imports. Exit code 1 where one of them objects."""
+    binaries = Path(sys.executable).parent
+    commands: dict[str, list[Path | str]] = {
+        "ruff": [binaries / "ruff", "check", "."],
+        "mypy": [binaries / "mypy"],
+        "imports": [binaries / "lint-imports"],
+        "shell": ["sh", "-n", "breakwater"],
+    }
+    results = [_run(name, command) for name, command in commands.items()]
+    _conclude(results)
+
+
+def run_tests(
+    paths: Annotated[list[str] | None, typer.Argument(help="Some of the tests: unit, e2e/test_images.py …")] = None,
+) -> None:
+    """Run the tests, servers included. Exit code 1 where one fails."""
+    _conclude([_suite(path, long=False) for path in paths or SUITES])
+
+
+def run_all_tests() -> None:
+    """Run the tests, also those that take minutes or gigabytes."""
+    _conclude([_suite(path, long=True) for path in SUITES])
+
+
+def _run(name: str, command: list[Path | str]) -> Result:
+    _head(name)
+    begun = time.monotonic()
+    done = subprocess.run(command, cwd=CHECKOUT, check=False)
+    return Result(name=name, ok=done.returncode == 0, seconds=time.monotonic() - begun)
+
+
+def _head(title: str) -> None:
+    """A line between what several programs print: written before they write."""
+    out.rule(title, align="left")
+    out.file.flush()
+
+
+def _suite(path: str, *, long: bool) -> Result:
+    _head(path)
+    report = CHECKOUT / "var" / "test" / f"{path.replace('/', '-')}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_AN_INSTANCE}
+    command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
+    if not long:
+        command += ["-m", "not long"]
+    begun = time.monotonic()
+    code = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
+    cases = ET.parse(report).getroot().iter("testcase") if report.exists() else ()  # noqa: S314 - pytest wrote it
+    passed, skipped, failed = 0, 0, []
+    for case in cases:
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(f"{case.get('classname')}::{case.get('name')}")
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
+    return Result(
+        name=path, ok=code == 0, seconds=time.monotonic() - begun,
+        passed=passed, skipped=skipped, failed=tuple(failed),
+    )  # fmt: skip
+
+
+def _conclude(results: list[Result]) -> None:
+    """The one summary at the end, and the exit code."""
+    out.rule("summary", align="left")
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "passed", "skipped", "failed", "seconds"):
+        table.add_column(title, justify="right" if title else "left")
+    for result in results:
+        verdict = "[green]ok[/green]" if result.ok else "[red]FAILED[/red]"
+        counts = [str(count or "") for count in (result.passed, result.skipped, len(result.failed))]
+        table.add_row(f"{verdict} {result.name}", *counts, f"{result.seconds:.0f}")
+    out.print(table)
+    for result in results:
+        for name in result.failed:
+            out.print(f"[red]failed:[/red] {name}", markup=True)
+    if all(result.ok for result in results):
+        out.print("[bold green]all is well[/bold green]")
+        return
+    out.print(f"[bold red]not well: {', '.join(result.name for result in results if not result.ok)}[/bold red]")
+    raise typer.Exit(1)

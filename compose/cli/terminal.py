@@ -1,0 +1,46 @@
+"""What a person sees: stages and waiting on a terminal that can redraw, plain lines where it cannot."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.status import Status
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Shown:
+    """A Watcher that shows on the terminal what goes on."""
+
+    def __init__(self, status: Status | None) -> None:
+        self._status = status
+        self._known: set[str] = set()
+        self._stage = ""
+
+    def stage(self, sentence: str) -> None:
+        """See Watcher."""
+        self._stage = sentence
+        if self._status:
+            self._status.update(f"{sentence} …")
+        else:
+            out.print(f"{sentence} …")
+
+    def waiting(self, healthy: Sequence[str], missing: Sequence[str]) -> None:
+        """See Watcher."""
+        for part in healthy:
+            if part not in self._known:
+                self._known.add(part)
+                out.print(f"  [green]✓[/green] {part}")
+        if self._status and missing:
+            self._status.update(f"{self._stage}: {', '.join(missing)}")
+
+
+@contextmanager
+def shown() -> Iterator[Shown]:
+    """Show what goes on until the end of the block."""
+    if not out.is_terminal:
+        yield Shown(None)
+        return
+    with out.status("") as status:
+        yield Shown(status)

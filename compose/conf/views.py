@@ -1,0 +1,215 @@
+"""What the templates are given: one function a template, the same for the local run and for containers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE
+
+View = Mapping[str, object]
+
+LOG_FILE_BYTES = 20 * 1024**2
+LOG_FILES_KEPT = 4
+SPOOL_FILE_BYTES = 20 * 1024**2
+SPOOL_FILES_KEPT = 1
+
+_COMPONENT = r"[a-z0-9]++(?:(?:\.|__?|-++)[a-z0-9]++)*+"
+GRAMMAR = {
+    "name": rf"{_COMPONENT}(?:/{_COMPONENT})*",
+    "tag": r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}",
+    "digest": r"[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::|%3[Aa])[A-Za-z0-9=_-]+",
+}
+"""The paths of the distribution specification; a colon may come encoded, nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyError:
+    """An answer of nginx itself: which statuses lead to it, and what it says."""
+
+    name: str
+    statuses: str
+    status: int
+    code: str
+    message: str
+
+    early: bool = False
+    """It may come before there is a path, where a named location cannot be entered."""
+
+    @property
+    def target(self) -> str:
+        """Where `error_page` leads."""
+        return f"/.errors/{self.name}" if self.early else f"@{self.name}"
+
+    @property
+    def location(self) -> str:
+        """The location that answers."""
+        return f"= {self.target}" if self.early else self.target
+
+    @property
+    def body(self) -> str:
+        """The body as nginx reads it between single quotes."""
+        text = json.dumps({"errors": [{"code": self.code, "message": self.message}]}, separators=(",", ":"))
+        return text.replace("\\", "\\\\").replace("'", "\\'") + "\\n"
+
+
+PROXY_ERRORS = (
+    ProxyError(
+        name="unreadable", statuses="400 494", status=400, code="BAD_REQUEST", early=True,
+        message="the request cannot be read",
+    ),
+    ProxyError(
+        name="plain", statuses="497", status=400, code="BAD_REQUEST", early=True,
+        message="this port speaks HTTPS, not HTTP",
+    ),
+    ProxyError(
+        name="slow", statuses="408", status=408, code="BAD_REQUEST", early=True,
+        message="the request took too long to arrive",
+    ),
+    ProxyError(
+        name="long", statuses="414", status=414, code="BAD_REQUEST", early=True,
+        message="the request's address is too long",
+    ),
+    ProxyError(name="unknown", statuses="404", status=404, code="$not_found", message="there is nothing at this path"),
+    ProxyError(
+        name="method", statuses="405", status=405, code="$not_allowed", message="this method is not allowed here"
+    ),
+    ProxyError(
+        name="large", statuses="413", status=413, code="REQUEST_ENTITY_TOO_LARGE",
+        message="the request body is larger than what is accepted here",
+    ),
+    ProxyError(name="failed", statuses="500", status=500, code="UNKNOWN", message="internal server error"),
+    ProxyError(
+        name="full", statuses="507 =403", status=403, code="DENIED",
+        message="the registry's disk is nearly full: pushes are refused until space is freed; pulls go on",
+    ),
+    ProxyError(
+        name="away", statuses="502 503 504 =503", status=503, code="UNAVAILABLE",
+        message="the service is not available right now: try again in a moment",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What the proxy shows to clients that speak TLS."""
+
+    certificate: Path
+    key: Path
+    nginx_version: tuple[int, int]
+
+    @property
+    def http2_directive(self) -> bool:
+        """Since 1.25 HTTP/2 is a directive of its own."""
+        return self.nginx_version >= (1, 25)
+
+    @property
+    def http2_parameter(self) -> str:
+        """Before that it was a parameter of `listen`."""
+        return "" if self.http2_directive else " http2"
+
+
+def proxy(
+    *,
+    listen: str,
+    upstreams: Mapping[str, str],
+    public_url: str | None,
+    tls: Certificate | None,
+    pid_file: Path,
+    temporary: Path,
+    readonly_flag: Path,
+    access_log: str,
+    open_files: int,
+    workers: str = "auto",
+) -> View:
+    """For nginx.conf. `upstreams` holds an address for registry, core, token and events."""
+    public = urlsplit(public_url) if public_url else None
+    return {
+        "listen": listen,
+        "upstreams": upstreams,
+        "public_host": public.netloc if public else "$client_host",
+        "public_scheme": public.scheme if public else "$scheme",
+        "tls": tls,
+        "pid_file": pid_file,
+        "temporary": temporary,
+        "readonly_flag": readonly_flag,
+        "access_log": access_log,
+        "workers": workers,
+        "open_files": open_files,
+        "connections": min(4096, open_files // 2),
+        "grammar": GRAMMAR,
+        "errors": PROXY_ERRORS,
+    }
+
+
+def registry(
+    *,
+    version: int,
+    socket: Path | None,
+    address: str,
+    storage: Path,
+    http_secret: str,
+    public_url: str | None,
+    bundle: Path,
+    intake_url: str,
+    notification_token: str,
+) -> View:
+    """For registry.yml; `version` is the major one."""
+    return {
+        "version": version,
+        "socket": socket,
+        "address": address,
+        "storage": storage,
+        "http_secret": http_secret,
+        # what the proxy puts in for it follows the client where no URL is set
+        "realm": f"{public_url or 'http://localhost'}/auth/token",
+        "token_service": TOKEN_SERVICE,
+        "token_issuer": TOKEN_ISSUER,
+        "bundle": bundle,
+        "intake_url": intake_url,
+        "notification_token": notification_token,
+    }
+
+
+def broker(*, listen: str, definitions: Path, memory_share: str = "0.4") -> View:
+    """For rabbitmq.conf."""
+    return {"listen": listen, "definitions": definitions, "memory_share": memory_share}
+
+
+def database(*, socket_folder: Path, hba_file: Path, port: int, listen_addresses: str = "") -> View:
+    """For postgresql.conf."""
+    return {
+        "socket_folder": socket_folder,
+        "hba_file": hba_file,
+        "port": port,
+        "listen_addresses": listen_addresses,
+    }
+
+
+def log(
+    *,
+    folder: Path,
+    state: Path,
+    rotate: Path,
+    parts: Sequence[str],
+    spools: Mapping[str, Path],
+    socket: Path | None = None,
+    port: int | None = None,
+) -> View:
+    """For rsyslog.conf: lines come from spool files and a socket (local), or over TCP (containers)."""
+    programs = {part: part for part in parts} | {"log": "rsyslogd"}
+    return {
+        "state": state,
+        "socket": socket,
+        "port": port,
+        # supervisord's older file too: it may be renamed before it was read to its end, or while nobody reads
+        "spools": [
+            {"part": part, "file": path} for part, file in spools.items() for path in (file, file.with_suffix(".log.1"))
+        ],
+        "rotate": rotate,
+        "files": [
+            {"part": part, "program": program, "path": folder / f"{part}.log", "bytes": LOG_FILE_BYTES}
+            for part, program in programs.items()
+        ],
+    }

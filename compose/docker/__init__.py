@@ -1,0 +1,1 @@
+"""The same parts, templates and secrets in containers."""

@@ -1,0 +1,25 @@
+"""`python -m compose.docker.part NAME`: becomes that part, with the command and environment it has everywhere."""
+
+import os
+import sys
+
+from compose.docker.site import container_site
+from compose.local.parts import parts
+from shared.errors import BreakwaterError
+
+
+def become(name: str) -> None:
+    """Replace this process. Raises BreakwaterError, or StopIteration for a name that is none."""
+    site = container_site()
+    part = next(part for part in parts(site) if part.name == name)
+    part.directory.mkdir(exist_ok=True, parents=True)
+    os.chdir(part.directory)
+    os.umask(int(part.umask, 8))
+    os.execve(part.command[0], part.command, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **part.environment})  # noqa: S606
+
+
+if __name__ == "__main__":
+    try:
+        become(sys.argv[1])
+    except BreakwaterError as error:
+        sys.exit(error.sentence)

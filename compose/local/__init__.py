@@ -1,0 +1,1 @@
+"""The parts as children of one supervisor on one machine."""

@@ -1,0 +1,223 @@
+"""Renders an instance's configuration from the shared templates, and tells which parts a change of it touches."""
+
+import hashlib
+import json
+import os
+import resource
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose.conf import views
+from compose.conf.render import render
+from compose.local.accounts import Account, Accounts
+from compose.local.credentials import passwords
+from compose.local.parts import PARTS, Part, parts
+from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
+from compose.local.site import PORT_OF_SOCKET, Site
+from shared.messaging import topology
+from shared.secrets import Secret
+
+MOST_OPEN_FILES = 65_536
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A configuration file, who owns it and who may read it."""
+
+    name: str
+    text: str
+    owner: Account = Account.OPERATOR
+    mode: int = 0o644
+
+
+def configure(site: Site, accounts: Accounts) -> Mapping[str, str]:
+    """Write the configuration; returns a fingerprint of what each part, and the supervisor, stands on.
+
+    A part whose fingerprint differs from the one it was started with has to be restarted.
+    """
+    children = parts(site)
+    conf = site.layout.conf
+    for file in _files(site, accounts, children):
+        _write(conf, file, accounts)
+    lock = _digest([site.layout.code / "requirements.txt"])
+    return {SUPERVISOR: _digest([conf / "supervisord.conf"], lock)} | {
+        part.name: _digest([*(conf / name for name in part.conf), *_sources(site, part)], lock if part.code else "")
+        for part in children
+    }
+
+
+def open_files() -> int:
+    """How many files the parts may hold open: what the machine allows, up to a sensible number."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
+
+
+def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[File]:
+    definitions = site.layout.conf / "rabbitmq-definitions.json"
+    broker = views.broker(listen=f"{site.broker_address}:{site.ports.amqp}", definitions=definitions)
+    return [
+        File(name="nginx.conf", text=render("nginx.conf", _proxy(site))),
+        File(name="registry.yml", text=render("registry.yml", _registry(site)), owner=Account.DATA, mode=0o400),
+        File(name="postgresql.conf", text=render("postgresql.conf", _database(site))),
+        File(name="pg_hba.conf", text=render("pg_hba.conf", {"networks": ()})),
+        File(name="rabbitmq.conf", text=render("rabbitmq.conf", broker)),
+        File(
+            name="rabbitmq-advanced.config",
+            text=render("rabbitmq-advanced.config", {"distribution_interface": "{127,0,0,1}"}),
+        ),
+        File(name="rabbitmq-plugins", text="[].\n"),
+        File(name="rabbitmq-env.conf", text=""),
+        File(name=definitions.name, text=_definitions(site, definitions), owner=Account.DATA, mode=0o400),
+        File(name="rsyslog.conf", text=render("rsyslog.conf", _log(site))),
+        File(name="rotate.sh", text=render("rotate.sh", {"kept": views.LOG_FILES_KEPT}), mode=0o755),
+        File(
+            name="supervisord.conf",
+            text=render("supervisord.conf", _supervisor(site, accounts, children)),
+            mode=0o600,
+        ),
+    ]
+
+
+def _proxy(site: Site) -> views.View:
+    layout, options = site.layout, site.options
+    host = f"[{options.bind}]" if options.bind.version == 6 else str(options.bind)  # noqa: PLR2004 - the IP version
+    sockets = {"registry": "registry", "core": "core", "token": "token", "events": "stream"}
+    certificate = views.Certificate(
+        certificate=layout.secrets / "proxy" / "tls.crt",
+        key=layout.secrets / "proxy" / "tls.key",
+        nginx_version=site.binaries.nginx_version,
+    )
+    return views.proxy(
+        listen=f"{host}:{options.port}",
+        upstreams={name: f"unix:{layout.run}/{socket}.sock" for name, socket in sockets.items()},
+        public_url=str(options.url).rstrip("/") if options.url else None,
+        tls=certificate if options.tls_cert else None,
+        pid_file=layout.run / "proxy.pid",
+        temporary=layout.work / "proxy",
+        readonly_flag=layout.readonly_flag,
+        access_log=f"syslog:server=unix:{layout.run}/log.sock,nohostname,tag=proxy",
+        open_files=open_files(),
+    )
+
+
+def _registry(site: Site) -> views.View:
+    layout, options = site.layout, site.options
+    return views.registry(
+        version=site.binaries.registry_version,
+        socket=layout.run / "registry.sock",
+        address="",
+        storage=layout.registry,
+        http_secret=Secret.read(layout.secrets / "registry" / "http-secret").reveal(),
+        public_url=str(options.url).rstrip("/") if options.url else None,
+        bundle=layout.secrets / "registry" / "bundle.pem",
+        intake_url=f"http://127.0.0.1:{site.ports.intake}/service/notifications",
+        notification_token=Secret.read(layout.secrets / "intake" / "notification-token").reveal(),
+    )
+
+
+def _database(site: Site) -> views.View:
+    return views.database(
+        socket_folder=site.layout.run, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET
+    )
+
+
+def _log(site: Site) -> views.View:
+    layout = site.layout
+    return views.log(
+        folder=layout.log,
+        state=layout.log / "state",
+        rotate=layout.conf / "rotate.sh",
+        parts=PARTS,
+        spools={part: layout.spool / f"{part}.log" for part in PARTS if part != "log"} if site.spools else {},
+        socket=layout.run / "log.sock",
+    )
+
+
+def _definitions(site: Site, existing: Path) -> str:
+    """The broker's definitions. Passwords are salted anew each time: a file that says the same is left as it is."""
+    fresh = topology.definitions(passwords(site.layout, topology.USERS, "amqp-password"))
+    try:
+        text = existing.read_text(encoding="utf-8")
+        before = json.loads(text)
+    except (OSError, ValueError):
+        return json.dumps(fresh, indent=1) + "\n"
+    return text if _unsalted(before) == _unsalted(fresh) else json.dumps(fresh, indent=1) + "\n"
+
+
+def _unsalted(definitions: Mapping[str, object]) -> dict[str, object]:
+    users = definitions.get("users")
+    names = [user.get("name") for user in users if isinstance(user, dict)] if isinstance(users, list) else []
+    return {**definitions, "users": names}
+
+
+def _supervisor(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> views.View:
+    layout = site.layout
+    return {
+        "socket": layout.supervisor_socket,
+        "logfile": layout.log / "supervisord.log",
+        "pid_file": layout.run / "supervisord.pid",
+        "spool": layout.spool,
+        "spool_bytes": views.SPOOL_FILE_BYTES,
+        "spool_kept": views.SPOOL_FILES_KEPT,
+        "open_files": open_files(),
+        "user": accounts.user(Account.OPERATOR),
+        "parts": [
+            {
+                "name": part.name,
+                "command": _escaped(part.command_line),
+                "directory": _escaped(str(part.directory)),
+                "environment": _environment(site, part),
+                "user": accounts.user(part.account),
+                "umask": part.umask,
+                "start_seconds": part.start_seconds,
+                "stop_signal": part.stop_signal,
+                "stop_seconds": part.stop_seconds,
+            }
+            for part in children
+        ],
+    }
+
+
+def _environment(site: Site, part: Part) -> str:
+    """As supervisord reads it. The first two variables are how a lost child is found again."""
+    marks = {HOME_VARIABLE: str(site.layout.home), PART_VARIABLE: part.name}
+    values = marks | dict(part.environment)
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(values.items()))
+
+
+def _escaped(text: str) -> str:
+    """Supervisord expands percent signs."""
+    return text.replace("%", "%%")
+
+
+def _write(folder: Path, file: File, accounts: Accounts) -> None:
+    """Replace the file whole; a secret in it is never readable by others, not even for a moment."""
+    path = folder / file.name
+    descriptor, beside = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(file.text)
+    accounts.give(Path(beside), file.owner, file.mode)
+    Path(beside).replace(path)
+
+
+def _sources(site: Site, part: Part) -> Iterable[Path]:
+    for name in part.code:
+        path = site.layout.code / name
+        files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.is_file())
+        yield from (file for file in files if "__pycache__" not in file.parts)
+
+
+def _digest(files: Iterable[Path], *also: str) -> str:
+    digest = hashlib.sha256()
+    for text in also:
+        digest.update(text.encode())
+    for file in files:
+        digest.update(file.name.encode())
+        try:
+            digest.update(file.read_bytes())
+        except FileNotFoundError:
+            digest.update(b"-")
+    return digest.hexdigest()

@@ -1,0 +1,133 @@
+"""The folders of an instance, made before anything is put into them, and the refusals that come before that."""
+
+import os
+import pwd
+import re
+import shutil
+import ssl
+import stat
+import sys
+from pathlib import Path
+
+from compose.local import network, processes
+from compose.local.accounts import Account, Accounts
+from compose.local.layout import Layout, refuse_closed_folders
+from compose.local.options import Options
+from shared.errors import BreakwaterError, ConfigurationError
+
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+@-]+")
+
+
+class PortTaken(BreakwaterError):
+    """The port that clients are to use is held by another program."""
+
+    code = "PORT_TAKEN"
+
+
+def refuse_unusable(layout: Layout, options: Options, *, separate: bool) -> None:
+    """Everything that can be told to be wrong before anything is touched. Raises ConfigurationError."""
+    for path in (layout.home, layout.code):
+        if not _PLAIN_PATH.fullmatch(str(path)):
+            raise ConfigurationError(
+                f"{path} cannot be used: its name may hold letters, digits and . _ - + @ only; set BREAKWATER_HOME"
+            )
+    if separate:
+        # the interpreter itself too: the virtual environment holds a link to it
+        refuse_closed_folders(layout.home.parent, layout.code, Path(sys.prefix), Path(sys.executable).resolve())
+    _refuse_foreign_home(layout)
+    if options.tls_cert and options.tls_key:
+        _refuse_bad_certificate(options.tls_cert, options.tls_key)
+
+
+def refuse_taken_port(options: Options) -> None:
+    """Raises PortTaken, or ConfigurationError where this user may not listen there.
+
+    A port that this very instance holds is not taken.
+    """
+    address = str(options.bind)
+    try:
+        if network.is_free(address, options.port):
+            return
+    except PermissionError as error:
+        raise ConfigurationError(f"port {options.port} needs root: set BREAKWATER_PORT to 1024 or more") from error
+    pid = network.holder(options.port)
+    if pid in processes.of_instance(options.home):
+        return
+    who = f"{processes.title(pid)} (pid {pid})" if pid else "a program that this user may not see"
+    raise PortTaken(f"port {options.port} on {address} is taken by {who}: stop it, or set BREAKWATER_PORT")
+
+
+def make_folders(layout: Layout, accounts: Accounts) -> None:
+    """Make what is missing; settle owners and modes of all."""
+    _make_run(layout, accounts)
+    for folder, account, mode in (
+        (layout.home, Account.OPERATOR, 0o755),
+        (layout.conf, Account.OPERATOR, 0o755),
+        (layout.secrets, Account.OPERATOR, 0o711),
+        (layout.log, Account.DATA, 0o755),
+        (layout.log / "state", Account.DATA, 0o700),
+        (layout.database.parent, Account.DATA, 0o700),
+        (layout.broker, Account.DATA, 0o700),
+        (layout.registry, Account.DATA, 0o700),
+        (layout.work, Account.OPERATOR, 0o1777),
+        (layout.work / "proxy", Account.PARTS, 0o700),
+    ):
+        folder.mkdir(exist_ok=True, parents=True)
+        accounts.give(folder, account, mode)
+    layout.spool.mkdir(exist_ok=True)
+    accounts.give(layout.spool, Account.OPERATOR, 0o750, group=Account.PARTS)
+
+
+def keep_certificate(layout: Layout, options: Options, accounts: Accounts) -> None:
+    """Copy the certificate to where the unprivileged proxy may read it, and nobody else the key."""
+    folder = layout.secrets / "proxy"
+    if not (options.tls_cert and options.tls_key):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder.mkdir(exist_ok=True)
+    accounts.give(folder, Account.PARTS, 0o700)
+    for source, name in ((options.tls_cert, "tls.crt"), (options.tls_key, "tls.key")):
+        target = folder / name
+        target.touch(mode=0o600)
+        accounts.give(target, Account.PARTS, 0o600)
+        target.write_bytes(source.read_bytes())
+
+
+def _make_run(layout: Layout, accounts: Accounts) -> None:
+    """The run folder may lie where everybody may make one: a foreign one is refused."""
+    run = layout.run
+    try:
+        run.mkdir(mode=0o700, parents=run.parent == layout.home)
+    except FileExistsError:
+        found = run.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise ConfigurationError(f"{run} belongs to somebody else: remove it, or set BREAKWATER_HOME") from None
+    # parts make their sockets here in the shared group, and may not remove each other's
+    accounts.give(run, Account.OPERATOR, 0o3770, group=Account.PARTS)
+
+
+def _refuse_foreign_home(layout: Layout) -> None:
+    """Its files belong to whoever started it first, and somebody else's parts could not use them."""
+    if not layout.instance_id.exists():
+        return
+    owner = layout.instance_id.stat().st_uid
+    if owner != os.geteuid():
+        raise ConfigurationError(f"the instance in {layout.home} is user {_name(owner)}'s: run this as that user")
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _refuse_bad_certificate(certificate: Path, key: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        raise ConfigurationError(
+            f"BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY cannot be used together: {error.reason or error}"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(f"the TLS certificate or its key cannot be read: {error.strerror}") from error

@@ -1,0 +1,112 @@
+"""What a person may set for a local instance: the environment first, then what an earlier `up` was told, then defaults.
+
+An instance is known by its home. What it was once started with is remembered there, so that `up`, `status` and
+`service` mean the same instance whether or not the variables are set again.
+"""
+
+import json
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+REMEMBERED = "settings.json"
+
+
+def _nothing_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+class Options(BaseSettings):
+    """The settings of an instance as a whole. An empty variable takes an optional setting back."""
+
+    model_config = SettingsConfigDict(env_prefix="BREAKWATER_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    home: Path = CHECKOUT / "var"
+    bind: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
+    port: int = Field(default=8080, ge=1, le=65535)
+    url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
+    tls_cert: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
+    tls_key: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
+    token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
+    outbound_allow: str = ""
+    disk_reserve_percent: float = Field(default=5, ge=0, le=50)
+    disk_reserve_bytes: int = Field(default=2**30, ge=0)
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
+    command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
+    """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
+    admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(default=None, exclude=True)
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for network in filter(None, map(str.strip, value.split(","))):
+            ip_network(network)
+        return value
+
+    @model_validator(mode="after")
+    def _certificate_and_key_belong_together(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none")
+        return self
+
+    @property
+    def local_url(self) -> str:
+        """Where the proxy answers on this machine."""
+        scheme = "https" if self.tls_cert else "http"
+        host = self.bind
+        if host.is_unspecified:
+            host = IPv4Address("127.0.0.1") if host.version == 4 else IPv6Address("::1")  # noqa: PLR2004 - IP versions
+        return f"{scheme}://{f'[{host}]' if host.version == 6 else host}:{self.port}"  # noqa: PLR2004
+
+    @property
+    def public_url(self) -> str:
+        """What people are told to open."""
+        return str(self.url).rstrip("/") if self.url else self.local_url
+
+
+def read_options(**given: object) -> Options:
+    """The options in force. Raises ConfigurationError with one sentence that names the variable."""
+    try:
+        told = Options(**given)  # type: ignore[arg-type]  # pydantic checks them
+        remembered = _remembered(told.home.absolute())
+        unsaid = {name: value for name, value in remembered.items() if name not in told.model_fields_set}
+        options = Options(**(given | unsaid))  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from error
+    paths = {"home": options.home.absolute()} | {
+        name: value.absolute()
+        for name in ("tls_cert", "tls_key", "registry_program")
+        if (value := getattr(options, name)) is not None
+    }
+    return options.model_copy(update=paths)
+
+
+def remember(options: Options) -> None:
+    """Keep what differs from the defaults for the next time. The password is not among it."""
+    values = options.model_dump(mode="json", exclude_defaults=True, exclude={"home"})
+    options.home.joinpath(REMEMBERED).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _remembered(home: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(home.joinpath(REMEMBERED).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{home / REMEMBERED} cannot be read: remove it, and set them again") from error
+    return values
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    return f"BREAKWATER_{str(first['loc'][0]).upper()} is not valid: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,228 @@
+"""The parts of an instance: what each runs, as whom, and what its fate depends on. The one list of them."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compose.local.accounts import Account
+from compose.local.site import Site
+
+LOWEST_FREE_PORT = 1024
+_WITH_LOW_PORTS = (
+    "/usr/bin/setpriv", f"--reuid={Account.PARTS}", f"--regid={Account.PARTS}", "--init-groups",
+    *(f"--{kind}=-all,+net_bind_service" for kind in ("bounding-set", "inh-caps", "ambient-caps")),
+)  # fmt: skip
+"""Takes every right of root's away but one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One child of the supervisor."""
+
+    name: str
+    command: tuple[str, ...]
+    account: Account
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    """Packages whose change asks for a restart; empty for what is no Python of ours."""
+    conf: tuple[str, ...] = ()
+    """Rendered files whose change asks for a restart."""
+    stop_signal: str = "TERM"
+    stop_seconds: int = 10
+    start_seconds: int = 1
+    umask: str = "022"
+
+    @property
+    def is_python(self) -> bool:
+        """Whether its process is Breakwater's own code."""
+        return bool(self.code)
+
+    @property
+    def command_line(self) -> str:
+        """The command as supervisord reads it."""
+        return shlex.join(self.command)
+
+
+INFRASTRUCTURE = ("log", "postgres", "rabbitmq", "registry")
+SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata")
+PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
+STOP_ORDER = (
+    ("proxy",),
+    ("core", "token", "events"),
+    # before the intake: what it has still to tell can be taken
+    ("registry",),
+    ("intake", "relay", "audit", "metadata"),
+    ("rabbitmq", "postgres"),
+    ("log",),
+)
+
+
+def parts(site: Site) -> tuple[Part, ...]:
+    """All parts of an instance, in the order in which they are started."""
+    return (_log(site), _postgres(site), _rabbitmq(site), _registry(site), *_python_parts(site), _proxy(site))
+
+
+def rabbitmq_environment(site: Site) -> dict[str, str]:
+    """What the broker and its control programs need in place of Debian's wrapper."""
+    conf, broker = site.layout.conf, site.layout.broker
+    return {
+        "HOME": str(broker),
+        "PATH": f"{site.binaries.rabbitmq}:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "RABBITMQ_NODENAME": f"breakwater-{site.layout.id}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": site.broker_address,
+        "RABBITMQ_NODE_PORT": str(site.ports.amqp),
+        "RABBITMQ_DIST_PORT": str(site.ports.distribution),
+        "RABBITMQ_MNESIA_BASE": str(broker / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(broker / "log"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(conf / "rabbitmq-plugins"),
+        "RABBITMQ_CONFIG_FILE": str(conf / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(conf / "rabbitmq-advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(conf / "rabbitmq-env.conf"),
+        "RABBITMQ_PID_FILE": str(broker / "pid"),
+        # its script then becomes the broker, instead of waiting beside it for signals to pass on
+        "RUNNING_UNDER_SYSTEMD": "true",
+        # schedulers that wait without turning: two cores are shared with everything else
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(site.ports.epmd),
+    }
+
+
+def _log(site: Site) -> Part:
+    layout = site.layout
+    return Part(
+        name="log",
+        command=(str(site.binaries.rsyslogd), "-n", "-f", f"{layout.conf}/rsyslog.conf", "-i", f"{layout.run}/log.pid"),
+        account=Account.DATA,
+        directory=layout.work,
+        conf=("rsyslog.conf", "rotate.sh"),
+    )
+
+
+def _postgres(site: Site) -> Part:
+    layout = site.layout
+    program = str(site.binaries.postgresql / "postgres")
+    return Part(
+        name="postgres",
+        command=(program, "-D", str(layout.database), "-c", f"config_file={layout.conf}/postgresql.conf"),
+        account=Account.DATA,
+        directory=layout.work,
+        conf=("postgresql.conf", "pg_hba.conf"),
+        stop_signal="INT",  # "fast": TERM would wait for clients
+        stop_seconds=60,
+        umask="077",
+    )
+
+
+def _rabbitmq(site: Site) -> Part:
+    return Part(
+        name="rabbitmq",
+        command=(str(site.binaries.rabbitmq / "rabbitmq-server"),),
+        account=Account.DATA,
+        directory=site.layout.work,
+        environment=rabbitmq_environment(site),
+        conf=("rabbitmq.conf", "rabbitmq-advanced.config", "rabbitmq-definitions.json"),
+        stop_seconds=30,
+        start_seconds=3,
+        umask="077",
+    )
+
+
+def _registry(site: Site) -> Part:
+    layout = site.layout
+    return Part(
+        name="registry",
+        command=(str(site.binaries.registry), "serve", str(layout.conf / "registry.yml")),
+        account=Account.DATA,
+        directory=layout.work,
+        # its own tracing would look for a collector
+        environment={"OTEL_TRACES_EXPORTER": "none"},
+        conf=("registry.yml",),
+        umask="007",
+    )
+
+
+def _proxy(site: Site) -> Part:
+    layout, binaries = site.layout, site.binaries
+    # workers outlive a killed master and would hold the port
+    orphans = f'kill -s KILL -- "-$(cat {layout.run}/proxy.pid)"'
+    nginx = shlex.join([str(binaries.nginx), "-e", "stderr", "-c", str(layout.conf / "nginx.conf")])
+    command: tuple[str, ...] = ("/bin/sh", "-c", f"{{ {orphans}; }} 2>/dev/null; exec {nginx}")
+    needs_right = site.options.port < LOWEST_FREE_PORT and os.geteuid() == 0
+    return Part(
+        name="proxy",
+        command=(*_WITH_LOW_PORTS, *command) if needs_right else command,
+        account=Account.OPERATOR if needs_right else Account.PARTS,
+        directory=layout.work / "proxy",
+        conf=("nginx.conf", "tls.fingerprint"),
+        stop_signal="QUIT",
+        stop_seconds=8,
+    )
+
+
+def _python_parts(site: Site) -> tuple[Part, ...]:
+    return (
+        _gunicorn(
+            site, "token", "-k", "gateway.worker.BacklogWorker", "-w", "2", "--preload",
+            account=Account.TOKEN, socket="token",
+            code=("shared", "services/token", "gateway/token", "gateway/worker.py"),
+        ),
+        _gunicorn(
+            site, "core", "-k", "gthread", "-w", "2", "--threads", "8",
+            account=Account.PARTS, socket="core", code=("shared", "services", "gateway"),
+        ),
+        _gunicorn(
+            site, "events", "-k", "gateway.worker.BacklogWorker", "-w", "1",
+            account=Account.PARTS, socket="stream", code=("shared", "gateway/events", "gateway/worker.py"),
+        ),
+        _nameko(site, "intake", "services.webhook.intake:IntakeService", code=("shared", "services/webhook")),
+        _nameko(site, "relay", "services.webhook.service:RelayService", code=("shared", "services/webhook")),
+        _nameko(site, "audit", "services.audit.service:AuditService", code=("shared", "services/audit")),
+        _nameko(site, "metadata", "services.api.service:MetadataService", code=("shared", "services/api")),
+    )  # fmt: skip
+
+
+def _gunicorn(site: Site, name: str, *worker: str, account: Account, socket: str, code: tuple[str, ...]) -> Part:
+    return Part(
+        name=name,
+        command=(
+            str(site.python), "-m", "gunicorn", "-c", "python:compose.conf.gunicorn", *worker,
+            "--bind", f"unix:{site.layout.run}/{socket}.sock",
+            "--worker-tmp-dir", str(site.layout.work),
+            f"gateway.{name}.app:application()",
+        ),
+        account=account,
+        directory=site.layout.code,
+        environment=_python_environment(site, name),
+        code=(*code, "compose/conf/gunicorn.py"),
+    )  # fmt: skip
+
+
+def _nameko(site: Site, name: str, service: str, *, code: tuple[str, ...]) -> Part:
+    return Part(
+        name=name,
+        command=(str(site.python), "-m", "shared.messaging.runner", service),
+        account=Account.PARTS,
+        directory=site.layout.code,
+        environment=_python_environment(site, name),
+        code=code,
+        stop_seconds=30,
+    )
+
+
+def _python_environment(site: Site, part: str) -> dict[str, str]:
+    return {
+        **site.settings,
+        "BREAKWATER_PART": part,
+        "PYTHONPATH": str(site.layout.code),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        # one arena: else each thread that ever checked a password keeps argon2's 19 MB for itself
+        "MALLOC_ARENA_MAX": "1",
+    }

@@ -1,0 +1,93 @@
+"""An instance as a whole: what its parts, its configuration and its health are derived from."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from compose.local.binaries import Binaries, find_binaries
+from compose.local.layout import Layout
+from compose.local.network import PORTS, Ports, kept_ports, settle_ports
+from compose.local.options import Options
+from shared.errors import NotFound
+
+LOOPBACK = "127.0.0.1"
+PORT_OF_SOCKET = 5432
+"""PostgreSQL names its socket by a port; it listens on no port."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Everything the parts of one instance are derived from."""
+
+    layout: Layout
+    options: Options
+    ports: Ports
+    binaries: Binaries
+    python: Path
+    """The interpreter of the virtual environment."""
+    broker: str = LOOPBACK
+    """The host where the broker is found: this one, or a container."""
+    spools: bool = True
+    """Whether a supervisor keeps what the parts say in files; otherwise whoever runs containers takes it."""
+
+    @property
+    def broker_address(self) -> str:
+        """Where the broker listens: for others only where they cannot be on this host."""
+        return LOOPBACK if self.broker == LOOPBACK else "0.0.0.0"  # noqa: S104 - in a container, on its own network
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment that `shared.settings` reads, without the part's name."""
+        options = self.options
+        values = {
+            "HOME": self.layout.home,
+            "RUN": self.layout.run,
+            "BIND": options.bind,
+            "PORT": options.port,
+            "URL": options.url or "",
+            "TLS_CERT": options.tls_cert or "",
+            "TLS_KEY": options.tls_key or "",
+            "DATABASE_PORT": PORT_OF_SOCKET,
+            "AMQP_HOST": self.broker,
+            "AMQP_PORT": self.ports.amqp,
+            "INTAKE_PORT": self.ports.intake,
+            "TOKEN_LIFETIME_SECONDS": options.token_lifetime_seconds,
+            "OUTBOUND_ALLOW": options.outbound_allow,
+            "DISK_RESERVE_PERCENT": options.disk_reserve_percent,
+            "DISK_RESERVE_BYTES": options.disk_reserve_bytes,
+            "LOG_LEVEL": options.log_level,
+        }
+        return {f"BREAKWATER_{name}": str(value) for name, value in values.items() if str(value)}
+
+
+def new_site(options: Options, binaries: Binaries, *, running: bool) -> Site:
+    """The instance that is to be started; what runs keeps its ports, what does not gets free ones."""
+    layout = Layout(options.home)
+    file = layout.home / PORTS
+    ports = (kept_ports(file) if running else None) or settle_ports(file)
+    return _site(options, layout, ports, binaries)
+
+
+def existing_site(options: Options) -> Site:
+    """The instance as it was started last. Raises NotFound where it never was."""
+    layout = Layout(options.home)
+    ports = kept_ports(layout.home / PORTS)
+    if ports is None:
+        raise NotFound(f"there is no instance in {layout.home}: ./breakwater up makes one")
+    return _site(options, layout, ports, binaries_of(options))
+
+
+def binaries_of(options: Options) -> Binaries:
+    """The programs that this instance runs. Raises ConfigurationError that names the package that is missing."""
+    return find_binaries(registry=options.registry_program, data=Layout(options.home).database)
+
+
+def _site(options: Options, layout: Layout, ports: Ports, binaries: Binaries) -> Site:
+    return Site(
+        layout=layout,
+        options=options,
+        ports=ports,
+        binaries=binaries,
+        # not resolved: the link's place is what tells Python of the virtual environment
+        python=Path(sys.executable),
+    )
