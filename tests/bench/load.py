@@ -1,0 +1,205 @@
+"""A load client that costs little: prepared requests on kept-alive connections, one epoll loop in a process of its own.
+
+It speaks just enough HTTP/1.1 for answers with a Content-Length; anything else is an error, not a guess.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import select
+import socket
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from multiprocessing.connection import Connection
+
+_READ: Final = 262_144
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is sent: each connection has one request open at a time; `per_second` caps the total rate (0: no cap)."""
+
+    address: tuple[str, int] | str
+    requests: Sequence[bytes]
+    connections: int
+    seconds: float
+    warm_up: float = 0.5
+    per_second: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came back after the warm-up: latencies in seconds, and how often each status."""
+
+    seconds: float
+    latencies: list[float] = field(repr=False)
+    statuses: Mapping[int, int]
+
+    @property
+    def rate(self) -> float:
+        return len(self.latencies) / self.seconds
+
+
+def request(
+    method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, host: str = "127.0.0.1",
+) -> bytes:
+    """The bytes of one request on a kept-alive connection."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    if body or method in {"POST", "PUT"}:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def connect(address: tuple[str, int] | str) -> socket.socket:
+    """A connection without Nagle's delay, to a port or a unix socket."""
+    if isinstance(address, str):
+        connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(30)
+        connected.connect(address)
+        return connected
+    connected = socket.create_connection(address, timeout=30)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
+
+
+def _length(head: bytes) -> int:
+    """How many bytes follow the head. Raises ValueError where the answer does not say."""
+    lowered = head.lower()
+    start = lowered.find(b"\r\ncontent-length:")
+    if start < 0:
+        if lowered.startswith((b"http/1.1 204", b"http/1.1 304")):
+            return 0
+        raise ValueError(f"an answer without Content-Length: {head[:200]!r}")
+    return int(lowered[start + 17 : lowered.find(b"\r\n", start + 17) if b"\r\n" in lowered[start + 17 :] else None])
+
+
+class _Lane:
+    """One connection: what was sent when, and what has come so far."""
+
+    __slots__ = ("came", "next", "sent", "socket", "wanted")
+
+    def __init__(self, connected: socket.socket, first: int) -> None:
+        self.socket = connected
+        self.came = b""
+        self.wanted = -1
+        self.sent = 0.0
+        self.next = first
+
+    def send(self, requests: Sequence[bytes]) -> None:
+        self.sent = time.perf_counter()
+        self.socket.sendall(requests[self.next % len(requests)])
+        self.next += 1
+
+    def receive(self) -> int:
+        """The status once the answer is complete, else 0. Raises ConnectionError when the server hung up."""
+        came = self.socket.recv(_READ)
+        if not came:
+            raise ConnectionError("the server closed the connection")
+        self.came = self.came + came if self.came else came
+        if self.wanted < 0:
+            end = self.came.find(b"\r\n\r\n")
+            if end < 0:
+                return 0
+            self.wanted = end + 4 + _length(self.came[:end])
+        if len(self.came) < self.wanted:
+            return 0
+        status = int(self.came[9:12])
+        self.came, self.wanted = b"", -1
+        return status
+
+
+def _drive(load: Load, pipe: Connection) -> None:
+    lanes: dict[int, _Lane] = {}
+    poller = select.epoll()
+    step = max(1, len(load.requests) // load.connections)
+    for number in range(load.connections):
+        lane = _Lane(connect(load.address), number * step)
+        lanes[lane.socket.fileno()] = lane
+        poller.register(lane.socket.fileno(), select.EPOLLIN)
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    started = time.perf_counter()
+    measured_from = started + load.warm_up
+    until = measured_from + load.seconds
+    idle = list(lanes.values())
+    issued = 0
+    while True:
+        now = time.perf_counter()
+        if now >= until:
+            break
+        due = len(idle) if not load.per_second else min(len(idle), int((now - started) * load.per_second) - issued)
+        for lane in idle[:due]:
+            lane.send(load.requests)
+        issued += max(due, 0)
+        idle = idle[max(due, 0) :]
+        for number, _ in poller.poll(0.005 if load.per_second else 0.1):
+            lane = lanes[number]
+            try:
+                status = lane.receive()
+            except ConnectionError:
+                poller.unregister(number)
+                del lanes[number]
+                statuses[0] += 1
+                fresh = _Lane(connect(load.address), lane.next)
+                lanes[fresh.socket.fileno()] = fresh
+                poller.register(fresh.socket.fileno(), select.EPOLLIN)
+                idle.append(fresh)
+                continue
+            if status:
+                done = time.perf_counter()
+                if done >= measured_from:
+                    latencies.append(done - lane.sent)
+                    statuses[status] += 1
+                if load.per_second:
+                    idle.append(lane)
+                else:
+                    lane.send(load.requests)
+    pipe.send(Result(seconds=load.seconds, latencies=latencies, statuses=dict(statuses)))
+    pipe.close()
+
+
+class Running:
+    """A load that is under way in its own process."""
+
+    def __init__(self, load: Load) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe(duplex=False)
+        self._limit = load.seconds + load.warm_up + 60
+        self.process = context.Process(target=_drive, args=(load, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def result(self) -> Result:
+        """Waits for the end."""
+        if not self._ours.poll(self._limit):
+            raise TimeoutError("the load client did not end in time")
+        result: Result = self._ours.recv()
+        self.process.join(10)
+        return result
+
+    def stop(self) -> None:
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join(10)
+
+
+def drive(load: Load) -> Result:
+    """Runs a load to its end."""
+    with driving(load) as running:
+        return running.result()
+
+
+@contextmanager
+def driving(load: Load) -> Iterator[Running]:
+    """A load beside other work; what is left of it ends with the block."""
+    running = Running(load)
+    try:
+        yield running
+    finally:
+        running.stop()

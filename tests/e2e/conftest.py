@@ -1,0 +1,120 @@
+"""One instance for all tests that break nothing, another for those that do; both are gone afterwards.
+
+BREAKWATER_E2E_HOME and BREAKWATER_E2E_PORT name a running instance to use instead of the first: that saves starts
+while tests are written.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import requests
+
+from compose.local import processes
+from compose.local.instance import Instance
+from compose.local.supervision import Supervisor, SupervisorSilent
+from tests.clients.docker import CannotStartError, DockerEngine
+from tests.e2e.system import Person, System
+from tests.servers import free_port, short_folder
+from tests.slapd import Directory, slapd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """The shared instance: no test may stop a part of it."""
+    if home := os.environ.get("BREAKWATER_E2E_HOME"):
+        yield System(Instance(home=Path(home), port=int(os.environ["BREAKWATER_E2E_PORT"])))
+        return
+    yield from fresh_system()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    try:
+        with DockerEngine(tmp_path_factory.mktemp("engine")) as engine:
+            yield engine
+    except CannotStartError as error:
+        pytest.skip(f"no docker engine can be started here: {error}")
+
+
+@pytest.fixture(scope="session")
+def fragile() -> Iterator[System]:
+    """An instance whose parts may be killed; no account but the administrator's is made in it."""
+    yield from fresh_system()
+
+
+@pytest.fixture(scope="session")
+def directory(fragile: System) -> Iterator[Directory]:
+    """slapd, and the instance told of it as an administrator does; that needs an instance without other accounts."""
+    with slapd(PEOPLE) as directory:
+        fragile.admin.must("PUT", "/configurations", json={
+            "auth_mode": "ldap_auth", "ldap_url": directory.url, "ldap_base_dn": directory.base, "ldap_uid": "uid",
+            "ldap_search_dn": directory.reader, "ldap_search_password": directory.reader_password, "ldap_scope": 2,
+        })
+        yield directory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """Somebody who has logged in and was taken out of the directory then; `at` by the monotonic clock."""
+
+    name: str
+    at: float
+
+
+@pytest.fixture(scope="session")
+def departed(fragile: System, directory: Directory) -> Departure:
+    """Made early: the minute for which a login is remembered passes beside other tests."""
+    name = "bob"
+    assert fragile.login(name, directory.people[name]) == requests.codes.ok
+    directory.remove(name)
+    return Departure(name=name, at=time.monotonic())
+
+
+def fresh_system(variables: dict[str, str] | None = None) -> Iterator[System]:
+    """A new instance; afterwards nothing is left of it."""
+    with short_folder() as folder:
+        instance = Instance(home=folder / "home", port=free_port(), variables=variables or {})
+        try:
+            instance.up()
+            yield System(instance)
+        finally:
+            end(instance)
+
+
+def end(instance: Instance) -> None:
+    """Ends all at once: how an instance is stopped well is another test's question."""
+    with suppress(SupervisorSilent):
+        os.kill(Supervisor(instance.layout).pid(), signal.SIGKILL)
+    processes.stop(processes.of_instance(instance.home), seconds=0)
+
+
+@pytest.fixture
+def project(system: System) -> str:
+    """A fresh private project."""
+    return system.new_project()
+
+
+@pytest.fixture
+def person(system: System) -> Callable[[str, str], Person]:
+    """Makes an account with a role in a project."""
+
+    def make(project: str, role: str) -> Person:
+        made = system.new_person()
+        system.admin.add_member(project, made.name, role)
+        return made
+
+    return make

@@ -1,0 +1,37 @@
+"""`breakwater bench` at its smallest: every measurement runs, and leaves its figures and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from compose.cli.bench import Measurement
+from tests.bench.__main__ import MEASUREMENTS
+from tests.servers import short_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.system import System
+
+
+def test_the_command_line_offers_every_measurement() -> None:
+    assert {each.value for each in Measurement} == set(MEASUREMENTS)
+
+
+def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: System, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    with short_folder() as temporary:
+        done = subprocess.run(
+            [sys.executable, "-m", "compose.cli", "bench", "--small", "--json", str(figures)],
+            env={**system.instance.environment, "TMPDIR": str(temporary)}, capture_output=True, text=True, timeout=280,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not list(temporary.iterdir())
+    found = json.loads(figures.read_text())["figures"]
+    for name in ("tokens", "push of", "pull of", "intake", "events", "artifact list", "audit list", "memory"):
+        assert any(figure["name"].startswith(name) for figure in found), name
+    assert all(figure["ours"]["value"] > 0 and figure["against"]["value"] > 0 for figure in found)

@@ -1,0 +1,53 @@
+"""The metadata service's watch over the registry's disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from services.api.service import MetadataService
+from shared.settings import Settings
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> MetadataService:
+    service = MetadataService()
+    service.settings = Settings(home=tmp_path, run=tmp_path, registry_storage=tmp_path)
+    return service
+
+
+def disk(free: int, total: int = 100 * 2**30) -> Callable[[Path], Usage]:
+    return lambda _path: Usage(total, total - free, free)
+
+
+def test_pushes_are_refused_while_the_disk_is_nearly_full(
+    service: MetadataService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "readonly"
+    for free, refused in ((50, False), (4, True), (5, True), (6, False)):
+        monkeypatch.setattr(shutil, "disk_usage", disk(free * 2**30))
+        service.watch_disk()
+        assert flag.exists() is refused, free
+
+
+def test_the_real_disk_is_read(service: MetadataService, tmp_path: Path) -> None:
+    service.settings = service.settings.model_copy(update={"disk_reserve_percent": 0.0, "disk_reserve_bytes": 1})
+    service.watch_disk()
+    assert not (tmp_path / "readonly").exists()
+
+
+def test_a_storage_that_is_elsewhere_is_not_watched(service: MetadataService, tmp_path: Path) -> None:
+    service.settings = service.settings.model_copy(update={"registry_storage": tmp_path / "none"})
+    (tmp_path / "readonly").touch()
+    service.watch_disk()
+    assert (tmp_path / "readonly").exists()

@@ -1,0 +1,121 @@
+"""A real nginx on the rendered configuration, in front of upstreams that tell what reached them."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compose.conf import views
+from compose.conf.render import render
+from tests.integration.compose.echo import Behaviour, Upstream
+from tests.servers import free_port, short_folder, start, stop, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = {"registry": "registry", "core": "core", "token": "token", "events": "stream"}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The running proxy: its port, its folder, what lies behind it."""
+
+    folder: Path
+    port: int
+    upstreams: dict[str, Upstream]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def readonly_flag(self) -> Path:
+        return self.folder / "readonly"
+
+    def raw(self, request: bytes) -> bytes:
+        """Send bytes as they are: clients tidy paths up before they send them."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+            return answer
+
+    def get(self, path: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """A request whose path is sent as written: status, headers and body of the answer."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: registry.test:8080", "Connection: close", *headers, "", ""]
+        head, _, body = self.raw("\r\n".join(lines).encode("latin-1")).partition(b"\r\n\r\n")
+        first, *rest = head.decode("latin-1").split("\r\n")
+        pairs = (line.partition(": ") for line in rest)
+        return int(first.split()[1]), {name.lower(): value for name, _, value in pairs}, body
+
+
+@contextmanager
+def running_proxy(*, public_url: str | None = None, tls: views.Certificate | None = None) -> Iterator[Proxy]:
+    """nginx with four upstreams; nothing of it is left afterwards."""
+    with short_folder() as folder:
+        port = free_port()
+        folder.joinpath("tmp").mkdir(mode=0o777)
+        folder.joinpath("tmp").chmod(0o777)
+        upstreams = {name: Upstream(name, folder / f"{file}.sock") for name, file in NAMES.items()}
+        text = render(
+            "nginx.conf",
+            views.proxy(
+                listen=f"127.0.0.1:{port}",
+                upstreams={name: f"unix:{folder}/{file}.sock" for name, file in NAMES.items()},
+                public_url=public_url,
+                tls=tls,
+                pid_file=folder / "pid",
+                temporary=folder / "tmp",
+                readonly_flag=folder / "readonly",
+                access_log=f"{folder}/access.log",
+                open_files=1024,
+                workers="1",
+            ),
+        )
+        folder.joinpath("nginx.conf").write_text(text)
+        process = start(
+            [shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx", "-e", "stderr", "-c", folder / "nginx.conf"],
+            log=folder / "log",
+        )
+        try:
+            wait_for(lambda: _listens(port), seconds=10, what="nginx answers")
+            yield Proxy(folder, port, upstreams)
+        finally:
+            stop(process)
+            for upstream in upstreams.values():
+                upstream.close()
+
+
+def nginx_version() -> tuple[int, int]:
+    said = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    major, minor, *_ = said.rpartition("/")[2].split(".")
+    return int(major), int(minor)
+
+
+@pytest.fixture(scope="module")
+def shared_proxy() -> Iterator[Proxy]:
+    with running_proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(shared_proxy: Proxy) -> Proxy:
+    """The module's proxy, with upstreams that have seen nothing and simply answer."""
+    for upstream in shared_proxy.upstreams.values():
+        upstream.behaviour = Behaviour()
+        upstream.requests.clear()
+    shared_proxy.readonly_flag.unlink(missing_ok=True)
+    return shared_proxy
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,165 @@
+"""The log's one place: nothing is lost when rsyslogd is restarted or killed, and nothing waits for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from compose.conf import views
+from compose.conf.render import render
+from tests.servers import short_folder, start, stop, wait_for
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINES = 2_000
+
+
+@contextmanager
+def log_folder() -> Iterator[Path]:
+    """A folder with the configuration of a log that takes over what `core` says."""
+    with short_folder() as folder:
+        for name in ("log", "spool", "state"):
+            (folder / name).mkdir()
+        (folder / "rotate.sh").write_text(render("rotate.sh", {"kept": 2}))
+        (folder / "rotate.sh").chmod(0o755)
+        view = views.log(
+            folder=folder / "log",
+            state=folder / "state",
+            rotate=folder / "rotate.sh",
+            parts=("core", "proxy"),
+            spools={"core": folder / "spool" / "core.log"},
+            socket=folder / "log.sock",
+        )
+        (folder / "rsyslog.conf").write_text(render("rsyslog.conf", view))
+        yield folder
+
+
+def start_log(folder: Path) -> subprocess.Popen[bytes]:
+    (folder / "pid").unlink(missing_ok=True)
+    program = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin") or "rsyslogd"
+    process = start([program, "-n", "-f", folder / "rsyslog.conf", "-i", folder / "pid"], log=folder / "out")
+    wait_for(lambda: _takes(folder / "log.sock"), seconds=10, what="rsyslogd takes lines")
+    return process
+
+
+def kept(folder: Path) -> list[str]:
+    """What the parts said, without the time at which it was taken over."""
+    file = folder / "log" / "core.log"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line.partition(" ")[2] for line in lines]
+
+
+def say(folder: Path, first: int, count: int) -> None:
+    with (folder / "spool" / "core.log").open("a") as spool:
+        spool.writelines(f'{{"event": "line {number}"}}\n' for number in range(first, first + count))
+
+
+def said(count: int) -> list[str]:
+    return [f'{{"event": "line {number}"}}' for number in range(count)]
+
+
+def test_lines_said_while_rsyslogd_is_down_are_kept_once_it_is_back() -> None:
+    with log_folder() as folder:
+        process = start_log(folder)
+        say(folder, 0, LINES)
+        wait_for(lambda: len(kept(folder)) == LINES, seconds=20, what="the first lines are kept")
+        stop(process)
+        say(folder, LINES, LINES)
+        process = start_log(folder)
+        try:
+            wait_for(lambda: len(kept(folder)) >= 2 * LINES, seconds=20, what="the other lines are kept")
+        finally:
+            stop(process)
+        assert kept(folder) == said(2 * LINES)
+
+
+def test_killed_rsyslogd_loses_nothing_and_repeats_little() -> None:
+    with log_folder() as folder:
+        process = start_log(folder)
+        for batch in range(20):
+            say(folder, batch * 100, 100)
+            if batch == 10:
+                wait_for(lambda: len(kept(folder)) > 300, seconds=20, what="lines are kept")
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        process = start_log(folder)
+        try:
+            wait_for(lambda: said(LINES)[-1] in kept(folder), seconds=20, what="the last line is kept")
+        finally:
+            stop(process)
+        lines = kept(folder)
+    assert set(lines) == set(said(LINES))
+    assert len(lines) - LINES < 1_100
+
+
+def rotate(folder: Path) -> None:
+    """As supervisord does: one older file is kept."""
+    spool = folder / "spool" / "core.log"
+    spool.rename(folder / "spool" / "core.log.1")
+
+
+def test_spool_that_is_rotated_at_any_moment_is_read_to_its_end_once() -> None:
+    with log_folder() as folder:
+        process = start_log(folder)
+        say(folder, 0, 500)
+        rotate(folder)
+        say(folder, 500, 500)
+        wait_for(lambda: len(kept(folder)) >= 1_000, seconds=20, what="lines around a rotation are kept")
+        stop(process)
+        say(folder, 1_000, 500)
+        rotate(folder)
+        say(folder, 1_500, 500)
+        process = start_log(folder)
+        try:
+            wait_for(lambda: len(kept(folder)) >= LINES, seconds=20, what="lines around an unseen rotation are kept")
+        finally:
+            stop(process)
+        assert sorted(kept(folder)) == sorted(said(LINES))
+
+
+def test_part_that_writes_to_the_socket_gets_its_own_file() -> None:
+    with log_folder() as folder:
+        process = start_log(folder)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                client.connect(str(folder / "log.sock"))
+                client.send(b'<190>Nov 23 17:31:00 proxy: {"event":"request"}')
+            file = folder / "log" / "proxy.log"
+            wait_for(file.exists, seconds=10, what="the proxy's file is there")
+            wait_for(lambda: bool(file.read_text()), seconds=10, what="the proxy's line is there")
+        finally:
+            stop(process)
+        assert file.read_text().partition(" ")[2] == '{"event":"request"}\n'
+
+
+def test_full_file_is_rotated_and_the_oldest_is_dropped() -> None:
+    with log_folder() as folder:
+        config = folder / "rsyslog.conf"
+        config.write_text(config.read_text().replace(f",{views.LOG_FILE_BYTES},", ",20000,"))
+        process = start_log(folder)
+        try:
+            for batch in range(8):
+                say(folder, batch * 500, 500)
+                last = f"line {batch * 500 + 499}"
+                wait_for(
+                    lambda last=last: any(last in file.read_text() for file in (folder / "log").glob("core.log*")),
+                    seconds=20,
+                    what="the batch is kept",
+                )
+        finally:
+            stop(process)
+        names = sorted(file.name for file in (folder / "log").glob("core.log*"))
+        assert names == ["core.log", "core.log.1", "core.log.2"]
+        assert all(file.stat().st_size < 200_000 for file in (folder / "log").iterdir())
+
+
+def _takes(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex(str(path)) == 0

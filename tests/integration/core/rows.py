@@ -1,0 +1,53 @@
+"""Rows of the catalogue, as metadata would have written them after a push."""
+
+from hashlib import sha256
+from itertools import count
+
+from tests.integration.core.people import Api
+
+_numbers = count(1)
+
+
+def artifact_of(api: Api, project: str, rest: str, *tags: str) -> str:
+    """An image in a repository of a project, both made where they are missing; returns its digest."""
+    digest = "sha256:" + sha256(f"{project}/{rest}/{next(_numbers)}".encode()).hexdigest()
+    with api.database.superuser() as connection:
+        row = connection.execute(
+            "SELECT id FROM core.projects WHERE name = %s AND deleted_at IS NULL", (project,)
+        ).fetchone()
+        assert row
+        repository = connection.execute(
+            """
+            WITH made AS (
+                INSERT INTO core.repositories (project_id, name) VALUES (%(project)s, %(name)s)
+                ON CONFLICT (name) DO NOTHING RETURNING id
+            ), counted AS (
+                UPDATE core.projects SET repository_count = repository_count + 1
+                WHERE id = %(project)s AND EXISTS (SELECT FROM made)
+            )
+            SELECT id FROM made UNION ALL SELECT id FROM core.repositories WHERE name = %(name)s
+            """,
+            {"project": row[0], "name": f"{project}/{rest}"},
+        ).fetchone()
+        assert repository
+        artifact = connection.execute(
+            """
+            INSERT INTO core.artifacts (project_id, repository_id, digest, type, media_type, manifest_media_type, size,
+                                        extra_attrs)
+            VALUES (%s, %s, %s, 'IMAGE', 'application/vnd.oci.image.config.v1+json',
+                    'application/vnd.oci.image.manifest.v1+json', 1000, '{"architecture": "amd64", "os": "linux"}')
+            RETURNING id
+            """,
+            (row[0], repository[0], digest),
+        ).fetchone()
+        assert artifact
+        connection.execute(
+            "UPDATE core.repositories SET artifact_count = artifact_count + 1 WHERE id = %s", (repository[0],)
+        )
+        connection.execute("UPDATE core.projects SET artifact_count = artifact_count + 1 WHERE id = %s", (row[0],))
+        for tag in tags:
+            connection.execute(
+                "INSERT INTO core.tags (repository_id, artifact_id, name) VALUES (%s, %s, %s)",
+                (repository[0], artifact[0], tag),
+            )
+    return digest

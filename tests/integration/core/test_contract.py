@@ -1,0 +1,189 @@
+"""Every operation that is built, once with success, held against the API's description; the rest answers 501."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from falcon.testing import TestClient
+
+from gateway.core.app import build
+from gateway.core.unbuilt import UNBUILT
+from services.api.commands.observation import observe
+from shared.auth.login import build_login
+from shared.db import engine, session_factory
+from shared.names import RepositoryName, TagName
+from tests.clients.images import make_image, make_index
+from tests.integration.conftest import Database
+from tests.integration.core.people import ADMIN, PASSWORD, Api
+from tests.integration.core.swagger import DESCRIPTION, Description
+from tests.integration.registry_rig import Pusher, registry_server, token_mount
+
+pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"the API's description is not at {DESCRIPTION}")
+
+REPOSITORY = "/projects/{project}/repositories/{repository}"
+ARTIFACT = REPOSITORY + "/artifacts/{reference}"
+NEW_ROBOT = {
+    "name": "robot", "level": "system", "duration": -1,
+    "permissions": [{"kind": "project", "namespace": "*", "access": [{"resource": "repository", "action": "pull"}]}],
+}  # fmt: skip
+NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
+
+# In this order: what is made is read, changed, and then deleted.
+CALLS: list[tuple[str, str, str, object]] = [
+    ("GET", "/ping", "", None),
+    ("GET", "/health", "", None),
+    ("GET", "/systeminfo", "", None),
+    ("GET", "/systeminfo/volumes", "", None),
+    ("GET", "/statistics", "", None),
+    ("GET", "/search", "?q=a", None),
+    ("GET", "/permissions", "", None),
+    ("GET", "/configurations", "", None),
+    ("PUT", "/configurations", "", {"storage_per_project": -1}),
+    ("GET", "/users", "", None),
+    ("POST", "/users", "", NEW_USER),
+    ("GET", "/users/current", "", None),
+    ("GET", "/users/current/permissions", "?scope=/project/{project}", None),
+    ("GET", "/users/search", "?username=a", None),
+    ("GET", "/users/{user_id}", "", None),
+    ("PUT", "/users/{user_id}", "", {"email": "u@example.test", "realname": "U", "comment": "c"}),
+    ("PUT", "/users/{user_id}/sysadmin", "", {"sysadmin_flag": True}),
+    ("PUT", "/users/{user_id}/password", "", {"new_password": "Another1horse"}),
+    ("DELETE", "/users/{user_id}", "", None),
+    ("GET", "/projects", "", None),
+    ("HEAD", "/projects", "?project_name={project}", None),
+    ("POST", "/projects", "", {"project_name": "made", "metadata": {"public": "false"}, "storage_limit": -1}),
+    ("GET", "/projects/{project}", "", None),
+    ("PUT", "/projects/{project}", "", {"metadata": {"public": "true", "auto_scan": "true"}}),
+    ("GET", "/projects/{project}/_deletable", "", None),
+    ("GET", "/projects/{project}/summary", "", None),
+    ("GET", "/projects/{project}/members", "", None),
+    ("POST", "/projects/{project}/members", "", {"role_id": 2, "member_user": {"username": "member"}}),
+    ("GET", "/projects/{project}/members/{member_id}", "", None),
+    ("PUT", "/projects/{project}/members/{member_id}", "", {"role_id": 3}),
+    ("DELETE", "/projects/{project}/members/{member_id}", "", None),
+    ("GET", "/projects/{project}/artifacts", "", None),
+    ("GET", "/projects/{project}/logs", "", None),
+    ("GET", "/projects/{project}/auditlog-exts", "", None),
+    ("GET", "/audit-logs", "", None),
+    ("GET", "/auditlog-exts", "", None),
+    ("GET", "/auditlog-exts/events", "", None),
+    ("GET", "/repositories", "", None),
+    ("GET", "/projects/{project}/repositories", "", None),
+    ("GET", REPOSITORY, "", None),
+    ("PUT", REPOSITORY, "", {"description": "described"}),
+    ("GET", REPOSITORY + "/artifacts", "?with_immutable_status=true", None),
+    ("POST", REPOSITORY + "/artifacts", "?from={project}/a/b:many", None),
+    ("GET", ARTIFACT, "", None),
+    ("GET", ARTIFACT + "/additions/{addition}", "", None),
+    ("GET", ARTIFACT + "/tags", "", None),
+    ("POST", ARTIFACT + "/tags", "", {"name": "second"}),
+    ("DELETE", ARTIFACT + "/tags/{tag}", "", None),
+    ("DELETE", ARTIFACT, "", None),
+    ("DELETE", REPOSITORY, "", None),
+    ("GET", "/robots", "", None),
+    ("POST", "/robots", "", NEW_ROBOT),
+    ("GET", "/robots/{robot_id}", "", None),
+    ("PUT", "/robots/{robot_id}", "", {"description": "described", "disable": True, "duration": 30}),
+    ("PATCH", "/robots/{robot_id}", "", {"secret": ""}),
+    ("DELETE", "/robots/{robot_id}", "", None),
+    ("DELETE", "/projects/{project}", "", None),
+]  # fmt: skip
+WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert")}
+"""Answers 404 where no certificate is configured; its success has a test of its own."""
+OURS = {"/users/{user_id}/refresh_tokens", "/users/{user_id}/refresh_tokens/{token_id}"}
+
+
+@dataclass(frozen=True)
+class World:
+    """An instance with a registry behind it, one project in it, and the names that paths need."""
+
+    api: Api
+    names: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def described() -> Description:
+    return Description()
+
+
+@pytest.fixture(scope="module")
+def world(core_database: Database) -> Iterator[World]:
+    with token_mount(core_database.server) as tokens, registry_server(tokens) as registry:
+        settings = core_database.settings("core", registry_socket=registry.socket, token_socket=tokens.socket)
+        bind, metadata = engine(settings, pool_size=12), engine(core_database.settings("metadata"))
+        api = Api(TestClient(build(settings, bind, build_login(settings, bind))), core_database)
+        name, member = api.project(), api.user()
+        with core_database.superuser() as connection:
+            connection.execute("UPDATE core.users SET username = 'member' WHERE username = %s", (member.name,))
+        pusher, repository = Pusher(tokens=tokens, socket=registry.socket), f"{name}/a/b"
+        pusher.push(repository, "first", make_image("one"))
+        pusher.push(repository, "many", make_index("two"))
+        with session_factory(metadata).begin() as session:
+            now = datetime.now(UTC)
+            tags = {TagName("first"): now, TagName("many"): now}
+            observe(session, registry.client(tokens), RepositoryName.parse(repository), digests={}, tags=tags)
+        names = {
+            "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
+            "addition": "build_history",
+        }  # fmt: skip
+        yield World(api, names)
+        bind.dispose()
+        metadata.dispose()
+
+
+@pytest.mark.parametrize(("method", "path", "query", "body"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
+def test_an_operation_answers_as_it_is_described(
+    world: World, described: Description, method: str, path: str, query: str, body: object
+) -> None:
+    answer = world.api.send(method, (path + query).format(**world.names), ADMIN, body)
+    assert answer.status_code < 300, answer.text
+    described.check(method, path, answer)
+    if method == "POST" and "location" in answer.headers:
+        kind = path.rstrip("s").rpartition("/")[2]
+        assert answer.headers["location"].startswith("/api/v2.0/")
+        assert world.api.get(answer.headers["location"]).status_code == 200
+        world.names[f"{kind}_id"] = answer.headers["location"].rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/projects?page_size=101", None, 422),
+        ("GET", "/projects?q=name", None, 400),
+        ("POST", "/projects", {"project_name": "NO NAME"}, 400),
+        ("POST", "/projects", {"project_name": "library"}, 409),
+        ("GET", "/projects/none", None, 404),
+        ("POST", "/users", {"username": "x"}, 400),
+        ("GET", "/users/999999", None, 404),
+        ("POST", "/robots", {"name": "x", "level": "system", "permissions": []}, 400),
+    ],
+)
+def test_a_refusal_has_the_described_shape(
+    world: World, described: Description, method: str, path: str, body: object, status: int
+) -> None:
+    answer = world.api.send(method, path, ADMIN, body)
+    assert answer.status_code == status
+    template = path.partition("?")[0].replace("/none", "/{project}").replace("/999999", "/{user_id}")
+    described.check(method, template, answer)
+
+
+def test_every_operation_of_the_description_is_built_or_says_that_it_is_not(described: Description, api: Api) -> None:
+    unbuilt = {(method, path) for path, methods in UNBUILT.items() for method in methods.split()}
+    built = {(method, path) for method, path in api.built() if path not in OURS}
+    assert built | unbuilt == described.operations()
+    assert built & unbuilt == set()
+
+
+def test_every_built_operation_is_held_against_the_description(api: Api) -> None:
+    called = {(method, path) for method, path, _, _ in CALLS} | WITHOUT_SUCCESS
+    assert {(method, path) for method, path in api.built() if path not in OURS} == called
+
+
+@pytest.mark.parametrize(("path", "methods"), UNBUILT.items())
+def test_what_is_not_built_says_so(api: Api, path: str, methods: str) -> None:
+    target = path.replace("{", "").replace("}", "")
+    for method in methods.split():
+        answer = api.send(method, target, ADMIN)
+        assert answer.status_code == 501
+        assert answer.json["errors"][0]["code"] == "NOT_IMPLEMENTED"

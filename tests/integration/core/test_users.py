@@ -1,0 +1,226 @@
+"""Users through the API: accounts, profiles, passwords, administrators."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.integration.core.people import ADMIN, PASSWORD, Api, Caller, code, sentence
+
+NEW = {"username": "anna", "email": "anna@example.test", "realname": "Anna", "comment": "c", "password": PASSWORD}
+
+
+def test_a_new_user_signs_in_with_his_password(api: Api) -> None:
+    number = api.made("/users", NEW)
+    shown = api.get("/users/current", Caller(name="anna")).json
+    assert shown["user_id"] == number
+    assert (shown["email"], shown["realname"], shown["sysadmin_flag"]) == ("anna@example.test", "Anna", False)
+    assert api.get("/users/current", Caller(name="ANNA")).json["username"] == "anna"
+    assert not {"password", "password_hash", "salt"} & set(shown)
+    event = api.events("user.created")[-1]
+    assert (event["actor"], event["subject"], event["data"]["user_id"]) == ("admin", "anna", number)
+
+
+def test_nobody_makes_himself_an_administrator(api: Api) -> None:
+    smuggled = {"sysadmin_flag": True, "has_admin_role": True, "admin_role_in_auth": True, "user_id": 1, "role_id": 1}
+    body = NEW | {"username": "bert", "email": "bert@example.test"} | smuggled
+    number = api.made("/users", body)
+    bert = Caller(name="bert")
+    assert number != 1
+    assert api.get("/users/current", bert).json["sysadmin_flag"] is False
+    profile = {"email": "bert@example.test", "realname": "B", "comment": "", "username": "admin", **smuggled}
+    assert api.send("PUT", f"/users/{number}", bert, profile).status_code == 200
+    shown = api.get("/users/current", bert).json
+    assert (shown["username"], shown["sysadmin_flag"], shown["realname"]) == ("bert", False, "B")
+    assert api.send("PUT", f"/users/{number}/sysadmin", bert, {"sysadmin_flag": True}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "change", [{"username": "admin"}, {"username": "ADMIN"}, {"email": "TAKEN@example.test"}, {"username": "anonymous"}]
+)
+def test_a_taken_name_or_address_is_a_conflict(api: Api, change: dict[str, str]) -> None:
+    taken = {"username": "taken", "email": "taken@example.test"}
+    api.send("POST", "/users", ADMIN, NEW | taken)
+    answer = api.send("POST", "/users", ADMIN, NEW | {"username": "free", "email": "free@example.test"} | change)
+    assert (answer.status_code, code(answer)) == (409, "CONFLICT")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"username": ""}, {"username": "a,b"}, {"username": "system:x"}, {"username": "robot$x"}, {"email": "none"},
+     {"realname": ""}, {"comment": "x" * 31}, {"password": "weak"}, {"password": ""}, {"username": 5}],
+)  # fmt: skip
+def test_an_account_that_breaks_a_rule_is_not_made(api: Api, change: dict[str, object]) -> None:
+    before = api.get("/users").headers["x-total-count"]
+    body = NEW | {"username": "broken", "email": "broken@example.test"} | change
+    assert api.send("POST", "/users", ADMIN, body).status_code == 400
+    assert api.get("/users").headers["x-total-count"] == before
+
+
+def test_a_password_is_changed_only_with_the_old_one(api: Api) -> None:
+    caller = api.user()
+    path = f"/users/{api.user_id(caller)}/password"
+    wrong = api.send("PUT", path, caller, {"old_password": "Wrong1horse", "new_password": "Another1horse"})
+    assert (wrong.status_code, sentence(wrong)) == (403, "the current password is not correct")
+    same = api.send("PUT", path, caller, {"old_password": PASSWORD, "new_password": PASSWORD})
+    assert same.status_code == 400
+    weak = api.send("PUT", path, caller, {"old_password": PASSWORD, "new_password": "weak"})
+    assert weak.status_code == 400
+    done = api.send("PUT", path, caller, {"old_password": PASSWORD, "new_password": "Another1horse"})
+    assert done.status_code == 200
+    assert api.get("/users/current", caller).status_code == 401
+    assert api.get("/users/current", Caller(name=caller.name, password="Another1horse")).status_code == 200
+    assert api.events("user.password_changed")[-1]["data"]["username"] == caller.name
+
+
+def test_an_administrator_sets_a_password_without_the_old_one(api: Api) -> None:
+    caller = api.user()
+    path = f"/users/{api.user_id(caller)}/password"
+    assert api.send("PUT", path, ADMIN, {"new_password": "Another1horse"}).status_code == 200
+    assert api.events("user.password_changed")[-1]["actor"] == "admin"
+    assert api.get("/users/current", caller).status_code == 401
+
+
+def test_a_robot_that_may_change_users_cannot_take_an_account_over(api: Api) -> None:
+    robot = api.robot(None, system=(("user", "update"), ("user", "read"), ("user", "list")))
+    assert api.get("/users/1", robot).status_code == 200
+    assert api.send("PUT", "/users/1/password", robot, {"new_password": "Another1horse"}).status_code == 403
+    assert api.send("PUT", "/users/1/sysadmin", robot, {"sysadmin_flag": False}).status_code == 403
+    assert api.get("/users/current", robot).status_code == 412
+
+
+def test_the_last_administrator_cannot_leave(api: Api) -> None:
+    answer = api.send("PUT", "/users/1/sysadmin", ADMIN, {"sysadmin_flag": False})
+    assert (answer.status_code, sentence(answer)) == (403, "the last system administrator cannot be removed")
+    assert api.send("DELETE", "/users/1", ADMIN).status_code == 403
+    second = api.user(admin=True)
+    number = api.user_id(second)
+
+    def make_administrator(user_id: int, caller: Caller, *, flag: bool) -> int:
+        return api.send("PUT", f"/users/{user_id}/sysadmin", caller, {"sysadmin_flag": flag}).status_code
+
+    assert api.send("DELETE", f"/users/{number}", second).status_code == 403
+    assert make_administrator(1, second, flag=False) == 200
+    assert api.get("/users", ADMIN).status_code == 403
+    assert make_administrator(number, second, flag=False) == 403
+    assert make_administrator(1, second, flag=True) == 200
+    assert api.send("DELETE", "/users/1", second).status_code == 403
+    assert make_administrator(number, ADMIN, flag=False) == 200
+    assert api.events("user.updated")[-1]["data"] | {"request_id": "", "client": {}} == {
+        "username": second.name, "user_id": number, "changed": ["sysadmin_flag"], "admin": False,
+        "request_id": "", "client": {},
+    }  # fmt: skip
+
+
+def test_a_deleted_users_name_and_address_are_free_and_his_roles_gone(api: Api) -> None:
+    project = api.project()
+    caller = api.member(project, "developer")
+    number = api.user_id(caller)
+    assert api.send("DELETE", f"/users/{number}").status_code == 200
+    assert api.get("/users/current", caller).status_code == 401
+    assert api.get(f"/users/{number}").status_code == 404
+    assert api.send("DELETE", f"/users/{number}").status_code == 404
+    assert caller.name not in {each["entity_name"] for each in api.get(f"/projects/{project}/members").json}
+    body = NEW | {"username": caller.name, "email": f"{caller.name}@example.test"}
+    assert api.made("/users", body) != number
+    assert api.get(f"/projects/{project}", caller).status_code == 403
+    assert api.events("user.deleted")[-1]["data"]["username"] == caller.name
+
+
+def test_an_address_can_be_only_one_accounts(api: Api) -> None:
+    anna, bert = api.user(), api.user()
+    body = {"email": f"{anna.name.upper()}@example.test", "realname": "Bert", "comment": ""}
+    path = f"/users/{api.user_id(bert)}"
+    assert api.send("PUT", path, bert, body).status_code == 409
+    assert api.get(path, bert).json["realname"] == bert.name
+    assert api.send("PUT", path, bert, body | {"email": "bert.b@example.test"}).status_code == 200
+    assert api.events("user.updated")[-1]["data"]["changed"] == ["email", "realname"]
+
+
+def test_of_two_administrators_who_remove_each_other_at_once_one_stays(api: Api) -> None:
+    second = api.user(admin=True)
+    number = api.user_id(second)
+
+    def demote(pair: tuple[int, Caller]) -> int:
+        return api.send("PUT", f"/users/{pair[0]}/sysadmin", pair[1], {"sysadmin_flag": False}).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        statuses = sorted(threads.map(demote, [(1, second), (number, ADMIN)]))
+    assert statuses == [200, 403]
+    left = ADMIN if api.get("/users", ADMIN).status_code == 200 else second
+    assert api.send("PUT", "/users/1/sysadmin", left, {"sysadmin_flag": True}).status_code == 200
+    assert api.send("PUT", f"/users/{number}/sysadmin", ADMIN, {"sysadmin_flag": False}).status_code == 200
+
+
+def test_everybody_finds_names_and_nothing_else(api: Api) -> None:
+    caller = api.user()
+    found = api.get(f"/users/search?username={caller.name.upper()}", caller)
+    assert found.json[0] == {"user_id": api.user_id(caller), "username": caller.name}
+    assert api.get("/users/search", caller).status_code == 422
+    assert api.get("/users/search?username=%25", caller).json == []
+
+
+def test_the_list_of_users_is_filtered_by_what_it_shows(api: Api) -> None:
+    caller = api.user()
+    assert [each["username"] for each in api.get(f"/users?q=username={caller.name}").json] == [caller.name]
+    assert [each["username"] for each in api.get(f"/users?q=email=~{caller.name}@").json] == [caller.name]
+    for hidden in ("password=~a", "password_hash=~%24argon2", "salt=x", "credential_version=1"):
+        answer = api.get(f"/users?q={hidden}")
+        assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
+    assert api.get("/users?sort=password").status_code == 400
+    everybody = api.get("/users?page_size=100").json
+    assert "anonymous" not in {each["username"] for each in everybody}
+
+
+def test_what_one_may_do_is_told_by_project_and_for_the_system(api: Api) -> None:
+    project = api.project()
+    number = api.get(f"/projects/{project}").json["project_id"]
+    guest = api.member(project, "guest")
+
+    def told(query: str, caller: Caller) -> set[tuple[str, str]]:
+        found = api.get(f"/users/current/permissions?{query}", caller).json
+        return {(each["resource"], each["action"]) for each in found}
+
+    assert ("repository", "pull") in told(f"scope=/project/{number}&relative=true", guest)
+    assert (f"/project/{number}/repository", "pull") in told(f"scope=/project/{number}", guest)
+    assert ("repository", "push") not in told(f"scope=/project/{number}&relative=true", guest)
+    assert ("member", "delete") in told(f"scope=/project/{number}&relative=true", ADMIN)
+    assert told("", guest) == set()
+    assert ("user", "list") in told("", ADMIN)
+    assert api.get("/users/current/permissions?scope=/else", guest).status_code == 400
+
+
+def test_accounts_of_a_directory_are_not_changed_here(api: Api) -> None:
+    caller = api.user()
+    with api.database.superuser() as connection:
+        connection.execute("UPDATE core.users SET source = 'ldap' WHERE username = %s", (caller.name,))
+        row = connection.execute("SELECT id FROM core.users WHERE username = %s", (caller.name,)).fetchone()
+    assert row
+    body = {"email": "other@example.test", "realname": "Other", "comment": ""}
+    assert api.send("PUT", f"/users/{row[0]}", ADMIN, body).status_code == 403
+    assert api.send("PUT", f"/users/{row[0]}/password", ADMIN, {"new_password": "Another1horse"}).status_code == 403
+
+
+def test_refresh_tokens_are_listed_without_their_text_and_revoked(api: Api) -> None:
+    caller = api.user()
+    number = api.user_id(caller)
+    with api.database.superuser() as connection:
+        for _ in range(2):
+            connection.execute(
+                """
+                INSERT INTO token.refresh_tokens (token_hash, user_id, credential_version, client_id, expires_at)
+                VALUES (gen_random_uuid()::text::bytea, %s, 1, 'docker', now() + interval '1 day')
+                """,
+                (number,),
+            )
+    path = f"/users/{number}/refresh_tokens"
+    first, second = api.get(path, caller).json
+    assert set(first) == {
+        "id", "client_id", "address", "creation_time", "last_used_time", "expiration_time",
+    }  # fmt: skip
+    assert api.send("DELETE", f"{path}/{first['id']}", caller).status_code == 200
+    assert api.send("DELETE", f"{path}/{first['id']}", caller).status_code == 404
+    assert api.send("DELETE", f"{path}/none", caller).status_code == 422
+    assert [each["id"] for each in api.get(path).json] == [second["id"]]
+    assert api.send("DELETE", path).status_code == 200
+    assert api.get(path, caller).json == []
+    assert [event["actor"] for event in api.events("refresh_token.revoked")[-2:]] == [caller.name, "admin"]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import pytest
+from urllib3 import Timeout
+
+from shared.registry.transport import UnixPool
+from tests.integration.broker import CHECKOUT
+from tests.integration.conftest import Database
+from tests.integration.registry_rig import Pusher, RegistryServer, Tokens, registry_server, token_mount
+from tests.servers import Postgres, _accepts, short_folder, stop, wait_for
+
+
+@pytest.fixture(scope="session")
+def tokens(postgres_server: Postgres) -> Iterator[Tokens]:
+    with token_mount(postgres_server) as mounted:
+        yield mounted
+
+
+@pytest.fixture(scope="module")
+def registry(tokens: Tokens) -> Iterator[RegistryServer]:
+    with registry_server(tokens) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database(postgres_server: Postgres, migrated_template: str) -> Iterator[Database]:
+    """One database, one registry and one core mount serve all tests here: each has a repository of its own."""
+    name = postgres_server.new_database(migrated_template)
+    yield Database(postgres_server, name)
+    postgres_server.drop_database(name)
+
+
+@contextmanager
+def core_mount(database: Database, registry: RegistryServer, **more: str) -> Iterator[Path]:
+    """The core mount under gunicorn, as it runs in an instance; gives its socket."""
+    settings = database.settings("core")
+    environment = {
+        "BREAKWATER_HOME": str(settings.home),
+        "BREAKWATER_RUN": str(settings.run),
+        "BREAKWATER_PART": "core",
+        "BREAKWATER_DATABASE_PORT": str(settings.database_port),
+        "BREAKWATER_DATABASE_NAME": settings.database_name,
+        "BREAKWATER_REGISTRY_SOCKET": str(registry.socket),
+    }
+    with short_folder() as folder:
+        socket = folder / "core.sock"
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "python:compose.conf.gunicorn", "-k", "gthread", "-w", "1",
+                 "--threads", "16", "-b", f"unix:{socket}", "gateway.core.app:application()"],
+                cwd=CHECKOUT, env=os.environ | environment | more, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            wait_for(lambda: _accepts(socket), seconds=30, what="the core mount listens")
+            pool = UnixPool(socket, timeout=Timeout(connect=30, read=30))
+            assert pool.urlopen("GET", "/api/v2.0/ping").status == 200
+            yield socket
+        finally:
+            stop(process)
+
+
+@pytest.fixture(scope="module")
+def gate(database: Database, registry: RegistryServer) -> Iterator[Path]:
+    with core_mount(database, registry) as socket:
+        yield socket
+
+
+@pytest.fixture
+def pusher(registry: RegistryServer, tokens: Tokens, gate: Path) -> Pusher:
+    return Pusher(tokens=tokens, socket=registry.socket, gate=gate)
+
+
+class Expected:
+    """The rows of events.expected."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def rows(self, columns: str = "kind, repository, reference, digest, state") -> list[tuple[Any, ...]]:
+        query = f"SELECT {columns} FROM events.expected ORDER BY created_at"  # noqa: S608 - the tests' own words
+        with self._database.superuser() as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+@pytest.fixture
+def expected(database: Database) -> Expected:
+    with database.superuser() as connection:
+        connection.execute("TRUNCATE events.expected")
+    return Expected(database)
+
+
+@pytest.fixture
+def app() -> str:
+    """A repository that no other test has."""
+    return f"library/app-{token_hex(4)}"

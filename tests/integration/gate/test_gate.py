@@ -1,0 +1,282 @@
+"""Manifest writes through the core mount, to the real registry and the real database."""
+
+from __future__ import annotations
+
+import json
+import socket as sockets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.token.keys import rotate
+from shared.names import Digest, RepositoryName, TagName
+from tests.clients.images import OCI_MANIFEST, Blob, make_image
+from tests.integration.conftest import Database
+from tests.integration.gate.conftest import Expected
+from tests.integration.registry_rig import Pusher, RegistryServer, Tokens
+
+
+def test_a_push_is_expected_before_it_is_passed_on(app: str, pusher: Pusher, expected: Expected) -> None:
+    image = make_image("one")
+    answer = pusher.push(app, "v1", image)
+    assert answer.headers["docker-content-digest"] == image.digest
+    assert answer.headers["location"] == f"http://registry.test/v2/{app}/manifests/{image.digest}"
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+    assert expected.rows() == [("put", app, "v1", image.digest, "open")]
+    ((actor, kind, agent, media_type, size, answered),) = expected.rows(
+        "actor, actor_kind, user_agent, media_type, size, answered_at IS NOT NULL"
+    )
+    assert (actor, kind, agent, answered) == ("alice", "user", "pusher/1", True)
+    assert (media_type, size) == (OCI_MANIFEST, len(image.manifest.content))
+
+
+def test_a_deletion_is_expected_too(app: str, pusher: Pusher, expected: Expected) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    assert pusher.delete(app, image.digest).status == 202
+    assert expected.rows()[1] == ("delete", app, image.digest, image.digest, "open")
+
+
+def test_what_the_registry_refuses_is_passed_back_and_settled(app: str, pusher: Pusher, expected: Expected) -> None:
+    image = make_image("one")
+    answer = pusher.put_manifest(app, "v1", image.manifest)
+    assert answer.status == 400
+    assert json.loads(answer.body)["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+    assert expected.rows("state, settled_by") == [("refused", "gate")]
+
+
+def test_a_deletion_by_tag_is_answered_by_the_registry(app: str, pusher: Pusher, expected: Expected) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    answer = pusher.delete(app, "v1")
+    assert answer.status == 400
+    assert expected.rows("kind, digest, state")[1] == ("delete", None, "refused")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "not.a.token",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.",
+    ],
+)
+def test_without_a_valid_token_the_registry_gives_its_challenge(
+    app: str, pusher: Pusher, expected: Expected, token: str
+) -> None:
+    image = make_image("one")
+    answer = pusher.put_manifest(app, "v1", image.manifest, token=token)
+    assert answer.status == 401
+    scope = answer.headers["www-authenticate"].partition('scope="')[2].rstrip('"')
+    assert scope in {f"repository:{app}:pull,push", f"repository:{app}:push,pull"}
+    assert json.loads(answer.body)["errors"][0]["code"] == "UNAUTHORIZED"
+    assert expected.rows() == []
+
+
+def test_an_expired_token_is_no_token(app: str, pusher: Pusher, expected: Expected, tokens: Tokens) -> None:
+    token = tokens.issue("alice", {app: "pull,push"}, lifetime=timedelta(seconds=-90))
+    assert pusher.put_manifest(app, "v1", make_image("one").manifest, token=token).status == 401
+    assert expected.rows() == []
+
+
+@pytest.mark.parametrize(("repository", "actions"), [("", "pull"), ("library/other", "pull,push")])
+def test_a_token_that_does_not_allow_the_push_leaves_no_trace(
+    app: str,
+    pusher: Pusher,
+    expected: Expected,
+    tokens: Tokens,
+    registry: RegistryServer,
+    repository: str,
+    actions: str,
+) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    answer = pusher.put_manifest(app, "v1", image.manifest, token=tokens.issue("mallory", {repository or app: actions}))
+    assert answer.status == 401
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    assert "push" in answer.headers["www-authenticate"]
+    assert expected.rows() == []
+    assert registry.client(tokens).resolve(RepositoryName(app), TagName("v1")) is None
+
+
+def test_who_may_push_may_not_delete(app: str, pusher: Pusher, expected: Expected, tokens: Tokens) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    path = f"/v2/{app}/manifests/{image.digest}"
+    token = tokens.issue("alice", {app: "pull,push"})
+    assert pusher.send("DELETE", path, app, "", token=token).status == 401
+    assert len(expected.rows()) == 1
+
+
+def test_a_manifest_of_more_than_four_mebibytes_is_refused(app: str, pusher: Pusher, expected: Expected) -> None:
+    huge = Blob.of(b" " * (4 * 2**20 + 1), OCI_MANIFEST)
+    answer = pusher.put_manifest(app, "v1", huge)
+    assert answer.status == 413
+    assert json.loads(answer.body)["errors"][0] == {
+        "code": "SIZE_INVALID",
+        "message": "the manifest is larger than 4 MiB",
+    }
+    assert expected.rows() == []
+
+
+def test_a_manifest_that_comes_in_chunks_is_taken_whole(
+    app: str, pusher: Pusher, expected: Expected, gate: Path, tokens: Tokens
+) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    content = image.manifest.content
+    request = (
+        f"PUT /v2/{app}/manifests/v1 HTTP/1.1\r\nHost: registry.test\r\nContent-Type: {OCI_MANIFEST}\r\n"
+        f"Authorization: Bearer {tokens.issue('alice', {app: 'pull,push'})}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (content[:100], content[100:])) + b"0\r\n\r\n"
+    with sockets.socket(sockets.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(gate))
+        connection.sendall(request + chunks)
+        assert connection.recv(12) == b"HTTP/1.1 201"
+    assert expected.rows("digest") == [(image.digest,)]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/app/manifests/v1", "/v2/Library/app/manifests/v1", "/v2/library/app/manifests/-x"]
+)
+def test_a_name_outside_the_grammar_is_refused(app: str, pusher: Pusher, expected: Expected, path: str) -> None:
+    answer = pusher.send("PUT", path, app, "pull,push", body=b"{}", headers={"Content-Type": OCI_MANIFEST})
+    assert answer.status == 400
+    assert json.loads(answer.body)["errors"][0]["code"] == "NAME_INVALID"
+    assert expected.rows() == []
+
+
+def test_a_token_that_outlives_its_project_opens_nothing(
+    pusher: Pusher, expected: Expected, tokens: Tokens, registry: RegistryServer
+) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob("ghost/app", blob)
+    answer = pusher.put_manifest("ghost/app", "v1", image.manifest)
+    assert answer.status == 404
+    assert json.loads(answer.body)["errors"][0] == {
+        "code": "NAME_UNKNOWN",
+        "message": "the project ghost does not exist",
+    }
+    assert expected.rows() == []
+    assert registry.client(tokens).resolve(RepositoryName("ghost/app"), TagName("v1")) is None
+
+
+def test_a_forged_gate_suffix_is_taken_out(app: str, pusher: Pusher, expected: Expected) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    forged = "evil/1 rid/x gate/00000000-0000-0000-0000-000000000000"
+    headers = {"Content-Type": OCI_MANIFEST, "User-Agent": forged}
+    path = f"/v2/{app}/manifests/v1"
+    assert pusher.send("PUT", path, app, "pull,push", body=image.manifest.content, headers=headers).status == 201
+    assert len(expected.rows()) == 1
+
+
+def test_a_registry_that_restarts_is_waited_for(
+    app: str, pusher: Pusher, registry: RegistryServer, expected: Expected
+) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    registry.kill()
+    again = threading.Timer(0.3, registry.start)
+    again.start()
+    try:
+        assert pusher.put_manifest(app, "v2", image.manifest).status == 201
+    finally:
+        again.join()
+    assert len(expected.rows()) == 2
+
+
+def test_a_registry_that_is_away_is_a_503_that_says_when_to_come_back(
+    app: str, pusher: Pusher, registry: RegistryServer, expected: Expected
+) -> None:
+    registry.kill()
+    answer = pusher.put_manifest(app, "v1", make_image("one").manifest)
+    registry.start()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
+    assert expected.rows("state, settled_by") == [("refused", "gate")]
+
+
+def test_an_answer_that_is_lost_leaves_the_expectation_open(
+    app: str, pusher: Pusher, registry: RegistryServer, expected: Expected
+) -> None:
+    """A registry that takes the request and dies."""
+    registry.kill()
+    registry.socket.unlink(missing_ok=True)
+    with sockets.socket(sockets.AF_UNIX) as listener:
+        listener.bind(str(registry.socket))
+        listener.listen(1)
+
+        def take_and_die() -> None:
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.close()
+
+        taker = threading.Thread(target=take_and_die)
+        taker.start()
+        answer = pusher.put_manifest(app, "v1", make_image("one").manifest)
+        taker.join(10)
+    registry.start()
+    assert answer.status == 503
+    assert expected.rows("state") == [("open",)]
+
+
+def test_a_database_that_is_away_refuses_pushes_and_recovers(
+    app: str, pusher: Pusher, database: Database, expected: Expected, registry: RegistryServer, tokens: Tokens
+) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    with database.server.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false".encode())
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
+        )
+        began = time.monotonic()
+        answer = pusher.put_manifest(app, "v2", image.manifest)
+        assert time.monotonic() - began < 10
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
+        assert registry.client(tokens).resolve(RepositoryName(app), TagName("v2")) is None
+        connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
+    assert pusher.put_manifest(app, "v2", image.manifest).status == 201
+    assert len(expected.rows()) == 2
+
+
+def test_two_hundred_pushes_at_once_are_two_hundred_expectations(app: str, pusher: Pusher, expected: Expected) -> None:
+    def push(number: int) -> int:
+        image = make_image(f"i{number}", layers=0)
+        return pusher.push(f"{app}-{number % 5}", f"v{number}", image).status
+
+    with ThreadPoolExecutor(24) as pool:
+        assert set(pool.map(push, range(200))) == {201}
+    assert len({row[3] for row in expected.rows()}) == 200
+
+
+def test_a_token_of_the_next_key_opens_the_gate_without_a_restart(
+    app: str, pusher: Pusher, expected: Expected, tokens: Tokens
+) -> None:
+    for _ in range(3):
+        rotate(tokens.home / "secrets" / "token" / "signing", tokens.bundle, datetime.now(UTC))
+        pusher.push(app, "v1", make_image("one"))
+    assert len(expected.rows()) == 3
+
+
+def test_a_digest_that_does_not_fit_the_body_is_refused_by_the_registry(
+    app: str, pusher: Pusher, expected: Expected
+) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    answer = pusher.put_manifest(app, Digest.of(b"other").text, image.manifest)
+    assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (400, "DIGEST_INVALID")
+    assert expected.rows("state") == [("refused",)]

@@ -1,0 +1,205 @@
+"""What the API deletes and tags: at the registry, in the catalogue and in the outbox alike."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.commands.deletion import create_tag, delete_artifact, delete_repository, delete_tag
+from shared.errors import Conflict, NotFound, PreconditionFailed
+from shared.events import EventContext
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry.client import RegistryClient
+from shared.registry.errors import RegistryUnavailable
+from tests.clients.images import OCI_INDEX, Blob, make_image, make_index
+from tests.integration.metadata.conftest import Catalogue
+from tests.integration.registry_rig import Pusher, RegistryServer
+
+NAME = "library/app"
+APP = RepositoryName(NAME)
+
+Sessions = sessionmaker[Session]
+
+
+def test_an_artifact_is_deleted_with_its_tags_and_told_once(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    for tag in ("v1", "v2"):
+        pusher.push(NAME, tag, image)
+    catalogue.observe(NAME, "v1", "v2")
+    delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    assert client.resolve(APP, Digest(image.digest)) is None
+    assert catalogue.digests(NAME) == set()
+    assert [event["subject"] for event in catalogue.events()] == [
+        f"{NAME}@{image.digest}", f"{NAME}:v1", f"{NAME}:v2"
+    ]  # fmt: skip
+    assert {event["actor"] for event in catalogue.events()} == {"alice"}
+    assert {event["data"]["origin"] for event in catalogue.events()} == {"gate"}
+    assert catalogue.rows("SELECT state, settled_by FROM events.expected") == [("settled", "gate")]
+
+
+def test_an_index_takes_along_the_children_that_only_it_needs(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    index = make_index("many", architectures=("amd64", "arm64", "s390x"))
+    pusher.push(NAME, "v1", index)
+    tagged, shared_child, own = index.images
+    pusher.push(NAME, "keep", tagged)
+    content = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [shared_child.manifest.descriptor]}
+    other = Blob.of(json.dumps(content).encode(), OCI_INDEX)
+    pusher.put_manifest(NAME, "other", other)
+    catalogue.observe(NAME, "v1", "keep", "other")
+    delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    assert catalogue.digests(NAME) == {tagged.digest, shared_child.digest, other.digest}
+    assert client.resolve(APP, Digest(own.digest)) is None
+    assert client.resolve(APP, Digest(shared_child.digest)) is not None
+
+
+def test_a_child_of_an_index_is_not_deleted_under_it(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    index = make_index("many")
+    pusher.push(NAME, "v1", index)
+    catalogue.observe(NAME, "v1")
+    with pytest.raises(PreconditionFailed, match="referenced by an index"):
+        delete_artifact(api_sessions, client, repository=APP, reference=Digest(index.images[0].digest), context=context)
+    assert client.resolve(APP, Digest(index.images[0].digest)) is not None
+
+
+def test_a_tag_is_taken_off_and_its_artifact_stays(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    for tag in ("v1", "v2"):
+        pusher.push(NAME, tag, image)
+    catalogue.observe(NAME, "v1", "v2")
+    delete_tag(
+        api_sessions, client, repository=APP, reference=Digest(image.digest), tag=TagName("v1"), context=context
+    )
+    assert sorted(client.tags(APP)) == ["v2"]
+    assert client.resolve(APP, Digest(image.digest)) is not None
+    assert catalogue.tags(NAME) == {"v2": image.digest}
+    assert [(event["type"], event["subject"]) for event in catalogue.events()] == [
+        ("breakwater.tag.deleted.v1", f"{NAME}:v1")
+    ]
+    assert catalogue.events()[0]["data"]["digest"] == image.digest
+
+
+def test_the_last_tag_taken_off_leaves_the_artifact_listed(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    delete_tag(api_sessions, client, repository=APP, reference=TagName("v1"), tag=TagName("v1"), context=context)
+    assert catalogue.digests(NAME, listed=True) == {image.digest}
+    assert catalogue.tags(NAME) == {}
+
+
+def test_a_tag_of_another_artifact_is_not_found(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    one, two = make_image("one"), make_image("two")
+    pusher.push(NAME, "v1", one)
+    pusher.push(NAME, "v2", two)
+    catalogue.observe(NAME, "v1", "v2")
+    with pytest.raises(NotFound, match="not attached"):
+        delete_tag(
+            api_sessions, client, repository=APP, reference=Digest(one.digest), tag=TagName("v2"), context=context
+        )
+    assert catalogue.rows("SELECT count(*) FROM events.expected") == [(0,)]
+
+
+def test_a_tag_that_has_just_been_moved_is_left_alone(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    one, two = make_image("one"), make_image("two")
+    pusher.push(NAME, "v1", one)
+    catalogue.observe(NAME, "v1")
+    pusher.push(NAME, "v1", two)
+    with pytest.raises(Conflict, match="just been moved"):
+        delete_tag(
+            api_sessions, client, repository=APP, reference=Digest(one.digest), tag=TagName("v1"), context=context
+        )
+    assert client.resolve(APP, TagName("v1")) == Digest(two.digest)
+
+
+def test_a_new_tag_is_put_on_an_artifact(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    v1, stable = TagName("v1"), TagName("stable")
+    tag = create_tag(api_sessions, client, repository=APP, reference=v1, tag=stable, context=context)
+    assert tag.name == "stable"
+    assert client.resolve(APP, TagName("stable")) == Digest(image.digest)
+    assert catalogue.tags(NAME) == {"v1": image.digest, "stable": image.digest}
+    assert [event["type"] for event in catalogue.events()] == ["breakwater.tag.created.v1"]
+    with pytest.raises(Conflict, match="already exists"):
+        create_tag(api_sessions, client, repository=APP, reference=v1, tag=stable, context=context)
+
+
+def test_a_repository_is_deleted_with_everything_in_it(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    index = make_index("many")
+    pusher.push(NAME, "v1", index)
+    pusher.push(NAME, "v2", make_image("one"))
+    catalogue.observe(NAME, "v1", "v2")
+    delete_repository(api_sessions, client, repository=APP, context=context)
+    assert client.tags(APP) == []
+    assert catalogue.rows("SELECT count(*) FROM core.repositories") == [(0,)]
+    assert catalogue.rows("SELECT repository_count, artifact_count, storage_used FROM core.projects") == [(0, 0, 0)]
+    assert catalogue.events()[-1]["type"] == "breakwater.repository.deleted.v1"
+    assert len(catalogue.events("artifact.deleted")) == 4
+    with pytest.raises(NotFound):
+        delete_repository(api_sessions, client, repository=APP, context=context)
+
+
+def test_a_registry_that_is_away_leaves_everything_as_it_was(
+    catalogue: Catalogue,
+    pusher: Pusher,
+    api_sessions: Sessions,
+    client: RegistryClient,
+    context: EventContext,
+    registry: RegistryServer,
+) -> None:
+    image = make_image("one")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    registry.kill()
+    with pytest.raises(RegistryUnavailable):
+        delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    assert catalogue.tags(NAME) == {"v1": image.digest}
+    assert catalogue.events() == []
+    assert catalogue.rows("SELECT state FROM events.expected") == [("open",)]
+    registry.start()
+    delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    assert len(catalogue.events("artifact.deleted")) == 1
+
+
+def test_one_of_many_who_delete_the_same_tells_of_it(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    start = threading.Barrier(4)
+
+    def delete(_: int) -> None:
+        start.wait(10)
+        try:
+            delete_artifact(api_sessions, client, repository=APP, reference=Digest(image.digest), context=context)
+        except NotFound:
+            return
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(delete, range(4)))
+    assert len(catalogue.events("artifact.deleted")) == 1
+    assert len(catalogue.events("tag.deleted")) == 1

@@ -1,0 +1,241 @@
+"""Lists of artifacts: what filters and orders give, by which plan, and how fast among a million rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.queries.artifact import list_artifacts, list_project_artifacts
+from services.api.queries.repository import catalogue_totals, list_repositories, search_repositories
+from services.api.queries.tag import list_tags
+from shared.errors import NotFound
+from shared.listing import Listing, parse_order, parse_terms
+from shared.names import RepositoryName
+from tests.integration.conftest import Database
+
+NAME = RepositoryName("library/app")
+
+
+def fill(database: Database, artifacts: int, *, repository: str = "library/app") -> None:
+    """Artifacts by the thousand, every second one tagged, none of them pushed; counters as the catalogue keeps them."""
+    with database.superuser() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO core.repositories (project_id, name, artifact_count) VALUES (1, %s, %s)",
+            (repository, artifacts),
+        )
+        connection.execute(
+            """
+            INSERT INTO core.artifacts (project_id, repository_id, digest, type, media_type, manifest_media_type, size,
+                                        extra_attrs, pushed_at, listed)
+            SELECT 1, r.id, 'sha256:' || md5(r.id || '/' || n) || md5('x' || n),
+                   CASE n %% 10 WHEN 0 THEN 'CHART' ELSE 'IMAGE' END, 'config', 'manifest', n,
+                   '{"architecture": "amd64", "os": "linux"}', now() - make_interval(secs => n), n %% 11 <> 0
+            FROM core.repositories r, generate_series(1, %s) n WHERE r.name = %s
+            """,
+            (artifacts + artifacts // 10, repository),
+        )
+        connection.execute(
+            """
+            INSERT INTO core.tags (repository_id, artifact_id, name)
+            SELECT a.repository_id, a.id, 'v' || a.size FROM core.artifacts a
+            JOIN core.repositories r ON r.id = a.repository_id WHERE a.size %% 2 = 0 AND a.listed AND r.name = %s
+            """,
+            (repository,),
+        )
+        connection.execute(
+            "UPDATE core.projects SET artifact_count = artifact_count + %s, repository_count = repository_count + 1"
+            " WHERE id = 1", (artifacts,),
+        )  # fmt: skip
+        connection.execute("ANALYZE core.artifacts, core.tags, core.repositories, core.artifact_references")
+
+
+@contextmanager
+def statements(session: Session) -> Iterator[list[str]]:
+    """The statements that a session sends."""
+    sent: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    bind = session.get_bind().engine
+    event.listen(bind, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(bind, "before_cursor_execute", note)
+
+
+def listing(q: str = "", sort: str = "", page: int = 1, page_size: int = 10) -> Listing:
+    return Listing(page=page, page_size=page_size, terms=parse_terms(q), order=parse_order(sort))
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    fill(database, 100)
+    return database
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_page_takes_the_same_few_statements_whatever_its_size(api_sessions: sessionmaker[Session]) -> None:
+    counts = set()
+    for size in (1, 10, 100):
+        with api_sessions() as session, statements(session) as sent:
+            list_artifacts(session, listing(page_size=size), repository=NAME)
+            counts.add(len(sent))
+    assert counts == {4}
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_newest_come_first_and_the_total_is_the_counter(api_sessions: sessionmaker[Session]) -> None:
+    with api_sessions() as session:
+        page = list_artifacts(session, listing(page_size=5), repository=NAME)
+        assert page.total == 100
+        assert [artifact.size for artifact in page.records] == [1, 2, 3, 4, 5]
+        last = list_artifacts(session, listing(page=10), repository=NAME)
+        assert [artifact.size for artifact in last.records] == [100, *range(101, 110)]
+        assert list_artifacts(session, listing(page=12), repository=NAME).records == []
+        everything = list_artifacts(session, listing(page_size=0), repository=NAME)
+        assert len(everything.records) == 100
+
+
+@pytest.mark.parametrize(
+    ("q", "expected"),
+    [
+        ("base=*", 110),
+        ("tags=*", 50),
+        ("tags=nil", 50),
+        ("tags=v4", 1),
+        ("tags=v3", 0),
+        ("tags=~V1", 10),
+        ("tags={v2 v4 v3}", 2),
+        ("tags=(v2 v4)", 0),
+        ("type=CHART", 10),
+        ("type=IMAGE,tags=*", 40),
+        ("size=[10~19]", 9),
+        ("labels=(1)", 0),
+        ("digest=sha256:none", 0),
+        ("unknown=1", 100),
+    ],
+)
+@pytest.mark.usefixtures("filled")
+def test_filters_choose_and_count(api_sessions: sessionmaker[Session], q: str, expected: int) -> None:
+    with api_sessions() as session:
+        page = list_artifacts(session, listing(q, page_size=100), repository=NAME)
+    assert page.total == expected
+    assert len(page.records) == min(expected, 100)
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_order_is_followed(api_sessions: sessionmaker[Session]) -> None:
+    with api_sessions() as session:
+        by_size = list_artifacts(session, listing(sort="-size", page_size=3), repository=NAME)
+        oldest = list_artifacts(session, listing(sort="push_time", page_size=3), repository=NAME)
+    assert [artifact.size for artifact in by_size.records] == [109, 108, 107]
+    assert [artifact.size for artifact in oldest.records] == [109, 108, 107]
+
+
+def test_a_projects_artifacts_are_those_of_its_repositories(
+    filled: Database, api_sessions: sessionmaker[Session]
+) -> None:
+    fill(filled, 20, repository="library/other")
+    with api_sessions() as session:
+        page = list_project_artifacts(session, listing(page_size=100), project_id=1)
+        assert (page.total, len(page.records)) == (120, 100)
+        latest = list_project_artifacts(session, listing(), project_id=1, latest_only=True)
+    assert {(artifact.repository_name, artifact.size) for artifact in latest.records} == {
+        ("library/other", 1), ("library/app", 1),
+    }  # fmt: skip
+    assert latest.total == 2
+
+
+def test_an_unknown_repository_is_not_found(api_sessions: sessionmaker[Session]) -> None:
+    with api_sessions() as session, pytest.raises(NotFound):
+        list_artifacts(session, listing(), repository=NAME)
+
+
+def test_repositories_are_listed_searched_and_summed(filled: Database, api_sessions: sessionmaker[Session]) -> None:
+    fill(filled, 10, repository="library/other_app")
+    with api_sessions() as session:
+        page = list_repositories(session, listing(), project_ids=[1])
+        assert (page.total, [found.name for found in page.records]) == (2, ["library/other_app", "library/app"])
+        assert list_repositories(session, listing("name=~other"), project_ids=[1]).total == 1
+        assert list_repositories(session, listing(), project_ids=[]).records == []
+        assert list_repositories(session, listing(), project_ids=None).total == 2
+        assert [found.repository.name for found in search_repositories(session, "R_a", project_ids=None)] == [
+            "library/other_app"
+        ]
+        totals = catalogue_totals(session, project_ids=None)
+    assert (totals.public_repositories, totals.private_repositories) == (2, 0)
+
+
+def test_an_artifacts_tags_are_a_list_of_their_own(filled: Database, api_sessions: sessionmaker[Session]) -> None:
+    with filled.superuser() as connection:
+        row = connection.execute("SELECT artifact_id FROM core.tags WHERE name = 'v4'").fetchone()
+    assert row is not None
+    with api_sessions() as session:
+        assert [tag.name for tag in list_tags(session, listing(), artifact_id=row[0]).records] == ["v4"]
+        assert list_tags(session, listing("name=other"), artifact_id=row[0]).total == 0
+
+
+@pytest.mark.parametrize(
+    ("q", "sort", "index"),
+    [
+        ("", "", "ix_artifacts_repository_pushed"),
+        ("", "push_time", "ix_artifacts_repository_pushed"),
+        ("tags=v40000", "", "uq_tags_repository_name"),
+        ("digest=sha256:none", "", "uq_artifacts_repository_digest"),
+    ],
+)
+def test_lists_go_by_an_index(
+    database: Database, api_sessions: sessionmaker[Session], q: str, sort: str, index: str
+) -> None:
+    fill(database, 50_000)
+    with api_sessions() as session, explained(session) as plans:
+        list_artifacts(session, listing(q, sort), repository=NAME)
+    assert any(index in plan for plan in plans), plans
+    assert not any("Seq Scan on artifacts" in plan for plan in plans), plans
+
+
+@contextmanager
+def explained(session: Session) -> Iterator[list[str]]:
+    """The plans of the statements on artifacts that a session sends."""
+    plans: list[str] = []
+
+    def explain(_connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if "FROM core.artifacts" in statement:
+            with cursor.connection.cursor() as other:  # type: ignore[attr-defined]
+                rows = other.execute(f"EXPLAIN {statement}", parameters).fetchall()
+            plans.append("\n".join(row[0] for row in rows))
+
+    bind = session.get_bind().engine
+    event.listen(bind, "before_cursor_execute", explain)
+    try:
+        yield plans
+    finally:
+        event.remove(bind, "before_cursor_execute", explain)
+
+
+@pytest.mark.long
+def test_a_million_rows_are_as_fast_as_a_thousand(
+    database: Database, api_sessions: sessionmaker[Session]
+) -> None:
+    fill(database, 1_000, repository="library/small")
+    fill(database, 1_000_000, repository="library/large")
+
+    sizes = {"library/small": 1_000, "library/large": 1_000_000}
+    took: dict[str, list[float]] = {repository: [] for repository in sizes}
+    with api_sessions() as session:
+        for page in [*range(1, 101)] * 4:
+            for repository, size in sizes.items():
+                began = time.perf_counter()
+                found = list_artifacts(session, listing(page=page), repository=RepositoryName(repository))
+                took[repository].append(time.perf_counter() - began)
+                assert (found.total, len(found.records)) == (size, 10)
+    small, large = (sorted(times[100:])[int(len(times[100:]) * 0.95)] for times in took.values())
+    assert large / small <= 1.5, (small, large)

@@ -1,0 +1,313 @@
+"""The relay: numbering under concurrent writers, publishing in order, and every way to die in between."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from shared.db import connect
+from shared.messaging.topology import EVENTS
+from tests.integration.broker import Broker, Process, eventually, running
+from tests.integration.conftest import Database
+from tests.integration.webhook.conftest import RELAY, relay_settings
+from tests.servers import wait_for
+
+INSERT: LiteralString = """
+    INSERT INTO events.outbox (event_id, type, routing_key, project, body)
+    SELECT id, 'breakwater.' || %(kind)s || '.v1', %(kind)s || '.p', 'p', jsonb_build_object('id', id)
+    FROM unnest(%(ids)s::uuid[]) AS id
+"""
+
+
+def write(connection: psycopg.Connection, count: int, *, kind: str = "artifact.pushed") -> list[UUID]:
+    ids = [uuid4() for _ in range(count)]
+    connection.execute(INSERT, {"ids": ids, "kind": kind})
+    return ids
+
+
+def rows(database: Database, query: LiteralString) -> list[tuple[Any, ...]]:
+    with database.superuser() as connection:
+        return connection.execute(query).fetchall()
+
+
+def head(database: Database) -> tuple[int, int]:
+    """The last number given, and the last published."""
+    last, published = rows(database, "SELECT last_sequence, published_through FROM events.relay")[0]
+    return last, published
+
+
+@contextmanager
+def relay(database: Database, rabbit: Broker, log: Path) -> Iterator[Process]:
+    with running(RELAY, relay_settings(database, rabbit), log) as process:
+        yield process
+
+
+def received(rabbit: Broker, queue: str = "audit") -> list[int]:
+    """Take everything off a queue; the sequences in their order."""
+    sequences = []
+    with rabbit.tester() as connection:
+        channel = connection.channel()
+        while (message := channel.basic_get(queue, no_ack=True)) is not None:
+            sequences.append(int(json.loads(message.body)["sequence"]))
+    return sequences
+
+
+def first_occurrences(sequences: list[int]) -> list[int]:
+    return list(dict.fromkeys(sequences))
+
+
+def test_concurrent_writers_get_consecutive_numbers_and_order(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    def writer() -> None:
+        with connect(database.settings("core")) as connection:
+            for size in range(1, 40):
+                with connection.transaction():
+                    write(connection, size % 3 + 1)
+                    if size % 7 == 0:
+                        time.sleep(0.01)  # commits late, with early ids
+
+    with relay(database, rabbit, tmp_path / "log"):
+        threads = [threading.Thread(target=writer) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        total = 6 * sum(size % 3 + 1 for size in range(1, 40))
+        eventually(lambda: head(database), (total, total))
+    numbers = [row[0] for row in rows(database, "SELECT sequence FROM events.log ORDER BY sequence")]
+    assert numbers == list(range(1, total + 1))
+    assert rows(database, "SELECT count(*) FROM events.outbox") == [(0,)]
+    assert received(rabbit) == numbers
+
+
+def test_the_number_is_put_into_the_envelope(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    with relay(database, rabbit, tmp_path / "log"), connect(database.settings("core")) as writer:
+        [event_id] = write(writer, 1)
+        eventually(lambda: head(database), (1, 1))
+    message = rabbit.take("audit")
+    assert json.loads(message.body) == {"id": str(event_id), "sequence": "1"}
+    assert message.properties["message_id"] == str(event_id)
+    assert message.properties["content_type"] == "application/cloudevents+json"
+    assert message.delivery_info["routing_key"] == "artifact.pushed.p"
+
+
+def test_an_event_is_published_at_once(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        process.has_logged("publishing")
+        delays = []
+        for number in range(1, 21):
+            begun = time.monotonic()
+            write(writer, 1)
+            wait_for(lambda number=number: head(database)[1] >= number, seconds=5, what="published")  # type: ignore[misc]
+            delays.append(time.monotonic() - begun)
+        assert sorted(delays)[10] < 0.25, "woken by NOTIFY, not by polling"
+
+
+def test_numbering_goes_on_while_the_broker_is_down_and_then_each_event_arrives(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        process.has_logged("publishing")
+        rabbit.rabbit.control("stop_app")
+        try:
+            write(writer, 300)
+            eventually(lambda: head(database)[0], 300)
+            assert head(database)[1] == 0
+        finally:
+            rabbit.rabbit.control("start_app")
+        eventually(lambda: head(database), (300, 300), seconds=40)
+        assert process.alive
+    assert first_occurrences(received(rabbit)) == list(range(1, 301))
+
+
+def test_a_broker_that_takes_no_more_is_waited_for(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    """As when its disk is nearly full: it reads nothing from publishers, and does not hang up."""
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        process.has_logged("publishing")
+        rabbit.rabbit.control("set_disk_free_limit", "9999GB")
+        try:
+            write(writer, 100)
+            eventually(lambda: head(database)[0], 100)
+            time.sleep(1)
+            assert head(database)[1] == 0
+        finally:
+            rabbit.rabbit.control("set_disk_free_limit", "50MB")
+        eventually(lambda: head(database), (100, 100), seconds=60)
+    assert first_occurrences(received(rabbit)) == list(range(1, 101))
+
+
+def test_killed_in_the_middle_of_publishing_nothing_is_lost_and_order_is_kept(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with connect(database.settings("core")) as writer:
+        write(writer, 1_200)
+    kills = 0
+    while head(database)[1] < 1_200:
+        with relay(database, rabbit, tmp_path / "log") as process:
+            before = head(database)[1]
+            wait_for(lambda before=before: head(database)[1] > before, seconds=20, what="it moves on")  # type: ignore[misc]
+            process.kill()
+            kills += 1
+    assert kills > 1
+    arrived = received(rabbit)
+    assert first_occurrences(arrived) == list(range(1, 1_201))
+
+
+def test_a_paused_writer_does_not_hide_its_event(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    """A transaction that took the lower id and commits later gets a later number; it is not skipped."""
+    with relay(database, rabbit, tmp_path / "log"), connect(database.settings("core")) as slow:
+        with slow.transaction():
+            [early] = write(slow, 1)
+            with connect(database.settings("core")) as fast:
+                [late] = write(fast, 1)
+            eventually(lambda: head(database), (1, 1))
+        eventually(lambda: head(database), (2, 2))
+    assert rows(database, "SELECT event_id FROM events.log ORDER BY sequence") == [(late,), (early,)]
+
+
+def test_two_relays_do_not_work_at_once_and_the_second_takes_over(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with (
+        relay(database, rabbit, tmp_path / "first") as first,
+        connect(database.settings("core")) as writer,
+    ):
+        first.has_logged("publishing")
+        with relay(database, rabbit, tmp_path / "second") as second:
+            second.has_logged("started")
+            write(writer, 50)
+            eventually(lambda: head(database), (50, 50))
+            assert second.lines("publishing") == []
+            first.kill()
+            second.has_logged("publishing")
+            write(writer, 50)
+            eventually(lambda: head(database), (100, 100))
+    assert received(rabbit) == list(range(1, 101))
+
+
+def test_what_no_queue_takes_is_not_skipped(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    def bindings(method: str) -> None:
+        with rabbit.tester() as connection:
+            channel = connection.channel()
+            for queue in ("audit", "events.replay"):
+                getattr(channel, method)(queue, EVENTS, "#")
+
+    with ExitStack() as unbound:
+        bindings("queue_unbind")
+        unbound.callback(bindings, "queue_bind")
+        with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+            write(writer, 3, kind="user.created")
+            process.has_logged("work_interrupted")
+            assert "no queue takes 'user.created.p'" in process.lines("work_interrupted")[0]["reason"]
+            assert head(database) == (3, 0)
+            unbound.close()
+            eventually(lambda: head(database), (3, 3))
+    assert first_occurrences(received(rabbit)) == [1, 2, 3]
+
+
+def test_the_database_away_is_waited_out(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    with relay(database, rabbit, tmp_path / "log") as process:
+        process.has_logged("publishing")
+        with database.server.connect() as server:
+            server.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false".encode())
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
+            )
+            process.has_logged("work_interrupted", times=4)
+            server.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
+        with connect(database.settings("core")) as writer:
+            write(writer, 10)
+        eventually(lambda: head(database), (10, 10))
+        assert process.alive
+        assert "Traceback" not in process.log.read_text()
+
+
+def test_a_missing_queue_holds_publishing_back_and_numbering_goes_on(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with ExitStack() as missing:
+        rabbit.rabbit.control("delete_queue", "metadata")
+        missing.callback(rabbit.restore)
+        with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+            process.has_logged("work_interrupted", times=2)
+            write(writer, 5)
+            eventually(lambda: head(database), (5, 0))
+            missing.close()
+            eventually(lambda: head(database), (5, 5))
+
+
+def test_sigterm_ends_it_within_seconds_also_when_the_broker_is_away(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with relay(database, rabbit, tmp_path / "present") as process:
+        process.has_logged("publishing")
+        begun = time.monotonic()
+        assert process.terminate() == 0
+        assert time.monotonic() - begun < 6
+    rabbit.rabbit.control("stop_app")
+    try:
+        with relay(database, rabbit, tmp_path / "away") as process:
+            process.has_logged("work_interrupted", times=2)
+            begun = time.monotonic()
+            assert process.terminate() == 0
+            assert time.monotonic() - begun < 6
+    finally:
+        rabbit.rabbit.control("start_app")
+
+
+class TestUpkeep:
+    """Partitions are made ahead and dropped whole, but never with what is not published."""
+
+    def age_partition(self, database: Database, *, sequence: int) -> None:
+        with database.superuser() as connection:
+            connection.execute("SET ROLE breakwater_owner")
+            connection.execute(
+                "CREATE TABLE events.log_20200101 PARTITION OF events.log "
+                "FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
+            )
+            connection.execute(
+                "INSERT INTO events.log VALUES (%s, gen_random_uuid(), 't', 'k', 'p', '{}', '2020-01-01 12:00Z')",
+                (sequence,),
+            )
+
+    def partitions(self, database: Database) -> list[str]:
+        return [
+            row[0] for row in rows(database, "SELECT relname FROM pg_class WHERE relname ~ '^log_[0-9]{8}$' ORDER BY 1")
+        ]
+
+    @pytest.mark.parametrize(("published", "kept"), [(7, False), (6, True)])
+    def test_old_days_go_once_they_are_published(self, database: Database, published: int, *, kept: bool) -> None:
+        self.age_partition(database, sequence=7)
+        with database.superuser() as connection:
+            connection.execute("UPDATE events.relay SET last_sequence = 7, published_through = %s", (published,))
+        with connect(database.settings("relay")) as connection:
+            connection.execute("SELECT events.trim_log(7)")
+        assert ("log_20200101" in self.partitions(database)) is kept
+
+    def test_days_ahead_are_made(self, database: Database, rabbit: Broker, tmp_path: Path) -> None:
+        with database.superuser() as connection:
+            for name in self.partitions(database):
+                connection.execute(f"DROP TABLE events.{name}".encode())
+        with relay(database, rabbit, tmp_path / "log"), connect(database.settings("core")) as writer:
+            write(writer, 1)
+            eventually(lambda: head(database), (1, 1))
+        assert len(self.partitions(database)) >= 4
+
+    def test_remembered_ids_are_forgotten_in_time(self, database: Database, rabbit: Broker, tmp_path: Path) -> None:
+        with database.superuser() as connection:
+            connection.execute(
+                "INSERT INTO events.seen SELECT gen_random_uuid(), now() - make_interval(days => day) "
+                "FROM generate_series(1, 30) AS day"
+            )
+        with relay(database, rabbit, tmp_path / "log"):
+            eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(13,)])

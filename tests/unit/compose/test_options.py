@@ -1,0 +1,105 @@
+"""Where a setting comes from, and how a wrong one is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compose.local.options import CHECKOUT, Options, read_options, remember
+from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Options.model_fields:
+        monkeypatch.delenv(f"BREAKWATER_{name.upper()}", raising=False)
+
+
+def test_defaults_are_the_checkout_s_own_folder_on_loopback() -> None:
+    options = Options()
+    assert options.home == CHECKOUT / "var"
+    assert (str(options.bind), options.port) == ("127.0.0.1", 8080)
+
+
+def test_variable_wins_over_what_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(Options(home=tmp_path, port=9000, log_level="debug"))
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
+    monkeypatch.setenv("BREAKWATER_PORT", "9100")
+    options = read_options()
+    assert (options.port, options.log_level) == (9100, "debug")
+
+
+def test_empty_variable_takes_a_remembered_setting_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(Options(home=tmp_path, url="https://registry.example"))
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
+    assert read_options().public_url == "https://registry.example"
+    monkeypatch.setenv("BREAKWATER_URL", "")
+    assert read_options().public_url == "http://127.0.0.1:8080"
+
+
+def test_password_is_not_remembered(tmp_path: Path) -> None:
+    remember(Options(home=tmp_path, admin_password="Secret123"))
+    assert "Secret123" not in tmp_path.joinpath("settings.json").read_text()
+
+
+def test_only_what_differs_from_the_defaults_is_remembered(tmp_path: Path) -> None:
+    remember(Options(home=tmp_path, port=9000))
+    assert json.loads(tmp_path.joinpath("settings.json").read_text()) == {"port": 9000}
+
+
+def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BREAKWATER_HOME", "here")
+    monkeypatch.setenv("BREAKWATER_TLS_CERT", "cert.pem")
+    monkeypatch.setenv("BREAKWATER_TLS_KEY", "key.pem")
+    options = read_options()
+    assert (options.home, options.tls_cert) == (tmp_path / "here", tmp_path / "cert.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "abc", "BREAKWATER_PORT is not valid: input should be a valid integer"),
+        ("PORT", "70000", "BREAKWATER_PORT is not valid: input should be less than or equal to 65535"),
+        ("BIND", "localhost", "BREAKWATER_BIND is not valid: "),
+        ("URL", "not a url", "BREAKWATER_URL is not valid: "),
+        ("LOG_LEVEL", "loud", "BREAKWATER_LOG_LEVEL is not valid: "),
+        ("TOKEN_LIFETIME_SECONDS", "5", "BREAKWATER_TOKEN_LIFETIME_SECONDS is not valid: "),
+        ("OUTBOUND_ALLOW", "10.0.0.0/40", "BREAKWATER_OUTBOUND_ALLOW is not valid: "),
+        ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
+    ],
+)
+def test_wrong_setting_is_refused_in_one_sentence_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
+    monkeypatch.setenv(f"BREAKWATER_{name}", value)
+    with pytest.raises(ConfigurationError) as refusal:
+        read_options()
+    assert refusal.value.sentence.startswith(sentence)
+    assert "\n" not in refusal.value.sentence
+
+
+def test_unreadable_memory_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.joinpath("settings.json").write_text("{")
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"settings\.json cannot be read"):
+        read_options()
+
+
+@pytest.mark.parametrize(
+    ("bind", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),  # noqa: S104 - what is bound is the question
+        ("::", "http://[::1]:8080"),
+        ("10.0.0.5", "http://10.0.0.5:8080"),
+    ],
+)
+def test_local_url_is_one_that_answers(bind: str, url: str) -> None:
+    assert Options(bind=bind).local_url == url
