@@ -58,9 +58,6 @@ UNBUILT: Final[dict[str, str]] = {
     # project
     "/projects/{project}/scanner": "GET PUT",
     "/projects/{project}/scanner/candidates": "GET",
-    # projectMetadata
-    "/projects/{project}/metadatas": "GET POST",
-    "/projects/{project}/metadatas/{meta_name}": "DELETE GET PUT",
     # purge
     "/system/purgeaudit": "GET",
     "/system/purgeaudit/schedule": "GET POST PUT",

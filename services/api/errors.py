@@ -21,6 +21,18 @@ class ProjectNotEmpty(PreconditionFailed):
     default = "the project still has repositories: delete them first"
 
 
+class NoSuchMetadata(NotFound):
+    """The project has no such metadata."""
+
+    default = "the project does not have this metadata"
+
+
+class MetadataExists(Conflict):
+    """The project has this metadata already."""
+
+    default = "the project has this metadata already"
+
+
 class NoSuchUser(NotFound):
     """The user does not exist."""
 

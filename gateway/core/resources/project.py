@@ -9,6 +9,7 @@ from gateway.core.request import API, ApiRequest, ApiResponse
 from gateway.core.views.project import project_view, summary_view
 from gateway.core.writing import write_page
 from services.api.commands import project as commands
+from services.api.commands.metadata import update_metadata
 from services.api.domain.project import Project
 from services.api.errors import NoSuchProject, ProjectNotEmpty
 from services.api.queries import configuration
@@ -74,10 +75,8 @@ class OneProject:
     def on_put(self, req: ApiRequest, _resp: ApiResponse, project: str) -> None:
         """Change a project's metadata."""
         place = require_project(req, project, ("project", "update"))
-        body = read_body(req, ProjectBody)
-        commands.update_project(
-            req.database, _project(req, place), body.given_metadata(), now=req.now, context=req.event_context
-        )
+        given = read_body(req, ProjectBody).given_metadata()
+        update_metadata(req.database, place.project_id, given, now=req.now, context=req.event_context)
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str) -> None:
         """Delete an empty project."""

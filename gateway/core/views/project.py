@@ -21,7 +21,7 @@ def project_view(project: Project, roles: Sequence[Role] = ()) -> Json:
         current_user_role_id=roles[0].value if roles else None,
         current_user_role_ids=[role.value for role in roles] or None,
         repo_count=project.repository_count,
-        metadata={"public": str(project.public).lower(), **project.metadata},
+        metadata=project.entries,
         cve_allowlist={
             "id": project.id,
             "project_id": project.id,

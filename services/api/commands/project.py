@@ -1,7 +1,5 @@
-"""Changing projects: make, set up, delete."""
+"""Making and deleting projects; what is changed in between is metadata."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, insert, select, update
@@ -22,7 +20,7 @@ from services.api.tables import members, projects, repositories, robots
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import Role
 from shared.events import EventContext, emit
-from shared.events.definitions.project import ProjectCreated, ProjectDeleted, ProjectUpdated
+from shared.events.definitions.project import ProjectCreated, ProjectDeleted
 from shared.names import ProjectName
 
 
@@ -69,25 +67,6 @@ def create_project(
     )
     emit(session, ProjectCreated(project=name, project_id=project_id, public=public), context=context)
     return queries.get_project(session, project_id)
-
-
-def update_project(
-    session: Session, project: Project, metadata: Mapping[str, str], *, now: datetime, context: EventContext
-) -> Project:
-    """Set some of a project's metadata, `public` among them; what is not named stays. Raises BadRequest."""
-    checked = check_metadata(metadata)
-    public = checked.pop("public", str(project.public).lower()) == "true"
-    changed = {name for name, value in checked.items() if project.metadata.get(name) != value}
-    changed |= {"public"} if public != project.public else set()
-    if not changed:
-        return project
-    merged = {**project.metadata, **checked}
-    session.execute(
-        update(projects).where(projects.c.id == project.id).values(public=public, metadata=merged, updated_at=now)
-    )
-    event = ProjectUpdated(project=project.name, project_id=project.id, changed=tuple(sorted(changed)), public=public)
-    emit(session, event, context=context)
-    return replace(project, public=public, metadata=merged, updated_at=now)
 
 
 def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:

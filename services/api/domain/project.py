@@ -31,6 +31,11 @@ class Project:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def entries(self) -> dict[str, str]:
+        """Its metadata as the API tells them, `public` among them: a project always has that one."""
+        return {"public": str(self.public).lower(), **self.metadata}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewProject:
@@ -108,6 +113,13 @@ def check_metadata(given: Mapping[str, str]) -> dict[str, str]:
             except ValueError as error:
                 raise BadRequest(f"metadata {name} must be {error}") from error
     return checked
+
+
+def check_entry(name: str, value: str) -> str:
+    """The value of one entry in its one spelling. Raises BadRequest where it does not fit, or no entry has the name."""
+    if name not in METADATA:
+        raise BadRequest(f"there is no project metadata named {name[:80]!r}")
+    return check_metadata({name: value})[name]
 
 
 def check_storage_limit(limit: int) -> int:

@@ -62,6 +62,11 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/projects/{project}/members/{member_id}", "", None),
     ("PUT", "/projects/{project}/members/{member_id}", "", {"role_id": 3}),
     ("DELETE", "/projects/{project}/members/{member_id}", "", None),
+    ("POST", "/projects/{project}/metadatas", "", {"prevent_vul": "true"}),
+    ("GET", "/projects/{project}/metadatas", "", None),
+    ("GET", "/projects/{project}/metadatas/{meta_name}", "", None),
+    ("PUT", "/projects/{project}/metadatas/{meta_name}", "", {"prevent_vul": "false"}),
+    ("DELETE", "/projects/{project}/metadatas/{meta_name}", "", None),
     ("GET", "/projects/{project}/artifacts", "", None),
     ("GET", "/projects/{project}/logs", "", None),
     ("GET", "/projects/{project}/auditlog-exts", "", None),
@@ -125,7 +130,7 @@ def world(core_database: Database) -> Iterator[World]:
             observe(session, registry.client(tokens), RepositoryName.parse(repository), digests={}, tags=tags)
         names = {
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
-            "addition": "build_history",
+            "addition": "build_history", "meta_name": "prevent_vul",
         }  # fmt: skip
         yield World(api, names)
         bind.dispose()

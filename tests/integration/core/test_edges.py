@@ -188,6 +188,6 @@ def test_the_version_of_the_api_is_told_beside_it(api: Api) -> None:
 
 
 def test_unbuilt_paths_take_the_same_names_as_their_neighbours(api: Api) -> None:
-    assert "/projects/{project}/metadatas" in UNBUILT
-    for path in ("/projects/library/metadatas/", "/projects/library/metadatas"):
+    assert "/projects/{project}/scanner" in UNBUILT
+    for path in ("/projects/library/scanner/", "/projects/library/scanner"):
         assert api.get(path).status_code == 501

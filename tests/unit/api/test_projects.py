@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.api.domain.project import check_metadata, check_storage_limit, reserved_until
+from services.api.domain.project import METADATA, check_entry, check_metadata, check_storage_limit, reserved_until
 from shared.errors import BadRequest
 
 
@@ -21,6 +21,18 @@ def test_metadata_are_brought_into_one_spelling_and_unknown_names_dropped() -> N
 def test_metadata_that_do_not_fit_are_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(BadRequest, match=name):
         check_metadata({name: value})
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_every_entry_refuses_a_value_that_is_none_of_its_own(name: str) -> None:
+    with pytest.raises(BadRequest, match=name):
+        check_entry(name, "line\nbreak")
+
+
+@pytest.mark.parametrize("name", ["", "Public", "owner", "__class__"])
+def test_an_entry_of_another_name_does_not_exist(name: str) -> None:
+    with pytest.raises(BadRequest, match="no project metadata"):
+        check_entry(name, "true")
 
 
 @pytest.mark.parametrize("limit", [0, -2, 2**63])
