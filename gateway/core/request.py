@@ -15,7 +15,7 @@ from shared.listing import Listing, parse_order, parse_terms
 API: Final = "/api/v2.0"
 MAX_PAGE: Final = 1_000_000_000
 MAX_PAGE_SIZE: Final = 100
-_LARGEST_ID: Final = 2**31 - 1
+MAX_ID: Final = 2**31 - 1
 
 
 class ApiRequest(falcon.Request):
@@ -97,7 +97,7 @@ def identifier(text: str) -> int:
     """A number in a path. Raises Unprocessable where it is none, NotFound where no row can have it."""
     if not (text.isascii() and text.removeprefix("-").isdigit()):
         raise Unprocessable(f"{text[:40]!r} is not a whole number")
-    if len(text) > len(str(_LARGEST_ID)) or not 0 < int(text) <= _LARGEST_ID:
+    if len(text) > len(str(MAX_ID)) or not 0 < int(text) <= MAX_ID:
         raise NotFound
     return int(text)
 

@@ -12,8 +12,6 @@ UNBUILT: Final[dict[str, str]] = {
     # artifact
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/accessories": "GET",
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/additions/vulnerabilities": "GET",
-    "/projects/{project}/repositories/{repository}/artifacts/{reference}/labels": "POST",
-    "/projects/{project}/repositories/{repository}/artifacts/{reference}/labels/{label_id}": "DELETE",
     # configure
     "/internalconfig": "GET",
     # gc
@@ -33,9 +31,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/jobservice/pools/{pool_id}/workers": "GET",
     "/jobservice/queues": "GET",
     "/jobservice/queues/{job_type}": "PUT",
-    # label
-    "/labels": "GET POST",
-    "/labels/{label_id}": "DELETE GET PUT",
     # Ldap
     "/ldap/groups/search": "GET",
     "/ldap/ping": "POST",

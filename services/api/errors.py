@@ -99,6 +99,36 @@ class UnfitRobot(BadRequest):
     default = "the robot account's data is not valid"
 
 
+class NoSuchLabel(NotFound):
+    """The label does not exist, or belongs to another project."""
+
+    default = "the label does not exist"
+
+
+class LabelExists(Conflict):
+    """A label of the same scope has this name."""
+
+    default = "a label of this name exists already"
+
+
+class UnfitLabel(BadRequest):
+    """A field of the label breaks its rule."""
+
+    default = "the label's data is not valid"
+
+
+class AlreadyLabelled(Conflict):
+    """The artifact bears the label."""
+
+    default = "the artifact bears the label already"
+
+
+class NotLabelled(NotFound):
+    """The artifact does not bear the label."""
+
+    default = "the artifact does not bear the label"
+
+
 class UnfitSetting(BadRequest):
     """A configuration item is of the wrong type, out of its range, or cannot be changed."""
 

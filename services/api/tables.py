@@ -157,6 +157,26 @@ tags = Table(
     Column("pulled_at", _moment),
 )
 
+labels = Table(
+    "labels",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("color", Text, nullable=False),
+    Column("project_id", ForeignKey("core.projects.id")),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+artifact_labels = Table(
+    "artifact_labels",
+    metadata,
+    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("label_id", ForeignKey("core.labels.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", _moment, nullable=False),
+)
+
 seen = Table(
     "seen",
     metadata,

@@ -3,13 +3,15 @@
 from typing import Final
 
 from gateway.core.access import require_project
+from gateway.core.bodies.label import LabelNumberBody
 from gateway.core.bodies.repository import NewTagBody
 from gateway.core.catalogue import Catalogue, artifact_name, repository_name
 from gateway.core.reading import read_body
-from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.request import ApiRequest, ApiResponse, identifier
 from gateway.core.views.artifact import artifact_path, artifact_view, has_history, tag_view
 from gateway.core.writing import write_page
 from services.api.commands import deletion
+from services.api.commands import label as labels
 from services.api.commands.copying import copy_artifact
 from services.api.queries import artifact as queries
 from services.api.queries.history import build_history
@@ -32,6 +34,7 @@ class ProjectArtifacts:
             listing,
             project_id=place.project_id,
             with_tags=with_tags,
+            with_labels=_with_labels(req),
             latest_only=req.flag("latest_in_repository", default=False),
         )
         write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags))
@@ -48,7 +51,9 @@ class Artifacts:
         require_project(req, project, ("artifact", "list"), by_name=True)
         name, listing = repository_name(project, repository), req.listing()
         with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
-        page = queries.list_artifacts(req.database, listing, repository=name, with_tags=with_tags)
+        page = queries.list_artifacts(
+            req.database, listing, repository=name, with_tags=with_tags, with_labels=_with_labels(req)
+        )
         write_page(
             req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, with_immutable=immutable)
         )
@@ -81,8 +86,10 @@ class OneArtifact:
         """Show an artifact by tag or digest."""
         require_project(req, project, ("artifact", "read"), by_name=True)
         with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
-        name = repository_name(project, repository)
-        artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=with_tags)
+        name, wanted = repository_name(project, repository), parse_reference(reference)
+        artifact = queries.get_artifact(
+            req.database, name, wanted, with_tags=with_tags, with_labels=_with_labels(req)
+        )
         resp.media = artifact_view(artifact, with_tags=with_tags, with_immutable=immutable)
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str) -> None:
@@ -154,6 +161,29 @@ class OneTag:
         )
 
 
+class Labels:
+    """…/artifacts/{reference}/labels."""
+
+    def on_post(self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """Put a label on an artifact."""
+        require_project(req, project, ("artifact-label", "create"), by_name=True)
+        name, wanted = repository_name(project, repository), parse_reference(reference)
+        number = read_body(req, LabelNumberBody).number()
+        labels.attach_label(req.database, number, name, wanted, now=req.now, context=req.event_context)
+
+
+class OneLabel:
+    """…/artifacts/{reference}/labels/{label_id}."""
+
+    def on_delete(
+        self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str, label_id: str
+    ) -> None:
+        """Take a label off an artifact."""
+        require_project(req, project, ("artifact-label", "delete"), by_name=True)
+        name, wanted = repository_name(project, repository), parse_reference(reference)
+        labels.detach_label(req.database, identifier(label_id), name, wanted, context=req.event_context)
+
+
 class Addition:
     """…/artifacts/{reference}/additions/{addition}."""
 
@@ -175,3 +205,7 @@ class Addition:
             raise NotFound(f"{name}@{artifact.digest} has no build history")
         req.release_database()
         resp.media = build_history(self._catalogue.registry, name, artifact)
+
+
+def _with_labels(req: ApiRequest) -> bool:
+    return req.flag("with_label", default=False)

@@ -3,13 +3,14 @@
 from urllib.parse import quote
 
 from gateway.core.request import API
+from gateway.core.views.label import label_view
 from gateway.core.writing import Json, given, time_or_never
 from services.api.domain.artifact import IMAGE, Artifact, Child, Tag
 from shared.names import RepositoryName
 
 
 def artifact_view(artifact: Artifact, *, with_tags: bool = True, with_immutable: bool = False) -> Json:
-    """An artifact with its tags and, of an index, its children."""
+    """An artifact with its tags, with its labels where they were read and, of an index, its children."""
     tags = [tag_view(tag, with_immutable=with_immutable) for tag in artifact.tags] if with_tags else None
     return given(
         id=artifact.id,
@@ -28,6 +29,7 @@ def artifact_view(artifact: Artifact, *, with_tags: bool = True, with_immutable:
         annotations=dict(artifact.annotations) or None,
         references=[_child_view(child) for child in artifact.references] or None,
         tags=tags,
+        labels=None if artifact.labels is None else [label_view(label) for label in artifact.labels],
         addition_links=_additions(artifact),
     )
 

@@ -16,7 +16,7 @@ from services.api.domain.project import (
 from services.api.domain.user import FIRST_ADMIN
 from services.api.errors import ProjectExists, ProjectNotEmpty
 from services.api.queries import project as queries
-from services.api.tables import members, projects, repositories, robots
+from services.api.tables import labels, members, projects, repositories, robots
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import Role
 from shared.events import EventContext, emit
@@ -70,7 +70,7 @@ def create_project(
 
 
 def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:
-    """Delete an empty project; its members and robot accounts go with it, its row stays as a tombstone.
+    """Delete an empty project; its members, robot accounts and labels go with it, its row stays as a tombstone.
 
     Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
     """
@@ -80,6 +80,7 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
         raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
     session.execute(delete(members).where(members.c.project_id == project_id))
     session.execute(delete(robots).where(robots.c.project_id == project_id))
+    session.execute(delete(labels).where(labels.c.project_id == project_id))
     session.execute(update(projects).where(projects.c.id == project_id).values(deleted_at=now, updated_at=now))
     emit(session, ProjectDeleted(project=project.name, project_id=project_id), context=context)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from services.api.domain.label import Label
 from shared.registry.manifests import IMAGE_CONFIG_TYPES, OCI_EMPTY, Index, Manifest, Stored
 
 IMAGE: Final = "IMAGE"
@@ -63,6 +64,8 @@ class Artifact:
     pull_count: int
     tags: tuple[Tag, ...] = ()
     references: tuple[Child, ...] = field(default=())
+    labels: tuple[Label, ...] | None = None
+    """None where they were not read."""
 
 
 def media_type_of(manifest: Stored) -> str:

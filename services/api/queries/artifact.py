@@ -1,12 +1,13 @@
-"""Reading artifacts with their tags and children: four statements whatever the page, and counters for its total."""
+"""Reading artifacts with what hangs on them: one statement for each kind whatever the page, counters for the total."""
 
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, false, func, lateral, select, true
+from sqlalchemy import ColumnElement, Row, Select, func, lateral, select, true
 from sqlalchemy.orm import Session
 
 from services.api.domain.artifact import Artifact, Child
+from services.api.queries.label import bearing, labels_of
 from services.api.queries.tag import tags_of
 from services.api.tables import artifact_references, artifacts, projects, repositories, tags
 from shared.errors import BadRequest, NotFound
@@ -51,11 +52,6 @@ def _always(_: Term) -> ColumnElement[bool]:
     return true()
 
 
-def _never(_: Term) -> ColumnElement[bool]:
-    """Nothing bears a label."""
-    return false()
-
-
 FIELDS: Final[Fields] = {
     "id": Field(artifacts.c.id, Kind.INTEGER),
     "digest": Field(artifacts.c.digest),
@@ -68,14 +64,19 @@ FIELDS: Final[Fields] = {
     "pull_time": Field(artifacts.c.pulled_at, Kind.TIME),
     "tags": _tagged,
     "base": _always,
-    "labels": _never,
+    "labels": bearing,
 }
 
 _NEWEST_FIRST = (artifacts.c.pushed_at.desc(), artifacts.c.id.desc())
 
 
 def list_artifacts(
-    session: Session, listing: Listing, *, repository: RepositoryName, with_tags: bool = True
+    session: Session,
+    listing: Listing,
+    *,
+    repository: RepositoryName,
+    with_tags: bool = True,
+    with_labels: bool = False,
 ) -> Page[Artifact]:
     """The artifacts of a repository: those tagged or child of no index, all with `base=*`. Raises NotFound."""
     counter = select(repositories.c.id, repositories.c.artifact_count).where(repositories.c.name == repository.text)
@@ -83,22 +84,35 @@ def list_artifacts(
     if counted is None:
         raise NotFound(f"repository {repository} not found")
     within = artifacts.c.repository_id == counted.id
-    return _page(session, listing, within, total=counted.artifact_count, with_tags=with_tags)
+    total = int(counted.artifact_count)
+    return _page(session, listing, within, total=total, with_tags=with_tags, with_labels=with_labels)
 
 
 def list_project_artifacts(
-    session: Session, listing: Listing, *, project_id: int, with_tags: bool = True, latest_only: bool = False
+    session: Session,
+    listing: Listing,
+    *,
+    project_id: int,
+    with_tags: bool = True,
+    with_labels: bool = False,
+    latest_only: bool = False,
 ) -> Page[Artifact]:
     """The artifacts of a project's repositories, or the newest of each repository only."""
     within = artifacts.c.project_id == project_id
     if latest_only:
-        return _page(session, listing, within & _latest(project_id), total=None, with_tags=with_tags)
-    total = session.scalar(select(projects.c.artifact_count).where(projects.c.id == project_id))
-    return _page(session, listing, within, total=total or 0, with_tags=with_tags)
+        within, total = within & _latest(project_id), None
+    else:
+        total = session.scalar(select(projects.c.artifact_count).where(projects.c.id == project_id)) or 0
+    return _page(session, listing, within, total=total, with_tags=with_tags, with_labels=with_labels)
 
 
 def get_artifact(
-    session: Session, repository: RepositoryName, reference: TagName | Digest, *, with_tags: bool = True
+    session: Session,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    *,
+    with_tags: bool = True,
+    with_labels: bool = False,
 ) -> Artifact:
     """One artifact by tag or digest. Raises NotFound."""
     query = _select().where(repositories.c.name == repository.text)
@@ -110,11 +124,17 @@ def get_artifact(
     row = session.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"artifact {repository}{'@' if isinstance(reference, Digest) else ':'}{reference} not found")
-    return _complete(session, [row], with_tags=with_tags)[0]
+    return _complete(session, [row], with_tags=with_tags, with_labels=with_labels)[0]
 
 
 def _page(
-    session: Session, listing: Listing, within: ColumnElement[bool], *, total: int | None, with_tags: bool
+    session: Session,
+    listing: Listing,
+    within: ColumnElement[bool],
+    *,
+    total: int | None,
+    with_tags: bool,
+    with_labels: bool,
 ) -> Page[Artifact]:
     """A page of the rows `within`; `total` is the counter that holds where nothing filters."""
     base = listing.term("base")
@@ -130,7 +150,8 @@ def _page(
         .limit(listing.limit)
         .offset(listing.offset)
     ).all()
-    return Page(records=_complete(session, rows, with_tags=with_tags), total=int(total or 0))
+    records = _complete(session, rows, with_tags=with_tags, with_labels=with_labels)
+    return Page(records=records, total=int(total or 0))
 
 
 def _select() -> Select[Any]:
@@ -151,10 +172,13 @@ def _latest(project_id: int) -> ColumnElement[bool]:
     return artifacts.c.id.in_(of_each.where(repositories.c.project_id == project_id))
 
 
-def _complete(session: Session, rows: Collection[Row[Any]], *, with_tags: bool) -> list[Artifact]:
+def _complete(
+    session: Session, rows: Collection[Row[Any]], *, with_tags: bool, with_labels: bool
+) -> list[Artifact]:
     """Records out of rows, with what hangs on them."""
     ids = [row.id for row in rows]
     named = tags_of(session, ids) if with_tags else {}
+    borne = labels_of(session, ids) if with_labels else None
     children = _children_of(session, ids)
     return [
         Artifact(
@@ -175,6 +199,7 @@ def _complete(session: Session, rows: Collection[Row[Any]], *, with_tags: bool) 
             pull_count=row.pull_count,
             tags=named.get(row.id, ()),
             references=children.get(row.id, ()),
+            labels=None if borne is None else borne.get(row.id, ()),
         )
         for row in rows
     ]

@@ -13,6 +13,7 @@ from shared.events.catalogue import DEFINITIONS
 from shared.events.definitions.artifact import ArtifactPulled
 from shared.events.definitions.audit import AuditPurged
 from shared.events.definitions.configuration import ConfigurationUpdated
+from shared.events.definitions.label import LabelAttached, LabelDetached, LabelUpdated
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.robot import RobotUpdated
@@ -46,6 +47,8 @@ _OPERATIONS: Final = {
     "revoked": Operation.DELETE,
     "purged": Operation.DELETE,
     "updated": Operation.UPDATE,
+    "attached": Operation.UPDATE,
+    "detached": Operation.UPDATE,
     "rotated": Operation.UPDATE,
     "password_changed": Operation.UPDATE,
     "logged_in": Operation.LOGIN,
@@ -110,7 +113,7 @@ def entry_of(envelope: Envelope) -> Entry:
     )
 
 
-def describe(event: Event) -> str:  # noqa: PLR0911 - a table of events, a line each
+def describe(event: Event) -> str:  # noqa: C901, PLR0911 - a table of events, a line each
     """The event in a few words, with what the other columns do not say."""
     match event:
         case UserLoginFailed():
@@ -119,7 +122,7 @@ def describe(event: Event) -> str:  # noqa: PLR0911 - a table of events, a line 
             return f"login of {event.username} by {event.method}"
         case UserPasswordChanged():
             return f"change the password of {event.username}"
-        case UserUpdated() | ProjectUpdated() | RobotUpdated() | ConfigurationUpdated():
+        case UserUpdated() | ProjectUpdated() | RobotUpdated() | LabelUpdated() | ConfigurationUpdated():
             return f"update {event.noun} {event.subject}: {', '.join(event.changed)}"
         case MemberCreated():
             return f"add {event.kind} {event.member} to {event.project} as {event.role}"
@@ -127,6 +130,10 @@ def describe(event: Event) -> str:  # noqa: PLR0911 - a table of events, a line 
             return f"make {event.kind} {event.member} of {event.project} {event.role}"
         case MemberDeleted():
             return f"remove {event.kind} {event.member} from {event.project}"
+        case LabelAttached():
+            return f"put label {event.label} on {event.subject}"
+        case LabelDetached():
+            return f"take label {event.label} off {event.subject}"
         case ArtifactPulled() if not event.counted:
             return f"pull artifact {event.subject} for replication"
         case AuditPurged():

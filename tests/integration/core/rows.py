@@ -1,4 +1,4 @@
-"""Rows of the catalogue, as metadata would have written them after a push."""
+"""Rows of the catalogue, as metadata would have written them after a push, and labels."""
 
 from hashlib import sha256
 from itertools import count
@@ -6,6 +6,20 @@ from itertools import count
 from tests.integration.core.people import Api
 
 _numbers = count(1)
+
+
+def label_of(api: Api, project: str | None = None, name: str = "") -> int:
+    """A label of a project, or a global one; returns its number."""
+    with api.database.superuser() as connection:
+        row = connection.execute(
+            """
+            INSERT INTO core.labels (name, project_id)
+            VALUES (%s, (SELECT id FROM core.projects WHERE name = %s AND deleted_at IS NULL)) RETURNING id
+            """,
+            (name or f"label{next(_numbers)}", project),
+        ).fetchone()
+    assert row
+    return int(row[0])
 
 
 def artifact_of(api: Api, project: str, rest: str, *tags: str) -> str:

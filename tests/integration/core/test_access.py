@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller
-from tests.integration.core.rows import artifact_of
+from tests.integration.core.rows import artifact_of, label_of
 
 ROLES = {"P": "projectAdmin", "M": "maintainer", "D": "developer", "G": "guest", "L": "limitedGuest"}
 REPOSITORY = "/projects/{project}/repositories/{repository}"
@@ -65,6 +65,13 @@ IN_PROJECT = [
     Row("POST", ARTIFACT + "/tags", "PMD", body={}),
     Row("DELETE", ARTIFACT + "/tags/absent", "PM"),
     Row("GET", ARTIFACT + "/additions/license", "PMDGL", anybody=True),
+    Row("POST", ARTIFACT + "/labels", "PMD", body={}),
+    Row("DELETE", ARTIFACT + "/labels/" + ABSENT, "PMD"),
+    Row("GET", "/labels", "PMDG", anybody=True, query="?scope=p&project_id={project_id}"),
+    Row("POST", "/labels", "PM", body={"scope": "p", "name": ""}),
+    Row("GET", "/labels/{label_id}", "PMDG", anybody=True),
+    Row("PUT", "/labels/{label_id}", "PM", body={}),
+    Row("DELETE", "/labels/{label_id}", "PM"),
     Row("GET", "/robots", "PMDG", query="?q=Level=project,ProjectID={project_id}"),
     Row("POST", "/robots", "P", body={
         "name": "NOT A NAME", "level": "project",
@@ -97,6 +104,11 @@ OF_SYSTEM = [
     ("GET", "/systeminfo/volumes", ADMINISTRATORS, None),
     ("GET", "/configurations", ADMINISTRATORS, None),
     ("PUT", "/configurations", ADMINISTRATORS, {}),
+    ("GET", "/labels?scope=g", SIGNED_IN, None),
+    ("POST", "/labels", ADMINISTRATORS, {"scope": "g", "name": ""}),
+    ("GET", "/labels/{global_label}", ADMINISTRATORS, None),
+    ("PUT", "/labels/{global_label}", ADMINISTRATORS, {}),
+    ("DELETE", "/labels/{absent}", ADMINISTRATORS, None),
     ("GET", "/users", ADMINISTRATORS, None),
     ("POST", "/users", ADMINISTRATORS, {}),
     ("DELETE", "/users/{absent}", ADMINISTRATORS, None),
@@ -149,6 +161,8 @@ def _world(api: Api, *, public: bool) -> World:
         "reference": digest,
         "member_id": ABSENT,
         "robot_id": str(robots[0]["id"]),
+        "label_id": str(label_of(api, name)),
+        "global_label": str(label_of(api)),
     }
     return World(people, names)
 
@@ -194,7 +208,8 @@ def test_operations_on_the_system_let_in_whom_they_should(
 ) -> None:
     owner = private.people["D"]
     robots = api.get("/robots").json or [_system_robot(api)]
-    target = path.format(owner=api.user_id(owner), absent=ABSENT, system_robot=robots[0]["id"])
+    names = {"owner": api.user_id(owner), "absent": ABSENT, "system_robot": robots[0]["id"]}
+    target = path.format(**names, global_label=private.names["global_label"])
     for name, caller in private.people.items():
         allowed = {
             EVERYBODY: True,
@@ -236,8 +251,8 @@ def test_every_built_operation_has_a_row(api: Api) -> None:
 
 def _route(api: Api, method: str, path: str) -> str:
     """The template of the route that answers a path."""
-    names = dict.fromkeys(("project", "repository", "reference", "member_id", "robot_id", "owner", "absent"), ABSENT)
-    return api.template(method, path.format(**names, system_robot=ABSENT))
+    known = ("project", "repository", "reference", "member_id", "robot_id", "system_robot", "label_id", "global_label")
+    return api.template(method, path.format(**dict.fromkeys((*known, "owner", "absent"), ABSENT)))
 
 
 def _system_robot(api: Api) -> dict[str, Any]:
@@ -254,6 +269,10 @@ def _send(api: Api, row: Row, caller: Caller, names: dict[str, str]) -> Any:  # 
     body = row.body
     if row.path == "/robots" and isinstance(body, dict):
         body = body | {"permissions": [each | {"namespace": names["project"]} for each in body["permissions"]]}
+    if row.path == "/labels" and isinstance(body, dict):
+        body = body | {"project_id": int(names["project_id"])}
+    if (row.method, row.path) == ("DELETE", "/labels/{label_id}"):  # one for each caller, as a deleted one is nobody's
+        names = names | {"label_id": str(label_of(api, names["project"]))}
     return api.send(row.method, (row.path + row.query).format(**names), caller, body)
 
 

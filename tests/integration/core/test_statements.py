@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.integration.core.people import ADMIN, Api, Caller
-from tests.integration.core.rows import artifact_of
+from tests.integration.core.rows import artifact_of, label_of
 
 
 @contextmanager
@@ -35,6 +35,16 @@ def project(api: Api) -> str:
         api.member(name, "guest")
         api.robot(name, ("repository", "pull"))
         api.project(public=True)
+        label_of(api, name)
+    with api.database.superuser() as connection:
+        connection.execute(
+            """
+            INSERT INTO core.artifact_labels (artifact_id, label_id)
+            SELECT a.id, l.id FROM core.projects p JOIN core.artifacts a ON a.project_id = p.id
+            JOIN core.labels l ON l.project_id = p.id WHERE p.name = %s
+            """,
+            (name,),
+        )
     return name
 
 
@@ -46,7 +56,10 @@ def project(api: Api) -> str:
         ("/projects/{project}/members", 2),
         ("/projects/{project}/repositories", 2),
         ("/projects/{project}/repositories/app0/artifacts", 4),
+        ("/projects/{project}/repositories/app0/artifacts?with_label=true", 5),
         ("/projects/{project}/artifacts", 4),
+        ("/projects/{project}/artifacts?with_label=true", 5),
+        ("/labels?scope=p&project_id={number}", 3),
         ("/repositories", 3),
         ("/robots?q=Level=project,ProjectID={number}", 5),
         ("/search?q=project", 4),
