@@ -4,6 +4,7 @@ from gateway.core.catalogue import Catalogue
 from gateway.core.health import HealthCheck
 from gateway.core.request import API
 from gateway.core.resources import (
+    allowlist,
     artifact,
     auditlog,
     configure,
@@ -56,6 +57,8 @@ def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/statistics": search.Statistics(),
         "/search": search.Search(),
         "/configurations": configure.Configurations(settings, sealer),
+        "/internalconfig": configure.InternalConfiguration(settings),
+        "/system/CVEAllowlist": allowlist.SystemAllowlist(),
         "/permissions": permissions.Permissions(),
         "/users": user.Users(),
         "/users/current": user.CurrentUser(),

@@ -12,8 +12,6 @@ UNBUILT: Final[dict[str, str]] = {
     # artifact
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/accessories": "GET",
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/additions/vulnerabilities": "GET",
-    # configure
-    "/internalconfig": "GET",
     # gc
     "/system/gc": "GET",
     "/system/gc/schedule": "GET POST PUT",
@@ -108,8 +106,6 @@ UNBUILT: Final[dict[str, str]] = {
     # securityhub
     "/security/summary": "GET",
     "/security/vul": "GET",
-    # SystemCVEAllowlist
-    "/system/CVEAllowlist": "GET PUT",
     # user
     "/users/{user_id}/cli_secret": "PUT",
     # usergroup

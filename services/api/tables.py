@@ -192,6 +192,16 @@ configuration = Table(
     Column("updated_at", _moment, nullable=False),
 )
 
+cve_allowlist = Table(
+    "cve_allowlist",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cves", JSONB, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
 reconciliation = Table(
     "reconciliation",
     metadata,

@@ -1,4 +1,4 @@
-"""Tag configure: /configurations."""
+"""Tag configure: /configurations, and /internalconfig, which tells no more."""
 
 from gateway.core.access import require_administrator
 from gateway.core.reading import read_json
@@ -15,14 +15,12 @@ class Configurations:
     """/configurations."""
 
     def __init__(self, settings: Settings, sealer: Sealer) -> None:
-        self._fixed: queries.Values = {"token_expiration": settings.token_lifetime_seconds // PER_MINUTE}
+        self._fixed = _fixed(settings)
         self._sealer = sealer
 
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show every item that is no secret."""
-        require_administrator(req)
-        shown = queries.settings(req.database, self._fixed)
-        resp.media = {key: {"value": each.value, "editable": each.editable} for key, each in shown.items()}
+        _show(req, resp, self._fixed)
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Set some items, all or none."""
@@ -38,3 +36,25 @@ class Configurations:
             now=req.now,
             context=req.event_context,
         )
+
+
+class InternalConfiguration:
+    """/internalconfig."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._fixed = _fixed(settings)
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Show the same: Harbor's own parts read secrets here, ours read them nowhere over HTTP."""
+        _show(req, resp, self._fixed)
+
+
+def _fixed(settings: Settings) -> queries.Values:
+    """The items that this instance was started with."""
+    return {"token_expiration": settings.token_lifetime_seconds // PER_MINUTE}
+
+
+def _show(req: ApiRequest, resp: ApiResponse, fixed: queries.Values) -> None:
+    require_administrator(req)
+    shown = queries.settings(req.database, fixed)
+    resp.media = {key: {"value": each.value, "editable": each.editable} for key, each in shown.items()}

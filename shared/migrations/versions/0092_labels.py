@@ -1,4 +1,4 @@
-"""Labels, and what bears them."""
+"""Labels, what bears them, and the vulnerabilities that the system tolerates."""
 
 from alembic import op
 
@@ -31,7 +31,17 @@ def upgrade() -> None:
         );
         CREATE INDEX ix_artifact_labels_label ON core.artifact_labels (label_id);
 
+        CREATE TABLE core.cve_allowlist (
+            id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+            cves jsonb NOT NULL DEFAULT '[]',
+            expires_at bigint,           -- seconds since 1970; null: never
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now()
+        );
+        INSERT INTO core.cve_allowlist DEFAULT VALUES;
+
         -- metadata needs none of it: what it deletes takes its labels along by the foreign key
         GRANT SELECT, INSERT, UPDATE, DELETE ON core.labels, core.artifact_labels TO breakwater_core;
+        GRANT SELECT, UPDATE ON core.cve_allowlist TO breakwater_core;
         """
     )

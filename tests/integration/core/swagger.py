@@ -18,8 +18,9 @@ class Description:
 
     def __init__(self, path: Path = DESCRIPTION) -> None:
         self._document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        # the description says that every value in it is an object, and Harbor puts texts there
+        # the description says that every value in them is an object, and Harbor puts texts and numbers there
         self._document["definitions"]["ExtraAttrs"] = {"type": "object"}
+        self._document["definitions"]["InternalConfigurationValue"]["properties"]["value"] = {}
         for definition in self._document["definitions"].values():
             if "properties" in definition:
                 definition["additionalProperties"] = False
