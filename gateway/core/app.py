@@ -65,7 +65,9 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     for path, resource in all_routes(settings, check, catalogue, sealer).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
-    mount_gate(app, sessions=sessions, registry=settings.registry, verifier=verifier)
+    mount_gate(
+        app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
+    )
     for error, handler in refusals.HANDLERS.items():
         app.add_error_handler(error, handler)
     return app

@@ -1,7 +1,7 @@
 """The gate on manifest writes: what is expected is committed before the registry is asked, so that no push is lost.
 
 Only a valid bearer opens it; without one the registry answers, with its challenge, and learns nothing but the path.
-Policy on manifests will have its place here.
+What the project's policies say of a write is asked in the same step.
 """
 
 import random
@@ -19,13 +19,16 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from gateway.core.request import ApiRequest, ApiResponse
-from services.api.commands.expectation import Kind, SettledBy, mark_answered, open_expectation, refuse
+from services.api.commands.admission import Push, expect_deletion, expect_push
+from services.api.commands.expectation import Kind, SettledBy, mark_answered, refuse
+from services.api.errors import TagIsImmutable
 from shared import logging
 from shared.auth.bearer import Bearer, Rejected, Verifier
-from shared.errors import BadRequest, MethodNotAllowed, TooLarge
+from shared.errors import BadRequest, Forbidden, MethodNotAllowed, TooLarge
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_reference
 from shared.registry import agent
+from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryUnavailable
 from shared.registry.manifests import MANIFEST_LIMIT
 from shared.registry.transport import UnixPool, read_limited
@@ -52,25 +55,35 @@ def mount_gate(
     *,
     sessions: sessionmaker[Session],
     registry: Path,
+    client: RegistryClient,
     verifier: Verifier,
     connections: int = 16,
 ) -> None:
-    """Let the app answer PUT and DELETE of /v2/<name>/manifests/<reference>; `registry` is the registry's socket."""
+    """Let the app answer PUT and DELETE of /v2/<name>/manifests/<reference>.
+
+    `registry` is the registry's socket; by `client` it is asked what the policies need to know.
+    """
     pool = UnixPool(registry, maxsize=connections, timeout=Timeout(connect=5, read=55))
-    app.add_sink(Gate(sessions, pool, verifier), ROUTE)
+    app.add_sink(Gate(sessions, pool, client, verifier), ROUTE)
 
 
 class Gate:
     """Manifest writes on their way to the registry."""
 
-    def __init__(self, sessions: sessionmaker[Session], registry: UnixPool, verifier: Verifier) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], registry: UnixPool, client: RegistryClient, verifier: Verifier
+    ) -> None:
         self._sessions = sessions
+        self._client = client
         self._registry = registry
         self._verifier = verifier
         self._log = logging.get()
 
     def __call__(self, req: ApiRequest, resp: ApiResponse, **path: str) -> None:
-        """One manifest write. Raises UnknownName, NoSuchProject, TooLarge, RegistryUnavailable."""
+        """One manifest write.
+
+        Raises UnknownName, NoSuchProject, OverQuota, Forbidden, Conflict, TooLarge, RegistryUnavailable.
+        """
         kind = KINDS.get(req.method)
         if kind is None:
             raise MethodNotAllowed
@@ -80,7 +93,7 @@ class Gate:
             self._challenge(req, resp, bearer)
             return
         body = _body(req) if kind is Kind.PUT else None
-        expectation_id = self._expect(req, bearer, kind, repository, reference, body)
+        expectation_id = self._expect(req, bearer, repository, reference, body)
         self._forward(req, resp, body, expectation_id)
 
     def _bearer(self, req: ApiRequest) -> Bearer | None:
@@ -104,15 +117,10 @@ class Gate:
         self,
         req: ApiRequest,
         bearer: Bearer,
-        kind: Kind,
         repository: RepositoryName,
         reference: TagName | Digest,
         body: bytes | None,
     ) -> UUID:
-        if body is not None:
-            digest: Digest | None = Digest.of(body)
-        else:
-            digest = reference if isinstance(reference, Digest) else None
         context = EventContext(
             instance_id=req.instance_id,
             actor=Actor(kind=ActorKind(bearer.kind.value), name=bearer.subject or "anonymous"),
@@ -121,17 +129,16 @@ class Gate:
             user_agent=req.user_agent,
             traceparent=req.get_header("traceparent"),
         )
-        with self._sessions.begin() as session:
-            return open_expectation(
-                session,
-                kind=kind,
-                repository=repository,
-                reference=reference,
-                digest=digest,
-                context=context,
-                media_type=req.content_type if body is not None else None,
-                size=len(body) if body is not None else None,
-            )
+        try:
+            if body is None:
+                return expect_deletion(
+                    self._sessions, self._client, repository=repository, reference=reference, context=context
+                )
+            push = Push(repository=repository, reference=reference, body=body, media_type=req.content_type or "")
+            return expect_push(self._sessions, self._client, push, context=context)
+        except TagIsImmutable as denial:
+            # 412 has no meaning on /v2; a denial is shown word for word by every client
+            raise Forbidden(denial.sentence) from denial
 
     def _forward(self, req: ApiRequest, resp: ApiResponse, body: bytes | None, expectation_id: UUID) -> None:
         """Pass on request and answer. Where the answer is lost the expectation stays open, for the reconciler."""

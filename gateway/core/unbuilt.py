@@ -19,9 +19,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/system/gc/{gc_id}/log": "GET",
     # icon
     "/icons/{digest}": "GET",
-    # immutable
-    "/projects/{project}/immutabletagrules": "GET POST",
-    "/projects/{project}/immutabletagrules/{immutable_rule_id}": "DELETE PUT",
     # jobservice
     "/jobservice/jobs/{job_id}": "PUT",
     "/jobservice/jobs/{job_id}/log": "GET",
@@ -56,9 +53,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/system/purgeaudit/schedule": "GET POST PUT",
     "/system/purgeaudit/{purge_id}": "GET PUT",
     "/system/purgeaudit/{purge_id}/log": "GET",
-    # quota
-    "/quotas": "GET",
-    "/quotas/{id}": "GET PUT",
     # registry
     "/registries": "GET POST",
     "/registries/ping": "POST",

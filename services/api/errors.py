@@ -1,6 +1,7 @@
 """What the use cases of the system's metadata refuse; the codes are the ones of `shared.errors`."""
 
 from shared.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from shared.names import RepositoryName
 
 
 class NoSuchProject(NotFound):
@@ -133,6 +134,40 @@ class UnfitSetting(BadRequest):
     """A configuration item is of the wrong type, out of its range, or cannot be changed."""
 
     default = "the configuration item is not valid"
+
+
+class OverQuota(Forbidden):
+    """What would be stored does not fit under the project's quota."""
+
+    code = "DENIED"
+    default = "the project's storage quota is exceeded"
+
+
+class NoSuchQuota(NotFound):
+    """There is no project with this number."""
+
+    default = "the quota does not exist"
+
+
+class TagIsImmutable(PreconditionFailed):
+    """A rule of the project holds this tag fast."""
+
+    default = "the tag is immutable"
+
+    def __init__(self, repository: RepositoryName, tag: str) -> None:
+        super().__init__(f"the tag {repository}:{tag} is immutable: it can be neither moved nor deleted")
+
+
+class NoSuchRule(NotFound):
+    """The project has no such rule."""
+
+    default = "the rule does not exist"
+
+
+class RuleExists(Conflict):
+    """The project has the same rule already."""
+
+    default = "the project has this rule already"
 
 
 class StorageEmpty(PreconditionFailed):

@@ -14,6 +14,7 @@ from services.api.commands import expectation, nightly
 from services.api.commands.comparison import Comparison, Pace
 from services.api.commands.observation import observe
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
+from services.api.commands.quota import forget_reserved
 from services.api.commands.reconcile import settle_expected
 from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
@@ -130,7 +131,7 @@ class MetadataService:
         """Drop what was settled or counted long ago, a little at a time."""
         while True:
             before = datetime.now(UTC) - KEPT
-            for purge in (forget_seen, expectation.purge):
+            for purge in (forget_seen, expectation.purge, forget_reserved):
                 while not stopping:
                     with self.sessions.begin() as session:
                         if not purge(session, before=before):

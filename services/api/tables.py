@@ -12,7 +12,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import metadata_for
 
@@ -144,6 +144,29 @@ project_blobs = Table(
     Column("digest", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("uses", Integer, nullable=False),
+)
+
+quota_reservations = Table(
+    "quota_reservations",
+    metadata,
+    Column("expectation_id", Uuid, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("manifest", Text, nullable=False),
+    Column("digests", ARRAY(Text), nullable=False),
+    Column("sizes", ARRAY(BigInteger), nullable=False),
+    Column("reserved_at", _moment, nullable=False),
+)
+
+immutable_rules = Table(
+    "immutable_rules",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("core.projects.id"), nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("repository_selectors", JSONB, nullable=False),
+    Column("tag_selectors", JSONB, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
 )
 
 tags = Table(

@@ -8,13 +8,15 @@ from gateway.core.bodies.repository import NewTagBody
 from gateway.core.catalogue import Catalogue, artifact_name, repository_name
 from gateway.core.reading import read_body
 from gateway.core.request import ApiRequest, ApiResponse, identifier
-from gateway.core.views.artifact import artifact_path, artifact_view, has_history, tag_view
+from gateway.core.views.artifact import artifact_path, artifact_view, has_history, is_immutable, tag_view
 from gateway.core.writing import write_page
 from services.api.commands import deletion
 from services.api.commands import label as labels
 from services.api.commands.copying import copy_artifact
+from services.api.domain.immutability import ImmutableRule
 from services.api.queries import artifact as queries
 from services.api.queries.history import build_history
+from services.api.queries.immutability import rules_of
 from services.api.queries.tag import list_tags
 from shared.errors import NotFound, NotImplementedHere, Unprocessable
 from shared.names import TagName, parse_reference
@@ -37,7 +39,8 @@ class ProjectArtifacts:
             with_labels=_with_labels(req),
             latest_only=req.flag("latest_in_repository", default=False),
         )
-        write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags))
+        rules = _rules(req, place.name)
+        write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, rules=rules))
 
 
 class Artifacts:
@@ -50,13 +53,11 @@ class Artifacts:
         """List the artifacts of a repository."""
         require_project(req, project, ("artifact", "list"), by_name=True)
         name, listing = repository_name(project, repository), req.listing()
-        with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
+        with_tags, rules = req.flag("with_tag", default=True), _rules(req, project)
         page = queries.list_artifacts(
             req.database, listing, repository=name, with_tags=with_tags, with_labels=_with_labels(req)
         )
-        write_page(
-            req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, with_immutable=immutable)
-        )
+        write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, rules=rules))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
         """Copy an artifact with its tags from another repository."""
@@ -85,12 +86,12 @@ class OneArtifact:
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
         """Show an artifact by tag or digest."""
         require_project(req, project, ("artifact", "read"), by_name=True)
-        with_tags, immutable = req.flag("with_tag", default=True), req.flag("with_immutable_status", default=False)
+        with_tags, rules = req.flag("with_tag", default=True), _rules(req, project)
         name, wanted = repository_name(project, repository), parse_reference(reference)
         artifact = queries.get_artifact(
             req.database, name, wanted, with_tags=with_tags, with_labels=_with_labels(req)
         )
-        resp.media = artifact_view(artifact, with_tags=with_tags, with_immutable=immutable)
+        resp.media = artifact_view(artifact, with_tags=with_tags, rules=rules)
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str) -> None:
         """Delete an artifact with all its tags."""
@@ -116,10 +117,10 @@ class Tags:
         """List the tags of an artifact."""
         require_project(req, project, ("tag", "list"), by_name=True)
         name, listing = repository_name(project, repository), req.listing()
-        immutable = req.flag("with_immutable_status", default=False)
+        rules = _rules(req, project)
         artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
         page = list_tags(req.database, listing, artifact_id=artifact.id)
-        write_page(req, resp, listing, page, lambda tag: tag_view(tag, with_immutable=immutable))
+        write_page(req, resp, listing, page, lambda tag: tag_view(tag, immutable=is_immutable(tag, name, rules)))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
         """Put a new tag on an artifact."""
@@ -209,3 +210,8 @@ class Addition:
 
 def _with_labels(req: ApiRequest) -> bool:
     return req.flag("with_label", default=False)
+
+
+def _rules(req: ApiRequest, project: str) -> list[ImmutableRule] | None:
+    """The project's rules where the request wants to know which tags are immutable."""
+    return rules_of(req.database, project) if req.flag("with_immutable_status", default=False) else None

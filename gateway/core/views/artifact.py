@@ -1,17 +1,25 @@
 """Artifacts and tags as the API shows them."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from gateway.core.request import API
 from gateway.core.views.label import label_view
 from gateway.core.writing import Json, given, time_or_never
 from services.api.domain.artifact import IMAGE, Artifact, Child, Tag
+from services.api.domain.immutability import ImmutableRule, immutable_among
 from shared.names import RepositoryName
 
+Rules = Sequence[ImmutableRule]
 
-def artifact_view(artifact: Artifact, *, with_tags: bool = True, with_immutable: bool = False) -> Json:
-    """An artifact with its tags, with its labels where they were read and, of an index, its children."""
-    tags = [tag_view(tag, with_immutable=with_immutable) for tag in artifact.tags] if with_tags else None
+
+def artifact_view(artifact: Artifact, *, with_tags: bool = True, rules: Rules | None = None) -> Json:
+    """An artifact with its tags, with its labels where they were read and, of an index, its children.
+
+    `rules` tell which tags are immutable.
+    """
+    repository = RepositoryName(artifact.repository_name)
+    tags = [tag_view(tag, immutable=is_immutable(tag, repository, rules)) for tag in artifact.tags]
     return given(
         id=artifact.id,
         type=artifact.type,
@@ -28,14 +36,14 @@ def artifact_view(artifact: Artifact, *, with_tags: bool = True, with_immutable:
         extra_attrs=dict(artifact.extra_attrs),
         annotations=dict(artifact.annotations) or None,
         references=[_child_view(child) for child in artifact.references] or None,
-        tags=tags,
+        tags=tags if with_tags else None,
         labels=None if artifact.labels is None else [label_view(label) for label in artifact.labels],
         addition_links=_additions(artifact),
     )
 
 
-def tag_view(tag: Tag, *, with_immutable: bool = False) -> Json:
-    """A tag; nothing makes tags immutable yet."""
+def tag_view(tag: Tag, *, immutable: bool | None = None) -> Json:
+    """A tag, and whether it is immutable where that was asked."""
     return given(
         id=tag.id,
         repository_id=tag.repository_id,
@@ -43,7 +51,7 @@ def tag_view(tag: Tag, *, with_immutable: bool = False) -> Json:
         name=tag.name,
         push_time=time_or_never(tag.pushed_at),
         pull_time=time_or_never(tag.pulled_at),
-        immutable=False if with_immutable else None,
+        immutable=immutable,
     )
 
 
@@ -56,6 +64,11 @@ def artifact_path(repository: RepositoryName, reference: str) -> str:
 def has_history(artifact: Artifact) -> bool:
     """Whether an image's configuration tells how it was built; an index has none."""
     return artifact.type == IMAGE and not artifact.references
+
+
+def is_immutable(tag: Tag, repository: RepositoryName, rules: Rules | None) -> bool | None:
+    """Whether some rule holds the tag fast; None where that was not asked."""
+    return None if rules is None else bool(immutable_among(rules, repository, [tag.name]))
 
 
 def _additions(artifact: Artifact) -> Json:

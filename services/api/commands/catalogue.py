@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.api.commands.accounting import refresh_listed, release_blobs, use_blobs
+from services.api.commands.quota import release_reserved
 from services.api.domain.artifact import media_type_of, type_of
 from services.api.domain.observation import Changes, Found, TagChange, TagState, Truth
 from services.api.tables import artifact_references, artifacts, project_blobs, projects, repositories, tags
@@ -156,6 +157,7 @@ class _Writer:
         if artifact_id is None:
             return
         use_blobs(self._session, project_id=self._project_id, artifact_id=artifact_id, blobs=found.blobs)
+        release_reserved(self._session, project_id=self._project_id, manifest=manifest.digest)
         if isinstance(manifest, Index):
             self._refer(artifact_id, manifest, children)
         adopted = {"child_id": artifact_id, "digest": manifest.digest.text, "repository_id": self._repository_id}

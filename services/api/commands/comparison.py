@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.announcement import announce_push, announce_removal
 from services.api.commands.catalogue import known_digests
 from services.api.commands.observation import observe
+from services.api.commands.quota import recount
 from services.api.domain.observation import Changes, TagChange
 from services.api.errors import StorageEmpty
 from services.api.tables import artifacts, repositories, tags
@@ -134,13 +135,23 @@ class Comparison:
 
     def run(self, names: Sequence[str]) -> Iterator[Outcome]:
         """Compare one repository after the other; each is done when its outcome is given. Raises Unavailable."""
+        recounted = ""
         for name in names:
             try:
                 repository = RepositoryName.parse(name)
             except InvalidName:
                 yield Outcome(repository=name, skipped="its name has no project")
             else:
+                if recounted != repository.project:
+                    recounted = self._recount(repository.project)
                 yield self._compare(repository)
+
+    def _recount(self, project: str) -> str:
+        """Sum up a project's storage from its artifacts, once before they are compared."""
+        with self._sessions.begin() as session:
+            if recount(session, project):
+                logging.get().warning("storage_recounted", project=project)
+        return project
 
     def _compare(self, repository: RepositoryName) -> Outcome:
         now = datetime.now(UTC)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands.admission import Push, expect_push
 from services.api.commands.announcement import announce_push
 from services.api.commands.catalogue import lock_repository, record
-from services.api.commands.expectation import Kind, open_expectation, take_on
+from services.api.commands.expectation import take_on
 from services.api.commands.observation import MAX_DEPTH, look
 from services.api.queries.artifact import get_artifact
 from shared.errors import NotFound
@@ -31,7 +32,7 @@ def copy_artifact(
     """Store an artifact, what it needs and its tags in another repository; returns its digest.
 
     What arrived stays where a later step fails; the same copy can be asked again. Raises NotFound, NoSuchProject,
-    UnreadableManifest, RegistryUnavailable.
+    OverQuota, TagIsImmutable, UnreadableManifest, RegistryUnavailable.
     """
     with sessions() as session:
         artifact = get_artifact(session, source, reference)
@@ -85,17 +86,8 @@ def _store(
 ) -> None:
     """One manifest write: expected, sent, catalogued and told."""
     tag, now = reference if isinstance(reference, TagName) else None, datetime.now(UTC)
-    with sessions.begin() as session:
-        expectation_id = open_expectation(
-            session,
-            kind=Kind.PUT,
-            repository=repository,
-            reference=reference,
-            digest=stored.digest,
-            context=context,
-            media_type=stored.media_type,
-            size=len(stored.body),
-        )
+    push = Push(repository=repository, reference=reference, body=stored.body, media_type=stored.media_type)
+    expectation_id = expect_push(sessions, registry, push, context=context)
     with sessions.begin() as session:
         lock_repository(session, repository)
         take_on(session, expectation_id)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.announcement import announce_removal
 from services.api.commands.catalogue import lock_repository, record, remove_repository
 from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, take_on
+from services.api.commands.immutability import refuse_immutable
 from services.api.domain.artifact import Artifact, Tag
 from services.api.domain.observation import Changes, TagState, Truth
 from services.api.queries.artifact import get_artifact
@@ -46,10 +47,11 @@ def delete_artifact(
 ) -> None:
     """Delete an artifact with all its tags; with an index go its children that have no tag and no other index.
 
-    Raises NotFound, PreconditionFailed where an index refers to it, RegistryUnavailable.
+    Raises NotFound, TagIsImmutable, PreconditionFailed where an index refers to it, RegistryUnavailable.
     """
     with sessions.begin() as session:
-        artifact = get_artifact(session, repository, reference, with_tags=False)
+        artifact = get_artifact(session, repository, reference)
+        refuse_immutable(session, repository, [tag.name for tag in artifact.tags])
         if _has_parent(session, artifact.id):
             raise PreconditionFailed(f"{artifact.digest} is referenced by an index: delete that first")
         doomed = _with_children(session, artifact)
@@ -62,12 +64,13 @@ def delete_artifact(
 def delete_repository(
     sessions: Sessions, registry: RegistryClient, *, repository: RepositoryName, context: EventContext
 ) -> None:
-    """Delete a repository with all its artifacts. Raises NotFound, RegistryUnavailable.
+    """Delete a repository with all its artifacts. Raises NotFound, TagIsImmutable, RegistryUnavailable.
 
     Raises Conflict where artifacts are pushed faster than they go.
     """
     with sessions.begin() as session:
         repository_id = get_repository(session, repository).id
+        refuse_immutable(session, repository)
     for _ in range(_ROUNDS):
         with sessions.begin() as session:
             some = select(artifacts.c.digest).where(artifacts.c.repository_id == repository_id).limit(_CHUNK)
@@ -92,7 +95,7 @@ def delete_tag(
     """Take a tag off the artifact that `reference` names; the artifact and its other tags stay.
 
     Distribution 2.8 cannot delete by tag: the tag is put on a manifest made for this, which is deleted by its digest.
-    Raises NotFound, RegistryUnavailable.
+    Raises NotFound, TagIsImmutable, RegistryUnavailable.
     """
     expectation_id = uuid4()
     body = throwaway(expectation_id)
@@ -101,6 +104,7 @@ def delete_tag(
         artifact = get_artifact(session, repository, reference)
         if tag.text not in {each.name for each in artifact.tags}:
             raise NotFound(f"tag {tag} is not attached to {repository}@{artifact.digest}")
+        refuse_immutable(session, repository, [tag.text])
         open_expectation(
             session,
             kind=Kind.DELETE,

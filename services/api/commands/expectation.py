@@ -78,6 +78,7 @@ _SETTLE: Final = text(
     WHERE id = :id AND state = 'open' RETURNING id
     """
 )
+_UNRESERVE: Final = text("DELETE FROM core.quota_reservations WHERE expectation_id = :id")
 _UNSETTLED: Final = text(
     """
     SELECT id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address, user_agent,
@@ -155,7 +156,8 @@ def take_on(session: Session, expectation_id: UUID) -> None:
 
 
 def refuse(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
-    """It did not happen and will not; False where another has settled it."""
+    """It did not happen and will not, and needs no room; False where another has settled it."""
+    session.execute(_UNRESERVE, {"id": expectation_id})
     return _close(session, expectation_id, State.REFUSED, by)
 
 

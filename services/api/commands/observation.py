@@ -53,6 +53,19 @@ def look(
     return _Look(session, registry, repository).truth(digests, tags)
 
 
+def stored_sizes(
+    session: Session, registry: RegistryClient, repository: RepositoryName, manifest: Manifest
+) -> dict[Digest, int]:
+    """The blobs of a manifest with the sizes that the registry holds; a descriptor may claim anything."""
+    parts = {part.digest for part in (manifest.config, *manifest.layers)}
+    stored = known_sizes(session, repository, parts)
+    for digest in parts - stored.keys():
+        size = registry.blob_size(repository, digest)
+        if size is not None:
+            stored[digest] = size
+    return stored
+
+
 class _Look:
     """One look at a repository, its lock held."""
 
@@ -118,13 +131,8 @@ class _Look:
                     self._read(child, time, depth + 1)
 
     def _measure(self, manifest: Manifest, time: datetime) -> Found:
-        """A manifest with the sizes that the registry holds; a descriptor may claim anything."""
         parts = (manifest.config, *manifest.layers)
-        stored = known_sizes(self._session, self._repository, {part.digest for part in parts})
-        for digest in {part.digest for part in parts} - stored.keys():
-            size = self._registry.blob_size(self._repository, digest)
-            if size is not None:
-                stored[digest] = size
+        stored = stored_sizes(self._session, self._registry, self._repository, manifest)
         return Found(
             manifest=manifest,
             size=manifest.length + sum(stored.get(part.digest, 0) for part in parts),

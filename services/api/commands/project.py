@@ -16,7 +16,7 @@ from services.api.domain.project import (
 from services.api.domain.user import FIRST_ADMIN
 from services.api.errors import ProjectExists, ProjectNotEmpty
 from services.api.queries import project as queries
-from services.api.tables import labels, members, projects, repositories, robots
+from services.api.tables import immutable_rules, labels, members, projects, repositories, robots
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import Role
 from shared.events import EventContext, emit
@@ -79,6 +79,7 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
     if session.scalar(select(exists().where(repositories.c.project_id == project_id))):
         raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
     session.execute(delete(members).where(members.c.project_id == project_id))
+    session.execute(delete(immutable_rules).where(immutable_rules.c.project_id == project_id))
     session.execute(delete(robots).where(robots.c.project_id == project_id))
     session.execute(delete(labels).where(labels.c.project_id == project_id))
     session.execute(update(projects).where(projects.c.id == project_id).values(deleted_at=now, updated_at=now))

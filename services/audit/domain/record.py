@@ -16,6 +16,7 @@ from shared.events.definitions.configuration import ConfigurationUpdated
 from shared.events.definitions.label import LabelAttached, LabelDetached, LabelUpdated
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.project import ProjectUpdated
+from shared.events.definitions.quota import QuotaExceeded
 from shared.events.definitions.robot import RobotUpdated
 from shared.events.definitions.user import UserLoggedIn, UserLoginFailed, UserPasswordChanged, UserUpdated
 from shared.events.envelope import ActorKind, Envelope
@@ -51,6 +52,8 @@ _OPERATIONS: Final = {
     "detached": Operation.UPDATE,
     "rotated": Operation.UPDATE,
     "password_changed": Operation.UPDATE,
+    "exceeded": Operation.UPDATE,
+    "warned": Operation.UPDATE,
     "logged_in": Operation.LOGIN,
     "login_failed": Operation.LOGIN,
 }
@@ -84,7 +87,7 @@ class Entry:
 def entry_of(envelope: Envelope) -> Entry:
     """The record of an event."""
     event = envelope.event
-    failed = isinstance(event, UserLoginFailed)
+    failed = isinstance(event, UserLoginFailed | QuotaExceeded)
     actor = printable(envelope.actor.name)
     if isinstance(event, UserLoginFailed):
         actor = printable(event.username)
@@ -113,7 +116,7 @@ def entry_of(envelope: Envelope) -> Entry:
     )
 
 
-def describe(event: Event) -> str:  # noqa: C901, PLR0911 - a table of events, a line each
+def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of events, a line each
     """The event in a few words, with what the other columns do not say."""
     match event:
         case UserLoginFailed():
@@ -136,6 +139,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911 - a table of events, a
             return f"take label {event.label} off {event.subject}"
         case ArtifactPulled() if not event.counted:
             return f"pull artifact {event.subject} for replication"
+        case QuotaExceeded():
+            return f"push to {event.repository} refused: {event.detail}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:

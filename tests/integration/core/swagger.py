@@ -70,6 +70,7 @@ def plain(template: str) -> str:
         "project_name_or_id": "project", "project_name": "project", "repository_name": "repository", "mid": "member_id",
         "tag_name": "tag",
     }  # fmt: skip
+    template = template.replace("/quotas/{id}", "/quotas/{quota_id}")
     return re.sub(r"\{(\w+)\}", lambda found: f"{{{known.get(found[1], found[1])}}}", template.rstrip("/"))
 
 

@@ -72,6 +72,10 @@ IN_PROJECT = [
     Row("GET", "/labels/{label_id}", "PMDG", anybody=True),
     Row("PUT", "/labels/{label_id}", "PM", body={}),
     Row("DELETE", "/labels/{label_id}", "PM"),
+    Row("GET", "/projects/{project}/immutabletagrules", "PM"),
+    Row("POST", "/projects/{project}/immutabletagrules", "PM", body={}),
+    Row("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM", body={}),
+    Row("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM"),
     Row("GET", "/robots", "PMDG", query="?q=Level=project,ProjectID={project_id}"),
     Row("POST", "/robots", "P", body={
         "name": "NOT A NAME", "level": "project",
@@ -122,6 +126,9 @@ OF_SYSTEM = [
     ("GET", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens/00000000-0000-4000-8000-000000000000", OWNER, None),
+    ("GET", "/quotas", ADMINISTRATORS, None),
+    ("GET", "/quotas/{absent}", ADMINISTRATORS, None),
+    ("PUT", "/quotas/{absent}", ADMINISTRATORS, {"hard": {"storage": 1}}),
     ("GET", "/robots", ADMINISTRATORS, None),
     ("POST", "/robots", ADMINISTRATORS, {"name": "NOT A NAME", "level": "system", "permissions": []}),
     ("GET", "/robots/{system_robot}", ADMINISTRATORS, None),
@@ -163,6 +170,7 @@ def _world(api: Api, *, public: bool) -> World:
         "repository": "app",
         "reference": digest,
         "member_id": ABSENT,
+        "immutable_rule_id": ABSENT,
         "robot_id": str(robots[0]["id"]),
         "label_id": str(label_of(api, name)),
         "global_label": str(label_of(api)),
@@ -255,7 +263,8 @@ def test_every_built_operation_has_a_row(api: Api) -> None:
 def _route(api: Api, method: str, path: str) -> str:
     """The template of the route that answers a path."""
     known = ("project", "repository", "reference", "member_id", "robot_id", "system_robot", "label_id", "global_label")
-    return api.template(method, path.format(**dict.fromkeys((*known, "owner", "absent"), ABSENT)))
+    known += ("immutable_rule_id", "owner", "absent")
+    return api.template(method, path.format(**dict.fromkeys(known, ABSENT)))
 
 
 def _system_robot(api: Api) -> dict[str, Any]:

@@ -27,6 +27,10 @@ NEW_ROBOT = {
     "name": "robot", "level": "system", "duration": -1,
     "permissions": [{"kind": "project", "namespace": "*", "access": [{"resource": "repository", "action": "pull"}]}],
 }  # fmt: skip
+IMMUTABLE_RULE = {
+    "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "held-*"}],
+    "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
+}
 NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
 
 # In this order: what is made is read, changed, and then deleted.
@@ -70,6 +74,13 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/projects/{project}/metadatas/{meta_name}", "", None),
     ("PUT", "/projects/{project}/metadatas/{meta_name}", "", {"prevent_vul": "false"}),
     ("DELETE", "/projects/{project}/metadatas/{meta_name}", "", None),
+    ("GET", "/projects/{project}/immutabletagrules", "", None),
+    ("POST", "/projects/{project}/immutabletagrules", "", IMMUTABLE_RULE),
+    ("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "", IMMUTABLE_RULE | {"disabled": True}),
+    ("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "", None),
+    ("GET", "/quotas", "", None),
+    ("GET", "/quotas/{quota_id}", "", None),
+    ("PUT", "/quotas/{quota_id}", "", {"hard": {"storage": 10**12}}),
     ("GET", "/projects/{project}/artifacts", "", None),
     ("GET", "/projects/{project}/logs", "", None),
     ("GET", "/projects/{project}/auditlog-exts", "", None),
@@ -142,6 +153,7 @@ def world(core_database: Database) -> Iterator[World]:
         names = {
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
             "addition": "build_history", "meta_name": "prevent_vul",
+            "quota_id": str(api.get(f"/projects/{name}").json["project_id"]),
         }  # fmt: skip
         yield World(api, names)
         bind.dispose()
@@ -156,9 +168,10 @@ def test_an_operation_answers_as_it_is_described(
     assert answer.status_code < 300, answer.text
     described.check(method, path, answer)
     if method == "POST" and "location" in answer.headers:
-        kind = path.rstrip("s").rpartition("/")[2]
+        kind = path.rstrip("s").rpartition("/")[2].replace("immutabletagrule", "immutable_rule")
         assert answer.headers["location"].startswith("/api/v2.0/")
-        assert world.api.get(answer.headers["location"]).status_code == 200
+        status = world.api.get(answer.headers["location"]).status_code
+        assert status == (405 if path.endswith("immutabletagrules") else 200)
         world.names[f"{kind}_id"] = answer.headers["location"].rpartition("/")[2]
 
 

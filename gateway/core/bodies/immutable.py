@@ -1,0 +1,43 @@
+"""Bodies about the rules that make tags immutable."""
+
+from pydantic import Field
+
+from gateway.core.reading import Body
+from services.api.domain.immutability import ACTION, TEMPLATE, RuleDraft
+from services.api.domain.selector import KIND, Selector
+from shared.errors import BadRequest
+
+
+class SelectorBody(Body):
+    """A pattern that takes in, or leaves out."""
+
+    kind: str = KIND
+    decoration: str = ""
+    pattern: str = ""
+    extras: str = Field(default="", max_length=255)
+
+    def selector(self) -> Selector:
+        """The selector meant; whether it can be used is judged later."""
+        return Selector(kind=self.kind, decoration=self.decoration, pattern=self.pattern, extras=self.extras)
+
+
+class ImmutableRuleBody(Body):
+    """A rule as it shall be."""
+
+    disabled: bool = False
+    action: str = ACTION
+    template: str = TEMPLATE
+    tag_selectors: list[SelectorBody] = Field(default=[], max_length=100)
+    scope_selectors: dict[str, list[SelectorBody]] = Field(default={})
+
+    def draft(self) -> RuleDraft:
+        """The rule asked for. Raises BadRequest where it is of another kind, or selects by another scope."""
+        if self.action != ACTION or self.template != TEMPLATE:
+            raise BadRequest(f"action can only be {ACTION} and template {TEMPLATE}")
+        if set(self.scope_selectors) != {"repository"}:
+            raise BadRequest("scope_selectors must hold repository and nothing else")
+        return RuleDraft(
+            disabled=self.disabled,
+            repository_selectors=tuple(each.selector() for each in self.scope_selectors["repository"]),
+            tag_selectors=tuple(each.selector() for each in self.tag_selectors),
+        )

@@ -1,0 +1,197 @@
+"""Admitting a manifest write: what the project's quota and its immutable tags say, before the registry is asked.
+
+The write is committed as expected together with what it was admitted for. In a project with rules, writes to one
+repository are admitted one after the other, so that none of two that exclude each other is overlooked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
+from services.api.commands.immutability import refuse_immutable
+from services.api.commands.observation import stored_sizes
+from services.api.commands.quota import is_limited, reserve
+from services.api.domain.immutability import immutable_among
+from services.api.errors import OverQuota, TagIsImmutable
+from services.api.queries.immutability import rules_of, tags_under_way
+from services.api.tables import artifacts, projects, repositories, tags
+from shared.errors import Conflict
+from shared.events import EventContext, emit
+from shared.events.definitions.quota import QuotaExceeded
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry.client import RegistryClient
+from shared.registry.errors import UnreadableManifest
+from shared.registry.manifests import Manifest, parse
+
+Sessions = sessionmaker[Session]
+
+_LOCK_CLASS: Final = 0x4258
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(:name))")
+_EXCLUDING: Final = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM events.expected
+        WHERE state = 'open' AND repository = :repository
+          AND ((kind = 'put' AND reference = :reference AND digest <> :digest)
+               OR (kind = 'delete' AND (digest = :digest OR reference = :reference)))
+    )
+    """
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """A manifest on its way to the registry."""
+
+    repository: RepositoryName
+    reference: TagName | Digest
+    body: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> Digest:
+        """Of the body, whatever the reference says."""
+        return Digest.of(self.body)
+
+
+def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, context: EventContext) -> UUID:
+    """Commit a push as expected; returns its number.
+
+    Raises NoSuchProject, OverQuota, TagIsImmutable, Conflict where another write that excludes it is under way, and
+    RegistryUnavailable.
+    """
+    with sessions() as session:
+        limited = is_limited(session, push.repository.project)
+        needs = storage_needs(session, registry, push) if limited else {}
+    expectation_id = uuid4()
+    try:
+        with sessions.begin() as session:
+            held_fast = _is_held_fast(session, push)
+            if held_fast:
+                _exclude(session, push)
+            if needs:
+                reserve(
+                    session,
+                    push.repository,
+                    expectation_id=expectation_id,
+                    manifest=push.digest,
+                    needs=needs,
+                    context=context,
+                )
+            open_expectation(
+                session,
+                kind=Kind.PUT,
+                repository=push.repository,
+                reference=push.reference,
+                digest=push.digest,
+                context=context,
+                media_type=push.media_type,
+                size=len(push.body),
+                expectation_id=expectation_id,
+            )
+    except OverQuota as denial:
+        _tell_exceeded(sessions, push.repository, denial, context)
+        raise
+    if held_fast:
+        _refuse_to_move(sessions, registry, push, expectation_id)
+    return expectation_id
+
+
+def expect_deletion(
+    sessions: Sessions,
+    registry: RegistryClient,
+    *,
+    repository: RepositoryName,
+    reference: TagName | Digest,
+    context: EventContext,
+) -> UUID:
+    """Commit a deletion as expected; returns its number.
+
+    Raises NoSuchProject, TagIsImmutable where it would take an immutable tag away, and RegistryUnavailable.
+    """
+    digest = reference if isinstance(reference, Digest) else None
+    with sessions.begin() as session:
+        if rules_of(session, repository.project):
+            session.execute(_LOCK, {"class": _LOCK_CLASS, "name": repository.text})
+            named = [reference.text] if digest is None else _tags_of(session, registry, repository, digest)
+            refuse_immutable(session, repository, named)
+        return open_expectation(
+            session, kind=Kind.DELETE, repository=repository, reference=reference, digest=digest, context=context
+        )
+
+
+def storage_needs(session: Session, registry: RegistryClient, push: Push) -> Mapping[Digest, int]:
+    """The blobs a manifest needs, itself among them, with the sizes that the registry has measured."""
+    alone = {push.digest: len(push.body)}
+    try:
+        manifest = parse(push.body, push.media_type)
+    except UnreadableManifest:
+        return alone
+    return alone | (
+        stored_sizes(session, registry, push.repository, manifest) if isinstance(manifest, Manifest) else {}
+    )
+
+
+def _is_held_fast(session: Session, push: Push) -> bool:
+    """Whether the tag that is pushed may be set once only."""
+    if not isinstance(push.reference, TagName):
+        return False
+    rules = rules_of(session, push.repository.project)
+    return bool(immutable_among(rules, push.repository, [push.reference.text]))
+
+
+def _exclude(session: Session, push: Push) -> None:
+    session.execute(_LOCK, {"class": _LOCK_CLASS, "name": push.repository.text})
+    named = {"repository": push.repository.text, "reference": push.reference.text, "digest": push.digest.text}
+    if session.scalar(_EXCLUDING, named):
+        raise Conflict(f"another write of {push.repository}:{push.reference} is under way: try again in a moment")
+
+
+def _refuse_to_move(sessions: Sessions, registry: RegistryClient, push: Push, expectation_id: UUID) -> None:
+    """Asked after the expectation is committed: whoever writes the tag from now on sees it."""
+    held = registry.resolve(push.repository, push.reference)
+    if held is None or held == push.digest:
+        return
+    with sessions.begin() as session:
+        refuse(session, expectation_id, by=SettledBy.GATE)
+    raise TagIsImmutable(push.repository, push.reference.text)
+
+
+def _tags_of(session: Session, registry: RegistryClient, repository: RepositoryName, digest: Digest) -> list[str]:
+    """The tags of a manifest: those of the catalogue, and those it does not know yet and the registry does."""
+    known = set(
+        session.scalars(
+            select(tags.c.name)
+            .join(artifacts, artifacts.c.id == tags.c.artifact_id)
+            .join(repositories, repositories.c.id == artifacts.c.repository_id)
+            .where(repositories.c.name == repository.text, artifacts.c.digest == digest.text)
+        )
+    )
+    lately = [tag for tag in tags_under_way(session, repository, digest) if tag not in known]
+    return [*known, *(tag for tag in lately if registry.resolve(repository, TagName(tag)) == digest)]
+
+
+def _tell_exceeded(
+    sessions: Sessions, repository: RepositoryName, denial: OverQuota, context: EventContext
+) -> None:
+    with sessions.begin() as session:
+        project = session.execute(
+            select(projects.c.id, projects.c.storage_limit, projects.c.storage_used).where(
+                projects.c.name == repository.project, projects.c.deleted_at.is_(None)
+            )
+        ).one_or_none()
+        if project is not None:
+            event = QuotaExceeded(
+                project=repository.project,
+                project_id=project.id,
+                repository=repository.text,
+                limit=project.storage_limit,
+                used=project.storage_used,
+                detail=denial.sentence,
+            )
+            emit(session, event, context=context)

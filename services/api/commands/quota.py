@@ -1,0 +1,180 @@
+"""A project's quota: changing it, and keeping room under it for what is being pushed.
+
+What a push will add is reserved under the project's lock in one short transaction, before the registry is asked.
+A reservation ends when the catalogue counts the manifest, or when the push is known not to have happened.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from services.api.domain.project import UNLIMITED
+from services.api.domain.quota import crosses_warning, in_words
+from services.api.errors import NoSuchProject, OverQuota
+from services.api.queries.configuration import value
+from services.api.tables import projects
+from shared.events import EventContext, emit
+from shared.events.definitions.project import ProjectUpdated
+from shared.events.definitions.quota import QuotaWarned
+from shared.names import Digest, RepositoryName
+
+# one statement cannot do both: what it reads was decided before it waited for the lock
+_LOCK: Final = text(
+    """
+    SELECT id, storage_limit, storage_used FROM core.projects
+    WHERE name = :project AND deleted_at IS NULL FOR NO KEY UPDATE
+    """
+)
+_NEEDED: Final = text(
+    """
+    WITH wanted AS (SELECT * FROM unnest(CAST(:digests AS text[]), CAST(:sizes AS bigint[])) AS w (digest, size)),
+    held AS (
+        SELECT DISTINCT ON (b.digest) b.digest, b.size
+        FROM core.quota_reservations r, unnest(r.digests, r.sizes) AS b (digest, size)
+        WHERE r.project_id = :project_id
+    ),
+    missing AS (
+        SELECT w.digest, w.size FROM wanted w
+        WHERE NOT EXISTS (SELECT FROM core.project_blobs p WHERE p.project_id = :project_id AND p.digest = w.digest)
+    )
+    SELECT (SELECT coalesce(sum(h.size), 0) FROM held h
+            WHERE NOT EXISTS (SELECT FROM core.project_blobs p WHERE p.project_id = :project_id AND p.digest = h.digest)
+           ) AS reserved,
+           (SELECT coalesce(sum(m.size), 0) FROM missing m
+            WHERE NOT EXISTS (SELECT FROM held h WHERE h.digest = m.digest)) AS adds,
+           ARRAY(SELECT m.digest FROM missing m ORDER BY m.digest) AS digests,
+           ARRAY(SELECT m.size FROM missing m ORDER BY m.digest) AS sizes
+    """
+)
+_RESERVE: Final = text(
+    """
+    INSERT INTO core.quota_reservations (expectation_id, project_id, manifest, digests, sizes)
+    VALUES (:expectation_id, :project_id, :manifest, :digests, :sizes)
+    """
+)
+_RELEASE: Final = text("DELETE FROM core.quota_reservations WHERE project_id = :project_id AND manifest = :manifest")
+_FORGET: Final = text(
+    """
+    DELETE FROM core.quota_reservations WHERE expectation_id IN (
+        SELECT expectation_id FROM core.quota_reservations WHERE reserved_at < :before
+        ORDER BY reserved_at LIMIT :limit
+    )
+    """
+)
+_RECOUNT_BLOBS: Final = text(
+    """
+    WITH truth AS MATERIALIZED (
+        SELECT b.digest, max(b.size) AS size, count(*) AS uses
+        FROM core.artifact_blobs b JOIN core.artifacts a ON a.id = b.artifact_id
+        WHERE a.project_id = :project_id GROUP BY b.digest
+    ),
+    dropped AS (
+        DELETE FROM core.project_blobs p WHERE p.project_id = :project_id
+            AND NOT EXISTS (SELECT FROM truth t WHERE t.digest = p.digest)
+    )
+    INSERT INTO core.project_blobs (project_id, digest, size, uses)
+    SELECT :project_id, digest, size, uses FROM truth ORDER BY digest
+    ON CONFLICT (project_id, digest) DO UPDATE SET size = excluded.size, uses = excluded.uses
+        WHERE (core.project_blobs.size, core.project_blobs.uses) <> (excluded.size, excluded.uses)
+    """
+)
+_RECOUNT: Final = text(
+    """
+    UPDATE core.projects p SET storage_used = counted.size
+    FROM (SELECT coalesce(sum(b.size), 0) AS size FROM core.project_blobs b WHERE b.project_id = :project_id) counted
+    WHERE p.id = :project_id AND p.storage_used <> counted.size
+    RETURNING p.storage_used
+    """
+)
+
+
+def update_quota(session: Session, project_id: int, limit: int, *, now: datetime, context: EventContext) -> None:
+    """Set how many bytes a project may store, or UNLIMITED; what it stores already stays. Raises NoSuchProject."""
+    row = session.execute(
+        update(projects)
+        .where(projects.c.id == project_id, projects.c.deleted_at.is_(None))
+        .values(storage_limit=limit, updated_at=now)
+        .returning(projects.c.name, projects.c.public)
+    ).one_or_none()
+    if row is None:
+        raise NoSuchProject
+    event = ProjectUpdated(project=row.name, project_id=project_id, changed=("storage_limit",), public=row.public)
+    emit(session, event, context=context)
+
+
+def is_limited(session: Session, project: str) -> bool:
+    """Whether pushes into a project have to fit under a quota."""
+    limit = session.scalar(
+        select(projects.c.storage_limit).where(projects.c.name == project, projects.c.deleted_at.is_(None))
+    )
+    return limit not in {None, UNLIMITED} and bool(value(session, "quota_per_project_enable"))
+
+
+def reserve(
+    session: Session,
+    repository: RepositoryName,
+    *,
+    expectation_id: UUID,
+    manifest: Digest,
+    needs: Mapping[Digest, int],
+    context: EventContext,
+) -> None:
+    """Keep room in the project for what a manifest needs and the project does not hold yet.
+
+    `needs` are the blobs with their sizes, the manifest among them. What adds nothing always fits. The project's row
+    stays locked until the commit. Raises OverQuota.
+    """
+    project = session.execute(_LOCK, {"project": repository.project}).one_or_none()
+    if project is None or project.storage_limit == UNLIMITED:
+        return
+    arguments = {
+        "project_id": project.id,
+        "digests": [digest.text for digest in needs],
+        "sizes": list(needs.values()),
+    }
+    needed = session.execute(_NEEDED, arguments).one()
+    limit, used, adds = project.storage_limit, project.storage_used + int(needed.reserved), int(needed.adds)
+    if adds and used + adds > limit:
+        raise OverQuota(
+            f"adding {in_words(adds)} of storage resource, which when updated to current usage of "
+            f"{in_words(used)} will exceed the configured upper limit of {in_words(limit)}"
+        )
+    if crosses_warning(limit, used, used + adds):
+        event = QuotaWarned(
+            project=repository.project, project_id=project.id, repository=repository.text, limit=limit, used=used + adds
+        )
+        emit(session, event, context=context)
+    if needed.digests:
+        session.execute(
+            _RESERVE,
+            {
+                "expectation_id": expectation_id,
+                "project_id": project.id,
+                "manifest": manifest.text,
+                "digests": needed.digests,
+                "sizes": needed.sizes,
+            },
+        )
+
+
+def release_reserved(session: Session, *, project_id: int, manifest: Digest) -> None:
+    """The catalogue counts this manifest from now on."""
+    session.execute(_RELEASE, {"project_id": project_id, "manifest": manifest.text})
+
+
+def forget_reserved(session: Session, *, before: datetime, limit: int = 10_000) -> int:
+    """Give up what was reserved long ago for manifests that never could be catalogued; returns how many, at most."""
+    return int(session.execute(_FORGET, {"before": before, "limit": limit}).rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
+
+
+def recount(session: Session, project: str) -> bool:
+    """Sum up anew what a project stores, from its artifacts; whether the sum that was kept had been wrong."""
+    row = session.execute(_LOCK, {"project": project}).one_or_none()
+    if row is None:
+        return False
+    session.execute(_RECOUNT_BLOBS, {"project_id": row.id})
+    return session.scalar(_RECOUNT, {"project_id": row.id}) is not None

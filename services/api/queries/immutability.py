@@ -1,0 +1,102 @@
+"""Reading the rules that make tags immutable, and which tags they hold fast."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, select, text
+from sqlalchemy.orm import Session
+
+from services.api.domain.immutability import ImmutableRule, immutable_among
+from services.api.domain.selector import Selector
+from services.api.errors import NoSuchRule
+from services.api.tables import immutable_rules, projects, repositories, tags
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
+from shared.names import Digest, RepositoryName
+
+FIELDS: Final[Fields] = {
+    "id": Field(immutable_rules.c.id, Kind.INTEGER),
+    "disabled": Field(immutable_rules.c.disabled, Kind.BOOLEAN),
+    "creation_time": Field(immutable_rules.c.created_at, Kind.TIME),
+    "update_time": Field(immutable_rules.c.updated_at, Kind.TIME),
+}
+_COLUMNS: Final = (
+    immutable_rules.c.id,
+    immutable_rules.c.project_id,
+    immutable_rules.c.disabled,
+    immutable_rules.c.repository_selectors,
+    immutable_rules.c.tag_selectors,
+)
+# what has passed the gate may not be in the catalogue yet
+_TAGS_UNDER_WAY: Final = text(
+    """
+    SELECT DISTINCT reference FROM events.expected
+    WHERE digest = :digest AND repository = :repository AND kind = 'put' AND state <> 'refused' AND reference <> digest
+    """
+)
+
+
+def get_rule(session: Session, project_id: int, rule_id: int) -> ImmutableRule:
+    """A rule of this very project. Raises NoSuchRule."""
+    wanted = _rules().where(immutable_rules.c.id == rule_id, immutable_rules.c.project_id == project_id)
+    row = session.execute(wanted).one_or_none()
+    if row is None:
+        raise NoSuchRule
+    return _read(row)
+
+
+def list_rules(session: Session, project_id: int, listing: Listing) -> Page[ImmutableRule]:
+    """A project's rules, in the order in which they were made."""
+    statement = (
+        _rules()
+        .where(immutable_rules.c.project_id == project_id, *conditions(listing.terms, FIELDS))
+        .order_by(*ordering(listing.order, FIELDS, (immutable_rules.c.id.asc(),)))
+    )
+    return fetch(session, statement, listing, _read)
+
+
+def rules_of(session: Session, project: str) -> list[ImmutableRule]:
+    """The rules that are in force in a project."""
+    in_force = (
+        _rules()
+        .join(projects, projects.c.id == immutable_rules.c.project_id)
+        .where(projects.c.name == project, projects.c.deleted_at.is_(None), immutable_rules.c.disabled.is_(False))
+    )
+    return [_read(row) for row in session.execute(in_force)]
+
+
+def immutable_tags(
+    session: Session, repository: RepositoryName, names: Collection[str] | None = None
+) -> frozenset[str]:
+    """Which of these tags, or of all that the repository has, are immutable."""
+    rules = rules_of(session, repository.project)
+    if not rules:
+        return frozenset()
+    return frozenset(immutable_among(rules, repository, _tags(session, repository) if names is None else names))
+
+
+def tags_under_way(session: Session, repository: RepositoryName, digest: Digest) -> list[str]:
+    """The tags that a manifest was lately given by way of the gate, whether they name it still or not."""
+    return list(session.scalars(_TAGS_UNDER_WAY, {"repository": repository.text, "digest": digest.text}))
+
+
+def _tags(session: Session, repository: RepositoryName) -> list[str]:
+    held = select(tags.c.name).join(repositories, repositories.c.id == tags.c.repository_id)
+    return list(session.scalars(held.where(repositories.c.name == repository.text).order_by(tags.c.name)))
+
+
+def _rules() -> Select[Any]:
+    return select(*_COLUMNS)
+
+
+def _read(row: Row[Any]) -> ImmutableRule:
+    return ImmutableRule(
+        id=row.id,
+        project_id=row.project_id,
+        disabled=row.disabled,
+        repository_selectors=_selectors(row.repository_selectors),
+        tag_selectors=_selectors(row.tag_selectors),
+    )
+
+
+def _selectors(stored: Collection[Mapping[str, str]]) -> tuple[Selector, ...]:
+    return tuple(Selector(**entry) for entry in stored)

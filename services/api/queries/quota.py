@@ -1,0 +1,63 @@
+"""Reading quotas: a project's limit and what it stores."""
+
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
+
+from services.api.domain.quota import Quota
+from services.api.errors import NoSuchQuota
+from services.api.tables import projects, users
+from shared.listing import Field, Fields, Kind, Listing, Page, fetch, ordering
+
+FIELDS: Final[Fields] = {
+    "hard.storage": Field(projects.c.storage_limit, Kind.INTEGER),
+    "used.storage": Field(projects.c.storage_used, Kind.INTEGER),
+    "creation_time": Field(projects.c.created_at, Kind.TIME),
+    "update_time": Field(projects.c.updated_at, Kind.TIME),
+    "id": Field(projects.c.id, Kind.INTEGER),
+}
+
+
+def get_quota(session: Session, quota_id: int) -> Quota:
+    """The quota of the project with this number. Raises NoSuchQuota."""
+    row = session.execute(_quotas().where(projects.c.id == quota_id)).one_or_none()
+    if row is None:
+        raise NoSuchQuota
+    return _read(row)
+
+
+def list_quotas(session: Session, listing: Listing, *, project_id: int | None = None) -> Page[Quota]:
+    """The quotas of all projects, or of one."""
+    statement = _quotas().order_by(*ordering(listing.order, FIELDS, (projects.c.id.asc(),)))
+    if project_id is not None:
+        statement = statement.where(projects.c.id == project_id)
+    return fetch(session, statement, listing, _read)
+
+
+def _quotas() -> Select[Any]:
+    return (
+        select(
+            projects.c.id,
+            projects.c.name,
+            projects.c.storage_limit,
+            projects.c.storage_used,
+            projects.c.created_at,
+            projects.c.updated_at,
+            users.c.username,
+        )
+        .join(users, users.c.id == projects.c.owner_id)
+        .where(projects.c.deleted_at.is_(None))
+    )
+
+
+def _read(row: Row[Any]) -> Quota:
+    return Quota(
+        id=row.id,
+        project=row.name,
+        owner=row.username,
+        limit=row.storage_limit,
+        used=row.storage_used,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
