@@ -94,6 +94,8 @@ class ProjectRights:
     name: str
     project_id: int | None = None
     public: bool = False
+    full: bool = False
+    """Whether its storage quota is used up: nothing can be pushed."""
     roles: frozenset[Role] = frozenset()
 
     @property
@@ -118,7 +120,7 @@ _USER_BY_ID: Final = """
 # {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
 _USER_WITH_RIGHTS: Final = """
     SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
-           p.name, p.id, p.public, m.role_id
+           p.name, p.id, p.public, p.is_full, m.role_id
     FROM directory.users u
     LEFT JOIN directory.projects p ON p.name IN ({names})
     LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = u.id
@@ -132,15 +134,15 @@ _ROBOT: Final = """
 """
 _ROBOT_WITH_RIGHTS: Final = """
     SELECT r.id, r.name, r.project_id, r.permissions, r.expires_at, r.disabled, r.credential_version, '',
-           p.name, p.id, p.public, NULL
+           p.name, p.id, p.public, p.is_full, NULL
     FROM directory.robots r
     LEFT JOIN directory.projects home ON home.id = r.project_id
     LEFT JOIN directory.projects p ON p.name IN ({names})
     WHERE r.id = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
 """
-_PROJECTS: Final = "SELECT name, id, public, NULL FROM directory.projects WHERE name IN ({names})"
+_PROJECTS: Final = "SELECT name, id, public, is_full, NULL FROM directory.projects WHERE name IN ({names})"
 _PROJECTS_OF_USER: Final = """
-    SELECT p.name, p.id, p.public, m.role_id
+    SELECT p.name, p.id, p.public, p.is_full, m.role_id
     FROM directory.projects p LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = %s
     WHERE p.name IN ({names})
 """
@@ -295,11 +297,11 @@ def _robot(row: tuple[Any, ...]) -> Robot:
 
 def _rights(rows: Iterable[tuple[Any, ...]], projects: Sequence[str]) -> dict[str, ProjectRights]:
     rights = {name: ProjectRights.absent(name) for name in projects}
-    for name, project_id, public, role_id in rows:
+    for name, project_id, public, full, role_id in rows:
         if name is None:
             continue
         roles = rights[name].roles
         if role_id is not None:
             roles |= {Role(role_id)}
-        rights[name] = ProjectRights(name=name, project_id=project_id, public=public, roles=roles)
+        rights[name] = ProjectRights(name=name, project_id=project_id, public=public, full=full, roles=roles)
     return rights

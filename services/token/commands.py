@@ -53,10 +53,15 @@ class Issuer:
 
 
 def authorise(standing: Standing, scopes: tuple[Scope, ...]) -> tuple[Access, ...]:
-    """What of some scopes somebody gets: narrowed to his rights, never refused as a whole."""
+    """What of some scopes somebody gets: narrowed to his rights, never refused as a whole.
+
+    Nobody may push to a project that is full; what is in it can be pulled and deleted.
+    """
 
     def allowed_in(project: str) -> frozenset[str]:
-        return registry_actions(directory.effective_permissions(standing.principal, standing.rights[project]))
+        rights = standing.rights[project]
+        actions = registry_actions(directory.effective_permissions(standing.principal, rights))
+        return actions - {"push"} if rights.full else actions
 
     return grant(scopes, allowed_in, catalog=_may_list_all(standing.principal))
 

@@ -214,3 +214,24 @@ def test_a_rotated_robot_is_refused_at_the_next_token(mount: Mount, rows: Rows) 
     )
     assert mount.get("robot$rotated", "repository:library/app:pull").status == 401
     assert mount.get("robot$rotated", "repository:library/app:pull", password="Another1horse").status == 200
+
+
+@pytest.mark.parametrize("who", ["administrator", "developer", "robot"])
+def test_a_project_that_is_full_gives_no_token_for_a_push(mount: Mount, rows: Rows, who: str) -> None:
+    name = f"full-{who}"
+    project_id = factories.project(rows, name)
+    if who == "robot":
+        access = [("repository", action) for action in ("pull", "push", "delete")]
+        factories.robot(rows, f"{name}+ci", {name: access}, project_id=project_id)
+        account: str | None = f"robot${name}+ci"
+    else:
+        account = _somebody(rows, who, project_id)
+    scope = f"repository:{name}/app:pull,push,delete"
+    rights = mount.actions(account, scope)
+    assert "push" in rights
+    for used, limit, left in ((99, 100, rights), (100, 100, rights - {"push"}), (200, 100, rights - {"push"}),
+                              (200, -1, rights)):  # fmt: skip
+        rows.execute(
+            "UPDATE core.projects SET storage_used = %s, storage_limit = %s WHERE id = %s", (used, limit, project_id)
+        )
+        assert mount.actions(account, scope) == left
