@@ -6,6 +6,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.api.commands.holding import hold_project, hold_user
 from services.api.domain.member import Member
 from services.api.domain.user import User
 from services.api.errors import Escalation, MemberExists, NoSuchMember, NoSuchUser
@@ -30,10 +31,12 @@ def create_member(
 ) -> Member:
     """Give a user, named by number or name, a role; `granted` is what the caller himself may do in the project.
 
-    Raises Escalation, NoSuchUser, MemberExists.
+    Raises Escalation, NoSuchProject, NoSuchUser, MemberExists.
     """
     _refuse_escalation(role, granted)
+    hold_project(session, project_id)
     account = _account(session, user)
+    hold_user(session, account.id)
     member_id = session.scalar(
         upsert(members)
         .values(project_id=project_id, user_id=account.id, role_id=role, created_at=now, updated_at=now)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.api.commands.holding import hold_project
 from services.api.domain.robot import (
     Level,
     NewRobot,
@@ -48,13 +49,16 @@ def create_robot(
 ) -> tuple[Robot, Secret]:
     """Make a robot account of a project, or of the system, and its secret.
 
-    Raises UnfitRobot, Escalation, RobotExists.
+    Raises UnfitRobot, Escalation, RobotExists, NoSuchProject.
     """
     level = Level.SYSTEM if project_id is None else Level.PROJECT
     name = check_name(new.name)
     permissions = check_permissions(new.permissions, level=level, project=project)
     _refuse_escalation(permissions, grantable)
     secret = new_secret()
+    secret_hash = hash_password(secret.reveal())
+    if project_id is not None:
+        hold_project(session, project_id)
     stored_name = name if project is None else f"{project}+{name}"
     robot_id = session.scalar(
         upsert(robots)
@@ -62,7 +66,7 @@ def create_robot(
             name=stored_name,
             project_id=project_id,
             description=check_description(new.description),
-            secret_hash=hash_password(secret.reveal()),
+            secret_hash=secret_hash,
             permissions=queries.stored_permissions(permissions),
             duration_days=new.duration_days,
             expires_at=expiry(now, new.duration_days),

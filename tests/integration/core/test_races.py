@@ -1,0 +1,129 @@
+"""Two transactions at once: what one of them waits for, and what both leave behind."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.api.commands.metadata import update_metadata
+from services.api.commands.project import delete_project
+from services.api.commands.user import delete_user
+from services.api.queries.project import get_project
+from shared.db import engine, session_factory
+from shared.events import Actor, ActorKind, EventContext
+from tests.integration.core.people import ADMIN, Api
+
+Answer = TypeVar("Answer")
+PULL = {"resource": "repository", "action": "pull"}
+
+
+@pytest.fixture(scope="module")
+def sessions(api: Api) -> Iterator[sessionmaker[Session]]:
+    bind = engine(api.database.settings("core"))
+    yield session_factory(bind)
+    bind.dispose()
+
+
+@pytest.fixture(scope="module")
+def context(api: Api) -> EventContext:
+    actor = Actor(kind=ActorKind.USER, name="admin")
+    return EventContext(instance_id=api.database.settings("core").instance_id, actor=actor)
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def waiting(api: Api, threads: ThreadPoolExecutor, act: Callable[[], Answer]) -> Future[Answer]:
+    """Begin something elsewhere, and return once the database says that it waits for a lock."""
+    begun = threads.submit(act)
+    until = time.monotonic() + 8
+    with api.database.superuser() as connection:
+        while not begun.done() and time.monotonic() < until:
+            waits = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone()
+            if waits and waits[0]:
+                return begun
+            time.sleep(0.02)
+    pytest.fail(f"nothing waited: {begun.result() if begun.done() else 'it still runs'}")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def number_of(api: Api, project: str) -> int:
+    return int(api.get(f"/projects/{project}").json["project_id"])
+
+
+def rows_of(api: Api, table: str, project_id: int) -> int:
+    with api.database.superuser() as connection:
+        query = f"SELECT count(*) FROM core.{table} WHERE project_id = %s"  # noqa: S608 - the tables of this module
+        row = connection.execute(query.encode(), (project_id,)).fetchone()
+    assert row
+    return int(row[0])
+
+
+def robot_of(project: str) -> dict[str, object]:
+    permissions = [{"kind": "project", "namespace": project, "access": [PULL]}]
+    return {"name": "late", "level": "project", "duration": -1, "permissions": permissions}
+
+
+@pytest.mark.parametrize("what", ["robot", "member", "metadata"])
+def test_nothing_is_put_into_a_project_that_is_being_deleted(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor, what: str
+) -> None:
+    project, user = api.project(), api.user()
+    number = number_of(api, project)
+    calls: dict[str, tuple[str, str, object]] = {
+        "robot": ("POST", "/robots", robot_of(project)),
+        "member": ("POST", f"/projects/{project}/members", {"role_id": 1, "member_user": {"username": user.name}}),
+        "metadata": ("PUT", f"/projects/{project}", {"metadata": {"public": "true"}}),
+    }
+    method, path, body = calls[what]
+    told = len(api.events("robot.created") + api.events("member.created") + api.events("project.updated"))
+    with sessions() as session:
+        delete_project(session, number, now=now(), context=context)
+        answer = waiting(api, threads, lambda: api.send(method, path, ADMIN, body))
+        session.commit()
+    assert answer.result().status_code == 404
+    assert rows_of(api, "robots", number) == rows_of(api, "members", number) == 0
+    assert told == len(api.events("robot.created") + api.events("member.created") + api.events("project.updated"))
+    with api.database.superuser() as connection:
+        assert connection.execute("SELECT public FROM core.projects WHERE id = %s", (number,)).fetchone() == (False,)
+
+
+def test_a_user_who_is_being_deleted_becomes_no_member(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor
+) -> None:
+    project, user = api.project(), api.user()
+    body = {"role_id": 2, "member_user": {"username": user.name}}
+    with sessions() as session:
+        delete_user(session, api.user_id(user), now=now(), context=context)
+        answer = waiting(api, threads, lambda: api.send("POST", f"/projects/{project}/members", ADMIN, body))
+        session.commit()
+    assert answer.result().status_code == 404
+    assert rows_of(api, "members", number_of(api, project)) == 1
+
+
+def test_of_two_changes_of_a_projects_metadata_at_once_both_hold(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor
+) -> None:
+    name = api.project()
+    with sessions() as session:
+        wanted = {"severity": "high", "public": "true"}
+        update_metadata(session, number_of(api, name), wanted, now=now(), context=context)
+        body = {"metadata": {"auto_scan": "true"}}
+        answer = waiting(api, threads, lambda: api.send("PUT", f"/projects/{name}", ADMIN, body))
+        session.commit()
+    assert answer.result().status_code == 200
+    assert api.get(f"/projects/{name}").json["metadata"] == {"public": "true", "severity": "high", "auto_scan": "true"}
+    event = api.events("project.updated")[-1]["data"]
+    assert (event["changed"], event["public"]) == (["auto_scan"], True)
