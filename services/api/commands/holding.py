@@ -5,6 +5,8 @@ of a foreign key: a deletion that has begun is waited for, and then nothing is f
 sees. Pushes, and changes of the row itself, do not wait for it.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,19 @@ def hold_project(session: Session, project_id: int) -> None:
     """The project stays until the transaction ends. Raises NoSuchProject."""
     if not _hold(session, projects, project_id):
         raise NoSuchProject
+
+
+def hold_projects(session: Session, names: Collection[str]) -> None:
+    """The same for several, by name. Raises NoSuchProject with the first that is not there."""
+    held = session.scalars(
+        select(projects.c.name)
+        .where(projects.c.name.in_(sorted(names)), projects.c.deleted_at.is_(None))
+        .order_by(projects.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    missing = set(names) - set(held)
+    if missing:
+        raise NoSuchProject(f"the project {min(missing)[:80]!r} does not exist")
 
 
 def hold_user(session: Session, user_id: int) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.api.commands.robot import withdraw_rights
 from services.api.domain.project import (
     NewProject,
     Project,
@@ -70,8 +71,10 @@ def create_project(
 
 
 def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:
-    """Delete an empty project; its members, robot accounts and labels go with it, its row stays as a tombstone.
+    """Delete an empty project; its row stays as a tombstone.
 
+    Its members, robot accounts, labels and rules go with it, and the rights in it that robot accounts of the system
+    have.
     Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
     """
     session.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
@@ -82,6 +85,7 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
     session.execute(delete(immutable_rules).where(immutable_rules.c.project_id == project_id))
     session.execute(delete(robots).where(robots.c.project_id == project_id))
     session.execute(delete(labels).where(labels.c.project_id == project_id))
+    withdraw_rights(session, project.name, now=now, context=context)
     session.execute(update(projects).where(projects.c.id == project_id).values(deleted_at=now, updated_at=now))
     emit(session, ProjectDeleted(project=project.name, project_id=project_id), context=context)
 

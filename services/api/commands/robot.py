@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from services.api.commands.holding import hold_project
+from services.api.commands.holding import hold_project, hold_projects
 from services.api.domain.robot import (
+    EVERY_PROJECT,
     Level,
     NewRobot,
     Robot,
     RobotChange,
     RobotPermission,
+    Scope,
     check_description,
     check_name,
     check_permissions,
@@ -23,6 +25,7 @@ from services.api.domain.robot import (
     expiry,
 )
 from services.api.errors import Escalation, NoSuchRobot, RobotExists
+from services.api.queries import configuration
 from services.api.queries import robot as queries
 from services.api.tables import robots
 from shared.auth.passwords import hash_password
@@ -49,7 +52,7 @@ def create_robot(
 ) -> tuple[Robot, Secret]:
     """Make a robot account of a project, or of the system, and its secret.
 
-    Raises UnfitRobot, Escalation, RobotExists, NoSuchProject.
+    Raises UnfitRobot, Escalation, RobotExists, and NoSuchProject where its own or a named project is not there.
     """
     level = Level.SYSTEM if project_id is None else Level.PROJECT
     name = check_name(new.name)
@@ -57,8 +60,7 @@ def create_robot(
     _refuse_escalation(permissions, grantable)
     secret = new_secret()
     secret_hash = hash_password(secret.reveal())
-    if project_id is not None:
-        hold_project(session, project_id)
+    _hold(session, project_id, permissions)
     stored_name = name if project is None else f"{project}+{name}"
     robot_id = session.scalar(
         upsert(robots)
@@ -95,7 +97,16 @@ def update_robot(
     now: datetime,
     context: EventContext,
 ) -> None:
-    """Change rights, end, state or description. Raises UnfitRobot, Escalation, NoSuchRobot."""
+    """Change rights, end, state or description.
+
+    Raises UnfitRobot, Escalation, NoSuchRobot, and NoSuchProject as `create_robot` does.
+    """
+    permissions = None if change.permissions is None else check_permissions(
+        change.permissions, level=robot.level, project=robot.project
+    )
+    _hold(session, robot.project_id, permissions or ())
+    session.execute(select(robots.c.id).where(robots.c.id == robot.id).with_for_update(key_share=True))
+    robot = queries.get_robot(session, robot.id)
     wanted: dict[str, Any] = {}
     if change.description is not None and change.description != robot.description:
         wanted["description"] = check_description(change.description)
@@ -104,11 +115,9 @@ def update_robot(
     if change.duration_days is not None and change.duration_days != robot.duration_days:
         wanted["duration_days"] = change.duration_days
         wanted["expires_at"] = expiry(robot.created_at, change.duration_days)
-    if change.permissions is not None:
-        permissions = check_permissions(change.permissions, level=robot.level, project=robot.project)
-        if set(permissions) != set(robot.permissions):
-            _refuse_escalation(permissions, grantable)
-            wanted["permissions"] = queries.stored_permissions(permissions)
+    if permissions is not None and set(permissions) != set(robot.permissions):
+        _refuse_escalation(permissions, grantable)
+        wanted["permissions"] = queries.stored_permissions(permissions)
     if wanted:
         _update(session, robot, wanted, now=now)
         _tell_update(session, robot, sorted(set(wanted) - {"expires_at"}), prefix=prefix, context=context)
@@ -141,9 +150,34 @@ def delete_robot(session: Session, robot: Robot, *, prefix: str, context: EventC
     emit(session, event, context=context)
 
 
+def withdraw_rights(session: Session, project: str, *, now: datetime, context: EventContext) -> None:
+    """Take a project out of the rights of the system's robot accounts: whatever bears its name later is another one.
+
+    Its deletion has locked its row: no robot account comes to name it meanwhile.
+    """
+    naming = robots.c.permissions.contains([{"namespace": project}])
+    holders = session.scalars(
+        select(robots.c.id).where(robots.c.project_id.is_(None), naming).order_by(robots.c.id).with_for_update()
+    ).all()
+    prefix = str(configuration.value(session, "robot_name_prefix"))
+    for robot in [queries.get_robot(session, robot_id) for robot_id in holders]:
+        left = [each for each in robot.permissions if each.namespace != project]
+        _update(session, robot, {"permissions": queries.stored_permissions(left)}, now=now)
+        _tell_update(session, robot, ["permissions"], prefix=prefix, context=context)
+
+
 def new_secret() -> Secret:
     """A secret that nobody can guess, and that keeps the rule of passwords."""
     return Secret(f"Bw1{secrets.token_urlsafe(30)}")
+
+
+def _hold(session: Session, project_id: int | None, permissions: Iterable[RobotPermission]) -> None:
+    """The projects that a robot account lives in, or has rights in, stay until these are stored."""
+    if project_id is not None:
+        hold_project(session, project_id)
+    else:
+        named = {each.namespace for each in permissions if each.scope is Scope.PROJECT}
+        hold_projects(session, named - {EVERY_PROJECT})
 
 
 def _update(session: Session, robot: Robot, values: dict[str, Any], *, now: datetime) -> None:

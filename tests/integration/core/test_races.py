@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands.metadata import update_metadata
 from services.api.commands.project import delete_project
+from services.api.commands.robot import create_robot
 from services.api.commands.user import delete_user
-from services.api.queries.project import get_project
+from services.api.domain.robot import NewRobot, RobotPermission, Scope
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, EventContext
 from tests.integration.core.people import ADMIN, Api
@@ -71,6 +72,11 @@ def rows_of(api: Api, table: str, project_id: int) -> int:
     return int(row[0])
 
 
+def system_robot(name: str, *projects: str) -> dict[str, object]:
+    permissions = [{"kind": "project", "namespace": each, "access": [PULL]} for each in projects]
+    return {"name": name, "level": "system", "duration": -1, "permissions": permissions}
+
+
 def robot_of(project: str) -> dict[str, object]:
     permissions = [{"kind": "project", "namespace": project, "access": [PULL]}]
     return {"name": "late", "level": "project", "duration": -1, "permissions": permissions}
@@ -98,6 +104,44 @@ def test_nothing_is_put_into_a_project_that_is_being_deleted(
     assert told == len(api.events("robot.created") + api.events("member.created") + api.events("project.updated"))
     with api.database.superuser() as connection:
         assert connection.execute("SELECT public FROM core.projects WHERE id = %s", (number,)).fetchone() == (False,)
+
+
+@pytest.mark.parametrize("change", ["made", "widened"])
+def test_rights_in_a_project_that_is_being_deleted_are_not_given(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor, change: str
+) -> None:
+    project, other = api.project(), api.project()
+    body = system_robot("during-" + change, other, project)
+    method, path = "POST", "/robots"
+    if change == "widened":
+        made = api.made("/robots", system_robot("during-" + change, other))
+        method, path, body = "PUT", f"/robots/{made}", api.get(f"/robots/{made}").json | body
+        del body["name"]
+    with sessions() as session:
+        delete_project(session, number_of(api, project), now=now(), context=context)
+        answer = waiting(api, threads, lambda: api.send(method, path, ADMIN, body))
+        session.commit()
+    assert answer.result().status_code == 404
+    assert project not in str(api.get("/robots?page_size=100").json)
+
+
+def test_rights_that_are_being_given_go_with_a_deletion_that_comes_later(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor
+) -> None:
+    project, other = api.project(), api.project()
+    named = [RobotPermission(scope=Scope.PROJECT, namespace=each, access=frozenset({("repository", "pull")}))
+             for each in (project, other)]  # fmt: skip
+    new = NewRobot(name="before", description="", duration_days=-1, disabled=False, permissions=tuple(named))
+    with sessions() as session:
+        robot, _ = create_robot(
+            session, new, project_id=None, project=None, creator="admin", grantable=lambda each: each.access,
+            prefix="robot$", now=now(), context=context,
+        )  # fmt: skip
+        answer = waiting(api, threads, lambda: api.send("DELETE", f"/projects/{project}"))
+        session.commit()
+    assert answer.result().status_code == 200
+    left = api.get(f"/robots/{robot.id}").json["permissions"]
+    assert [each["namespace"] for each in left] == [other]
 
 
 def test_a_user_who_is_being_deleted_becomes_no_member(

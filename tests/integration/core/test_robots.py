@@ -7,6 +7,7 @@ import pytest
 from tests.integration.core.people import ADMIN, Api, Caller, code
 
 PULL = {"resource": "repository", "action": "pull"}
+LIST_PROJECTS = {"resource": "project", "action": "list"}
 
 
 def body_of(name: str, project: str, *access: dict[str, str], **more: object) -> dict[str, object]:
@@ -77,6 +78,43 @@ def test_no_robot_is_given_more_than_its_maker_has(api: Api) -> None:
 def test_a_robot_that_breaks_a_rule_is_not_made(api: Api, change: dict[str, object]) -> None:
     assert api.send("POST", "/robots", ADMIN, body_of("broken", "library") | change).status_code == 400
     assert api.send("POST", "/robots", ADMIN, {}).status_code == 400
+
+
+@pytest.mark.parametrize("named", ["no-such-project", "/", "Not A Name", "library "])
+def test_rights_in_a_project_that_is_not_there_are_not_given(api: Api, named: str) -> None:
+    both = [{"kind": "project", "namespace": each, "access": [PULL]} for each in ("library", named)]
+    body = body_of("nowhere", "library") | {"level": "system", "permissions": both}
+    refused = api.send("POST", "/robots", ADMIN, body)
+    assert (refused.status_code, code(refused)) == (404, "NOT_FOUND")
+    number = api.made("/robots", body | {"name": f"there-{len(named)}", "permissions": both[:1]})
+    before = api.get(f"/robots/{number}").json
+    assert api.send("PUT", f"/robots/{number}", ADMIN, before | {"permissions": both}).status_code == 404
+    assert api.get(f"/robots/{number}").json == before
+
+
+def test_rights_in_a_project_end_with_it_and_are_not_its_namesakes(api: Api) -> None:
+    project, other = api.project(), api.project()
+    places = [("project", project), ("project", other), ("project", "*"), ("system", "/")]
+    access = {"project": [PULL, {"resource": "member", "action": "list"}], "system": [LIST_PROJECTS]}
+    permissions = [{"kind": kind, "namespace": name, "access": access[kind]} for kind, name in places]
+    system = {"level": "system", "duration": -1}
+    wide = api.made("/robots", system | {"name": "wide", "permissions": permissions})
+    narrow = api.send("POST", "/robots", ADMIN, system | {"name": "narrow", "permissions": permissions[:1]}).json
+    robot = Caller(name=narrow["name"], password=narrow["secret"])
+    assert api.get(f"/projects/{project}/members", robot).status_code == 200
+    assert api.send("DELETE", f"/projects/{project}").status_code == 200
+    told = [event["data"] for event in api.events("robot.updated")[-2:]]
+    assert [(each["robot"], each["changed"]) for each in told] == [
+        ("robot$wide", ["permissions"]), ("robot$narrow", ["permissions"]),
+    ]  # fmt: skip
+    with api.database.superuser() as connection:
+        later = "UPDATE core.projects SET deleted_at = deleted_at - interval '6 minutes' WHERE name = %s"
+        connection.execute(later, (project,))
+    api.made("/projects", {"project_name": project})
+    assert api.get(f"/projects/{project}/members", robot).status_code == 403
+    assert api.get(f"/robots/{narrow['id']}").json["permissions"] == []
+    left = [(each["kind"], each["namespace"]) for each in api.get(f"/robots/{wide}").json["permissions"]]
+    assert left == places[1:]
 
 
 def test_a_taken_name_is_a_conflict_within_its_project_only(api: Api) -> None:
