@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gateway.core.reading import Body
-from services.api.domain.robot import Level, NewRobot, Robot, RobotChange, RobotPermission, Scope
+from services.api.domain.robot import AS_CONFIGURED, Level, NewRobot, Robot, RobotChange, RobotPermission, Scope
 from shared.errors import BadRequest
 
 
@@ -40,7 +40,7 @@ class NewRobotBody(Body):
     name: str = ""
     description: str = ""
     level: str = ""
-    duration: int | None = None
+    duration: int = AS_CONFIGURED
     disable: bool = False
     permissions: list[PermissionBody] = Field(default=[], max_length=500)
 
@@ -63,23 +63,26 @@ class NewRobotBody(Body):
         return NewRobot(
             name=self.name,
             description=self.description,
-            duration_days=default_days if self.duration is None else self.duration,
+            duration_days=default_days if self.duration == AS_CONFIGURED else self.duration,
             disabled=self.disable,
             permissions=tuple(each.permission() for each in self.permissions),
         )
 
 
 class RobotBody(Body):
-    """A robot account as it shall be; what is not named stays."""
+    """A robot account as it shall be: without a word of them its description is empty and it is not disabled.
+
+    What it may and how long it lasts stay where they are not named.
+    """
 
     name: str | None = None
     level: str | None = None
-    description: str | None = None
+    description: str = ""
     duration: int | None = None
-    disable: bool | None = None
+    disable: bool = False
     permissions: list[PermissionBody] | None = Field(default=None, max_length=500)
 
-    def change(self, robot: Robot, *, prefix: str) -> RobotChange:
+    def change(self, robot: Robot, default_days: int, *, prefix: str) -> RobotChange:
         """What shall change. Raises BadRequest where it is the level or the name."""
         short_name = robot.name.rpartition("+")[2]
         if self.level not in {None, "", robot.level} or self.name not in {
@@ -89,7 +92,7 @@ class RobotBody(Body):
         permissions = None if self.permissions is None else tuple(each.permission() for each in self.permissions)
         return RobotChange(
             description=self.description,
-            duration_days=self.duration,
+            duration_days=default_days if self.duration == AS_CONFIGURED else self.duration,
             disabled=self.disable,
             permissions=permissions,
         )

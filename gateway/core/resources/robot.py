@@ -39,7 +39,7 @@ class Robots:
             require_system(req, ("robot", "create"))
         robot, secret = commands.create_robot(
             req.database,
-            body.new_robot(int(configuration.value(req.database, "robot_token_duration"))),
+            body.new_robot(_default_days(req)),
             project_id=place.project_id if place else None,
             project=place.name if place else None,
             creator=req.caller.name,
@@ -62,7 +62,7 @@ class OneRobot:
     def on_put(self, req: ApiRequest, _resp: ApiResponse, robot_id: str) -> None:
         """Change a robot account's rights, end, state or description."""
         robot = _robot(req, robot_id, "update")
-        change = read_body(req, RobotBody).change(robot, prefix=_prefix(req))
+        change = read_body(req, RobotBody).change(robot, _default_days(req), prefix=_prefix(req))
         commands.update_robot(
             req.database,
             robot,
@@ -95,6 +95,10 @@ class OneRobot:
 
 def _prefix(req: ApiRequest) -> str:
     return str(configuration.value(req.database, "robot_name_prefix"))
+
+
+def _default_days(req: ApiRequest) -> int:
+    return int(configuration.value(req.database, "robot_token_duration"))
 
 
 def _robot(req: ApiRequest, robot_id: str, action: str) -> Robot:

@@ -108,11 +108,11 @@ def update_robot(
     session.execute(select(robots.c.id).where(robots.c.id == robot.id).with_for_update(key_share=True))
     robot = queries.get_robot(session, robot.id)
     wanted: dict[str, Any] = {}
-    if change.description is not None and change.description != robot.description:
+    if change.description != robot.description:
         wanted["description"] = check_description(change.description)
-    if change.disabled is not None and change.disabled != robot.disabled:
+    if change.disabled != robot.disabled:
         wanted["disabled"] = change.disabled
-    if change.duration_days is not None and change.duration_days != robot.duration_days:
+    if change.duration_days not in {None, robot.duration_days}:
         wanted["duration_days"] = change.duration_days
         wanted["expires_at"] = expiry(robot.created_at, change.duration_days)
     if permissions is not None and set(permissions) != set(robot.permissions):

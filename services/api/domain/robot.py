@@ -14,6 +14,8 @@ from shared.secrets import Secret
 
 FOREVER: Final = -1
 """The duration of a robot account that does not expire."""
+AS_CONFIGURED: Final = 0
+"""The duration of one that lasts as long as the configuration says."""
 SYSTEM_NAMESPACE: Final = "/"
 EVERY_PROJECT: Final = "*"
 
@@ -87,11 +89,11 @@ class NewRobot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RobotChange:
-    """What of a robot account is to be changed; None leaves a field as it is."""
+    """A robot account as it shall be; what can be None stays as it is."""
 
-    description: str | None = None
+    description: str = ""
+    disabled: bool = False
     duration_days: int | None = None
-    disabled: bool | None = None
     permissions: tuple[RobotPermission, ...] | None = None
 
 

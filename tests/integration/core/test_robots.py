@@ -1,6 +1,6 @@
 """Robot accounts through the API: what they may, how long, and that a secret is shown once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_no_robot_is_given_more_than_its_maker_has(api: Api) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"name": "UPPER"}, {"name": ""}, {"level": "galaxy"}, {"duration": 0}, {"duration": -2}, {"duration": 10**12},
+        {"name": "UPPER"}, {"name": ""}, {"level": "galaxy"}, {"duration": -2}, {"duration": 10**12},
         {"permissions": []}, {"description": "x" * 1025}, {"duration": "1"}, {"disable": "no"},
         {"permissions": [{"kind": "project", "namespace": "library", "access": []}]}, {"permissions": [{}]},
         {"permissions": [{"kind": "project", "namespace": "library", "access": [PULL | {"action": "*"}]}]},
@@ -131,10 +131,46 @@ def test_a_robot_lasts_as_long_as_it_was_said_to(api: Api) -> None:
     assert datetime.fromtimestamp(shown["expires_at"], UTC).date() == made.replace(microsecond=0).date().fromordinal(
         made.toordinal() + 10
     )
-    body = body_of("default", project)
-    del body["duration"]
-    assert api.get(f"/robots/{api.made('/robots', body)}").json["duration"] == 30
     assert api.get(f"/robots/{api.made('/robots', body_of('ever', project))}").json["expires_at"] == -1
+
+
+@pytest.mark.parametrize("said", [{}, {"duration": 0}, {"duration": None}], ids=str)
+def test_without_a_duration_a_robot_lasts_as_long_as_is_configured(api: Api, said: dict[str, object]) -> None:
+    body = {key: value for key, value in body_of("default", api.project()).items() if key != "duration"} | said
+    assert api.send("PUT", "/configurations", ADMIN, {"robot_token_duration": 7}).status_code == 200
+    try:
+        shown = api.get(f"/robots/{api.made('/robots', body)}").json
+    finally:
+        api.send("PUT", "/configurations", ADMIN, {"robot_token_duration": 30})
+    assert shown["duration"] == 7
+    made = datetime.fromisoformat(shown["creation_time"])
+    assert shown["expires_at"] == int((made + timedelta(days=7)).timestamp())
+
+
+def test_a_duration_of_nought_is_the_configured_one_of_a_changed_robot_too(api: Api) -> None:
+    number = api.made("/robots", body_of("ci", api.project()))
+    assert api.send("PUT", f"/robots/{number}", ADMIN, {"duration": 0}).status_code == 200
+    shown = api.get(f"/robots/{number}").json
+    made = datetime.fromisoformat(shown["creation_time"])
+    assert (shown["duration"], shown["expires_at"]) == (30, int((made + timedelta(days=30)).timestamp()))
+    assert api.send("PUT", f"/robots/{number}", ADMIN, {}).status_code == 200
+    assert api.get(f"/robots/{number}").json["duration"] == 30
+    assert api.send("PUT", f"/robots/{number}", ADMIN, {"duration": -1}).status_code == 200
+    assert api.get(f"/robots/{number}").json["expires_at"] == -1
+
+
+def test_a_changed_robot_is_what_was_sent_for_it(api: Api) -> None:
+    project = api.project()
+    number = api.made("/robots", body_of("ci", project, description="builds", disable=True, duration=5))
+    before = api.get(f"/robots/{number}").json
+    assert (before["description"], before["disable"]) == ("builds", True)
+    told = len(api.events("robot.updated"))
+    sent = {key: before[key] for key in ("name", "level", "duration", "permissions")}
+    assert api.send("PUT", f"/robots/{number}", ADMIN, sent).status_code == 200
+    after = api.get(f"/robots/{number}").json
+    assert after | {"update_time": ""} == before | {"description": "", "disable": False, "update_time": ""}
+    assert api.send("PUT", f"/robots/{number}", ADMIN, sent).status_code == 200
+    assert [event["data"]["changed"] for event in api.events("robot.updated")[told:]] == [["description", "disabled"]]
 
 
 def test_an_expired_or_disabled_robot_is_nobody(api: Api) -> None:
