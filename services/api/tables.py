@@ -80,7 +80,8 @@ robots = Table(
     Column("expires_at", _moment),
     Column("disabled", Boolean, nullable=False),
     Column("credential_version", Integer, nullable=False),
-    Column("creator", Text, nullable=False),
+    Column("creator_kind", Text),
+    Column("creator_id", Integer),
     Column("created_at", _moment, nullable=False),
     Column("updated_at", _moment, nullable=False),
 )

@@ -42,7 +42,7 @@ class Robots:
             body.new_robot(_default_days(req)),
             project_id=place.project_id if place else None,
             project=place.name if place else None,
-            creator=req.caller.name,
+            creator=req.caller,
             grantable=partial(may_grant, req),
             prefix=_prefix(req),
             now=req.now,

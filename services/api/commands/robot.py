@@ -29,6 +29,7 @@ from services.api.queries import configuration
 from services.api.queries import robot as queries
 from services.api.tables import robots
 from shared.auth.passwords import hash_password
+from shared.auth.principals import Principal
 from shared.auth.roles import Permission
 from shared.events import EventContext, emit
 from shared.events.definitions.robot import RobotCreated, RobotDeleted, RobotUpdated
@@ -44,7 +45,7 @@ def create_robot(
     *,
     project_id: int | None,
     project: str | None,
-    creator: str,
+    creator: Principal,
     grantable: Grantable,
     prefix: str,
     now: datetime,
@@ -73,7 +74,8 @@ def create_robot(
             duration_days=new.duration_days,
             expires_at=expiry(now, new.duration_days),
             disabled=new.disabled,
-            creator=creator,
+            creator_kind=creator.kind,
+            creator_id=creator.id,
             created_at=now,
             updated_at=now,
         )

@@ -9,6 +9,7 @@ from typing import Final
 
 from services.api.domain.user import check_password
 from services.api.errors import UnfitRobot
+from shared.auth.principals import PrincipalKind
 from shared.auth.roles import EVERYTHING, Permission
 from shared.secrets import Secret
 
@@ -67,6 +68,9 @@ class Robot:
     duration_days: int
     expires_at: datetime | None
     disabled: bool
+    creator_kind: PrincipalKind | None
+    """A user or a robot account; None where that is not known any more."""
+    creator_id: int | None
     created_at: datetime
     updated_at: datetime
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from services.api.domain.robot import Robot, RobotPermission, Scope
 from services.api.errors import NoSuchRobot
 from services.api.tables import projects, robots
+from shared.auth.principals import PrincipalKind
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 
 FIELDS: Final[Fields] = {
@@ -32,6 +33,8 @@ _COLUMNS: Final = (
     robots.c.duration_days,
     robots.c.expires_at,
     robots.c.disabled,
+    robots.c.creator_kind,
+    robots.c.creator_id,
     robots.c.created_at,
     robots.c.updated_at,
 )
@@ -80,7 +83,9 @@ def _robots() -> Select[Any]:
 
 def _read(row: Row[Any]) -> Robot:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Robot(**(values | {"permissions": tuple(map(_permission, values["permissions"]))}))
+    kind = values["creator_kind"] and PrincipalKind(values["creator_kind"])
+    permissions = tuple(map(_permission, values["permissions"]))
+    return Robot(**(values | {"creator_kind": kind, "permissions": permissions}))
 
 
 def _permission(stored: dict[str, Any]) -> RobotPermission:

@@ -1,4 +1,4 @@
-"""Robot accounts of the system: rights in projects that are not there go, and those in one can be found."""
+"""Robot accounts: rights in projects that are not there go, the rest can be found by project, and makers by number."""
 
 from alembic import op
 
@@ -24,5 +24,15 @@ def upgrade() -> None:
         WHERE r.project_id IS NULL;
         CREATE INDEX ix_robots_permissions ON core.robots USING gin (permissions jsonb_path_ops)
             WHERE project_id IS NULL;
+
+        -- who made it, by kind and number; a name may be another's tomorrow
+        ALTER TABLE core.robots ADD COLUMN creator_kind text CHECK (creator_kind IN ('user', 'robot'));
+        ALTER TABLE core.robots ADD COLUMN creator_id integer;
+        UPDATE core.robots r SET creator_kind = 'user', creator_id = u.id
+            FROM core.users u WHERE u.username = r.creator;
+        UPDATE core.robots r SET creator_kind = 'robot', creator_id = maker.id
+            FROM core.robots maker WHERE strpos(r.creator, '$') > 0
+                AND maker.name = substr(r.creator, strpos(r.creator, '$') + 1);
+        ALTER TABLE core.robots DROP COLUMN creator;
         """
     )

@@ -14,11 +14,13 @@ from services.api.commands.project import delete_project
 from services.api.commands.robot import create_robot
 from services.api.commands.user import delete_user
 from services.api.domain.robot import NewRobot, RobotPermission, Scope
+from shared.auth.principals import Principal, PrincipalKind
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, EventContext
 from tests.integration.core.people import ADMIN, Api
 
 Answer = TypeVar("Answer")
+ADMINISTRATOR = Principal(kind=PrincipalKind.USER, id=1, name="admin", is_admin=True)
 PULL = {"resource": "repository", "action": "pull"}
 
 
@@ -134,7 +136,7 @@ def test_rights_that_are_being_given_go_with_a_deletion_that_comes_later(
     new = NewRobot(name="before", description="", duration_days=-1, disabled=False, permissions=tuple(named))
     with sessions() as session:
         robot, _ = create_robot(
-            session, new, project_id=None, project=None, creator="admin", grantable=lambda each: each.access,
+            session, new, project_id=None, project=None, creator=ADMINISTRATOR, grantable=lambda each: each.access,
             prefix="robot$", now=now(), context=context,
         )  # fmt: skip
         answer = waiting(api, threads, lambda: api.send("DELETE", f"/projects/{project}"))

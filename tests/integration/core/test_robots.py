@@ -217,6 +217,17 @@ def test_a_robot_is_changed_but_neither_renamed_nor_moved(api: Api) -> None:
         assert api.send("PUT", f"/robots/{number}", ADMIN, shown | refused).status_code == 400
 
 
+def test_a_robot_tells_who_made_it(api: Api) -> None:
+    project = api.project()
+    administrator = api.member(project, "projectAdmin")
+    parent = api.robot(project, ("robot", "create"), ("repository", "pull"))
+    by_user = api.get(f"/robots/{api.made('/robots', body_of('one', project), administrator)}").json
+    by_robot = api.get(f"/robots/{api.made('/robots', body_of('two', project), parent)}").json
+    assert (by_user["creator_type"], by_user["creator_ref"]) == ("local", api.user_id(administrator))
+    assert by_robot["creator_type"] == "robot"
+    assert api.get(f"/robots/{by_robot['creator_ref']}").json["name"] == parent.name
+
+
 def test_a_robot_is_reached_by_its_projects_administrators_only(api: Api) -> None:
     own, foreign = api.project(), api.project()
     administrator = api.member(own, "projectAdmin")

@@ -42,3 +42,19 @@ def test_rights_in_projects_that_are_gone_or_younger_are_taken_away(before: Data
     assert [each["namespace"] for each in kept[robot]] == ["there", "*", "/"]
     assert kept[robot][0]["access"] == [{"resource": "repository", "action": "pull"}]
     assert [each["namespace"] for each in kept[own]] == ["there"]
+
+
+def test_who_made_an_account_is_found_by_the_name_that_was_kept(before: Database) -> None:
+    made_by = {"anna": "user", "bot$library+parent": "robot", "gone": None, "gone$away": None, "": None}
+    with before.superuser() as connection:
+        anna = factories.user(connection, "anna")
+        parent = factories.robot(connection, "library+parent", {"library": PULL}, project_id=1)
+        for number, creator in enumerate(made_by):
+            child = factories.robot(connection, f"child{number}", {"*": PULL})
+            connection.execute("UPDATE core.robots SET creator = %s WHERE id = %s", (creator, child))
+    run.upgrade(before.settings("owner"))
+    with before.superuser() as connection:
+        found = connection.execute(
+            "SELECT creator_kind, creator_id FROM core.robots WHERE name LIKE 'child%' ORDER BY name"
+        ).fetchall()
+    assert found == [("user", anna), ("robot", parent), (None, None), (None, None), (None, None)]
