@@ -62,6 +62,8 @@ class Artifacts:
     def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
         """Copy an artifact with its tags from another repository."""
         require_project(req, project, ("artifact", "create"), by_name=True)
+        if not req.text("from"):
+            raise Unprocessable("from is required")
         source, wanted = artifact_name(req.text("from"))
         require_project(req, source.project, ("artifact", "read"), by_name=True)
         target = repository_name(project, repository)

@@ -121,6 +121,9 @@ def _is_user(req: ApiRequest) -> bool:
 
 def _with_parameters(req: ApiRequest, listing: Listing) -> Listing:
     """The older parameters name, public and owner are terms like those of q."""
+    texts = {"name": req.text("name"), "owner": req.text("owner")}
+    if req.text("public"):
+        texts["public"] = str(req.flag("public", default=False)).lower()
     ways = {"name": Match.FUZZY, "public": Match.EXACT, "owner": Match.EXACT}
-    terms = [Term(key=key, match=match, values=(req.text(key),)) for key, match in ways.items() if req.text(key)]
+    terms = [Term(key=key, match=ways[key], values=(text,)) for key, text in texts.items() if text]
     return replace(listing, terms=(*listing.terms, *terms))

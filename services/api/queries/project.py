@@ -27,6 +27,9 @@ FIELDS: Final[Fields] = {
     "update_time": Field(projects.c.updated_at, Kind.TIME),
 }
 
+_LIST: Final[Permission] = ("project", "list")
+"""Of the system: to know of every project, without a right in any."""
+
 
 def get_project(session: Session, project_id: int) -> Project:
     """The project. Raises NoSuchProject where it is not there, or deleted."""
@@ -66,6 +69,8 @@ def visible_to(caller: Principal) -> ColumnElement[bool]:
             own = select(members.c.project_id).where(members.c.user_id == caller.id)
             return or_(projects.c.public, projects.c.id.in_(own))
         case PrincipalKind.ROBOT:
+            if any(grant.namespace == "/" and _LIST in grant.permissions for grant in caller.robot_grants):
+                return true()
             namespaces = {grant.namespace for grant in caller.robot_grants} - {"/"}
             return true() if "*" in namespaces else or_(projects.c.public, projects.c.name.in_(sorted(namespaces)))
         case PrincipalKind.ANONYMOUS:

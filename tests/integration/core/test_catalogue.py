@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.core.people import ADMIN, NOBODY, Api
+from tests.integration.core.people import ADMIN, NOBODY, Api, code
 from tests.integration.core.rows import artifact_of
 
 
@@ -153,11 +153,17 @@ def test_statistics_count_what_the_caller_may_see(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["", "app", "library/app", "library/app:", "library/app@sha256:0", "/app:v1", "a/B:v1"]
+    "origin", ["app", "library/app", "library/app:", "library/app@sha256:0", "/app:v1", "a/B:v1"]
 )
 def test_a_copy_of_what_is_no_artifacts_name_is_refused(api: Api, origin: str) -> None:
     project = api.project()
     assert api.send("POST", f"/projects/{project}/repositories/app/artifacts?from={origin}").status_code == 400
+
+
+@pytest.mark.parametrize("query", ["", "?from="])
+def test_a_copy_of_nothing_is_not_a_valid_request(api: Api, query: str) -> None:
+    answer = api.send("POST", f"/projects/{api.project()}/repositories/app/artifacts{query}")
+    assert (answer.status_code, code(answer)) == (422, "UNPROCESSABLE_ENTITY")
 
 
 def test_a_copy_needs_to_read_where_it_comes_from(api: Api) -> None:

@@ -178,6 +178,18 @@ def test_a_list_shows_what_is_public_and_what_is_the_callers(api: Api) -> None:
     assert names(ADMIN) >= {public, own, foreign}
 
 
+def test_a_systems_robot_that_may_list_projects_sees_all_and_gets_into_none(api: Api) -> None:
+    private = api.project()
+    artifact_of(api, private, "app")
+    lister = api.robot(None, system=(("project", "list"),))
+    other = api.robot(None, system=(("audit-log", "list"),))
+    assert private in {each["name"] for each in api.get("/projects?page_size=100", lister).json}
+    assert private in {each["name"] for each in api.get(f"/search?q={private}", lister).json["project"]}
+    assert api.get(f"/search?q={private}", lister).json["repository"] == []
+    assert private not in {each["name"] for each in api.get("/projects?page_size=100", other).json}
+    assert api.get(f"/projects/{private}", lister).status_code == 403
+
+
 def test_a_list_is_paged_sorted_and_filtered(api: Api) -> None:
     for letter in "cab":
         api.made("/projects", {"project_name": f"page-{letter}", "public": letter == "a"})
@@ -193,6 +205,11 @@ def test_a_list_is_paged_sorted_and_filtered(api: Api) -> None:
     assert names("name=page-&owner=nobody-else") == []
     assert names("name=100%25") == []
     assert names("q=unknown_key=1,name=page-a") == ["page-a"]
+    assert names("name=page-&public=1") == ["page-a"]
+    for wrong in ("public=abc", "public=2", "with_detail=abc"):
+        answer = api.get(f"/projects?{wrong}")
+        assert (answer.status_code, code(answer)) == (422, "UNPROCESSABLE_ENTITY")
+    assert api.get("/projects?q=public=abc").status_code == 400
     second = api.get("/projects?name=page-&page=2&page_size=2")
     assert [project["name"] for project in second.json] == ["page-c"]
     assert second.headers["x-total-count"] == "3"
