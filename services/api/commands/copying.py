@@ -31,16 +31,18 @@ def copy_artifact(
 ) -> Digest:
     """Store an artifact, what it needs and its tags in another repository; returns its digest.
 
-    What arrived stays where a later step fails; the same copy can be asked again. Raises NotFound, NoSuchProject,
-    OverQuota, TagIsImmutable, UnreadableManifest, RegistryUnavailable.
+    What is there already is left, and not told of as a push. What arrived stays where a later step fails; the same copy
+    can be asked again. Raises NotFound, NoSuchProject, OverQuota, TagIsImmutable, UnreadableManifest,
+    RegistryUnavailable.
     """
     with sessions() as session:
         artifact = get_artifact(session, source, reference)
     digest = Digest(artifact.digest)
     _copy(sessions, registry, source, digest, target, context, depth=0)
     stored = _read(registry, source, digest)
-    for tag in artifact.tags:
-        _store(sessions, registry, target, TagName(tag.name), stored, context)
+    for tag in (TagName(each.name) for each in artifact.tags):
+        if registry.resolve(target, tag) != digest:
+            _store(sessions, registry, target, tag, stored, context)
     return digest
 
 

@@ -39,8 +39,23 @@ def test_an_index_is_copied_with_its_children_blobs_and_tags(
         for blob in image.blobs:
             assert client.blob_size(TARGET, Digest(blob.digest)) == len(blob.content)
     assert {event["actor"] for event in catalogue.events()} == {"alice"}
-    assert len(catalogue.events("artifact.pushed")) == 3 + 2 + 2
+    assert len(catalogue.events("artifact.pushed")) == 3 + 2
     assert catalogue.rows("SELECT DISTINCT state, settled_by FROM events.expected") == [("settled", "gate")]
+
+
+def test_a_copy_onto_itself_is_no_push(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    pusher.push(SOURCE.text, "v1", image)
+    catalogue.observe(SOURCE.text, "v1")
+    digest = copy_artifact(
+        api_sessions, client, source=SOURCE, reference=Digest(image.digest), target=SOURCE, context=context
+    )
+    assert digest == Digest(image.digest)
+    assert catalogue.tags(SOURCE.text) == {"v1": image.digest}
+    assert catalogue.events() == []
+    assert catalogue.rows("SELECT count(*) FROM events.expected") == [(0,)]
 
 
 @pytest.mark.parametrize(
