@@ -91,7 +91,14 @@ class OneUser:
         """Change an account's profile."""
         number = _self_or(req, user_id, "update")
         profile = read_body(req, ProfileBody).profile()
-        commands.update_profile(req.database, number, profile, now=req.now, context=req.event_context)
+        commands.update_profile(
+            req.database,
+            number,
+            profile,
+            of_administrators=req.caller.is_admin,
+            now=req.now,
+            context=req.event_context,
+        )
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, user_id: str) -> None:
         """Delete an account, never the caller's own."""
@@ -99,7 +106,9 @@ class OneUser:
         number = identifier(user_id)
         if _is_own(req, number):
             raise Forbidden("you cannot delete your own account")
-        commands.delete_user(req.database, number, now=req.now, context=req.event_context)
+        commands.delete_user(
+            req.database, number, of_administrators=req.caller.is_admin, now=req.now, context=req.event_context
+        )
 
 
 class UserAdministrator:

@@ -53,9 +53,21 @@ def create_user(session: Session, new: NewUser, *, now: datetime, context: Event
     return queries.get_user(session, user_id)
 
 
-def update_profile(session: Session, user_id: int, profile: Profile, *, now: datetime, context: EventContext) -> None:
-    """Change address, real name and comment. Raises NoSuchUser, NotOurs, UnfitUser, UserExists."""
+def update_profile(
+    session: Session,
+    user_id: int,
+    profile: Profile,
+    *,
+    of_administrators: bool,
+    now: datetime,
+    context: EventContext,
+) -> None:
+    """Change address, real name and comment; those of a system administrator only where the caller says he may.
+
+    Raises NoSuchUser, NotOurs, UnfitUser, UserExists, Forbidden.
+    """
     user = _own(session, user_id)
+    _refuse_administrator(user, allowed=of_administrators)
     wanted = profile.checked()
     changed = tuple(
         name for name in ("email", "realname", "comment") if getattr(wanted, name) != getattr(user, name)
@@ -78,7 +90,7 @@ def set_sysadmin(session: Session, user_id: int, *, flag: bool, now: datetime, c
     """Make somebody a system administrator, or no longer one. Raises NoSuchUser, LastAdministrator."""
     if not flag:
         _keep_an_administrator(session, user_id)
-    user = queries.get_user(session, user_id)
+    user = _locked(session, user_id)
     if user.sysadmin == flag:
         return
     session.execute(
@@ -95,11 +107,11 @@ def set_disabled(session: Session, user_id: int, *, flag: bool, now: datetime, c
 
     Raises NoSuchUser, LastAdministrator.
     """
-    user = queries.get_user(session, user_id)
-    if user.disabled == flag:
-        return
     if flag:
         _keep_an_administrator(session, user_id)
+    user = _locked(session, user_id)
+    if user.disabled == flag:
+        return
     session.execute(
         update(users)
         .where(users.c.id == user_id)
@@ -117,7 +129,7 @@ def change_password(
     Raises NoSuchUser, NotOurs, UnfitUser, and Forbidden where the old password is not right.
     """
     user = _own(session, user_id)
-    stored = session.scalar(select(users.c.password_hash).where(users.c.id == user_id).with_for_update())
+    stored = session.scalar(select(users.c.password_hash).where(users.c.id == user_id))
     if old is not None and not verify_password(stored, old.reveal()):
         raise Forbidden("the current password is not correct")
     check_password(new)
@@ -135,16 +147,19 @@ def change_password(
     emit(session, UserPasswordChanged(username=user.username, user_id=user_id), context=context)
 
 
-def delete_user(session: Session, user_id: int, *, now: datetime, context: EventContext) -> None:
+def delete_user(
+    session: Session, user_id: int, *, of_administrators: bool, now: datetime, context: EventContext
+) -> None:
     """Delete an account: its credential and memberships are gone, its name is free, its row stays for the record.
 
-    Raises NoSuchUser, LastAdministrator, and Forbidden for the first administrator.
+    Raises NoSuchUser, LastAdministrator, and Forbidden for the first administrator, and for any other where the
+    caller does not say that he may.
     """
     if user_id == FIRST_ADMIN:
         raise Forbidden("the account admin cannot be deleted")
     _keep_an_administrator(session, user_id)
-    session.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
-    user = queries.get_user(session, user_id)
+    user = _locked(session, user_id)
+    _refuse_administrator(user, allowed=of_administrators)
     session.execute(delete(members).where(members.c.user_id == user_id))
     session.execute(
         update(users)
@@ -163,8 +178,19 @@ def delete_user(session: Session, user_id: int, *, now: datetime, context: Event
     emit(session, UserDeleted(username=user.username, user_id=user_id), context=context)
 
 
+def _locked(session: Session, user_id: int) -> User:
+    """The account, which nobody else changes or deletes until the end of this transaction."""
+    session.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
+    return queries.get_user(session, user_id)
+
+
+def _refuse_administrator(user: User, *, allowed: bool) -> None:
+    if user.sysadmin and not allowed:
+        raise Forbidden("only a system administrator may change a system administrator's account")
+
+
 def _own(session: Session, user_id: int) -> User:
-    user = queries.get_user(session, user_id)
+    user = _locked(session, user_id)
     if user.source is not Source.DATABASE:
         raise NotOurs
     return user

@@ -152,11 +152,38 @@ def test_a_user_who_is_being_deleted_becomes_no_member(
     project, user = api.project(), api.user()
     body = {"role_id": 2, "member_user": {"username": user.name}}
     with sessions() as session:
-        delete_user(session, api.user_id(user), now=now(), context=context)
+        delete_user(session, api.user_id(user), of_administrators=True, now=now(), context=context)
         answer = waiting(api, threads, lambda: api.send("POST", f"/projects/{project}/members", ADMIN, body))
         session.commit()
     assert answer.result().status_code == 404
     assert rows_of(api, "members", number_of(api, project)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"email": "late@example.test", "realname": "Late", "comment": ""}),
+        ("/password", {"new_password": "Another1horse"}),
+        ("/sysadmin", {"sysadmin_flag": True}),
+    ],
+)
+def test_an_account_that_is_being_deleted_is_not_changed(
+    api: Api,
+    sessions: sessionmaker[Session],
+    context: EventContext,
+    threads: ThreadPoolExecutor,
+    path: str,
+    body: object,
+) -> None:
+    number = api.user_id(api.user())
+    with sessions() as session:
+        delete_user(session, number, of_administrators=True, now=now(), context=context)
+        answer = waiting(api, threads, lambda: api.send("PUT", f"/users/{number}{path}", ADMIN, body))
+        session.commit()
+    assert answer.result().status_code == 404
+    with api.database.superuser() as connection:
+        query = "SELECT email LIKE '%%#%%', password_hash, sysadmin FROM core.users WHERE id = %s"
+        assert connection.execute(query, (number,)).fetchone() == (True, None, False)
 
 
 def test_of_two_changes_of_a_projects_metadata_at_once_both_hold(

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.core.people import ADMIN, PASSWORD, Api, Caller, code, sentence
+from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller, code, sentence
 
 NEW = {"username": "anna", "email": "anna@example.test", "realname": "Anna", "comment": "c", "password": PASSWORD}
 
@@ -86,6 +86,32 @@ def test_a_robot_that_may_change_users_cannot_take_an_account_over(api: Api) -> 
     assert api.send("PUT", "/users/1/password", robot, {"new_password": "Another1horse"}).status_code == 403
     assert api.send("PUT", "/users/1/sysadmin", robot, {"sysadmin_flag": False}).status_code == 403
     assert api.get("/users/current", robot).status_code == 412
+
+
+def test_a_robot_that_may_change_users_changes_no_administrator(api: Api) -> None:
+    robot = api.robot(None, system=(("user", "update"), ("user", "delete"), ("user", "read")))
+    administrator, somebody = api.user(admin=True), api.user()
+    body = {"email": "taken.over@example.test", "realname": "Taken Over", "comment": ""}
+    for number in (1, api.user_id(administrator)):
+        before = api.get(f"/users/{number}").json
+        answer = api.send("PUT", f"/users/{number}", robot, body)
+        assert (answer.status_code, code(answer)) == (403, "FORBIDDEN")
+        assert api.send("DELETE", f"/users/{number}", robot).status_code == 403
+        assert api.get(f"/users/{number}").json == before
+    number = api.user_id(somebody)
+    assert api.send("PUT", f"/users/{number}", robot, body).status_code == 200
+    assert api.get(f"/users/{number}").json["realname"] == "Taken Over"
+    assert api.send("DELETE", f"/users/{number}", robot).status_code == 200
+    number = api.user_id(administrator)
+    assert api.send("PUT", f"/users/{number}", ADMIN, body).status_code == 200
+    assert api.send("DELETE", f"/users/{number}", ADMIN).status_code == 200
+
+
+def test_nobody_registers_himself(api: Api) -> None:
+    body = NEW | {"username": "self", "email": "self@example.test"}
+    refused = [api.send("POST", "/users", caller, body) for caller in (NOBODY, api.user())]
+    assert [(each.status_code, code(each)) for each in refused] == [(401, "UNAUTHORIZED"), (403, "FORBIDDEN")]
+    assert api.get("/users?q=username=self").json == []
 
 
 def test_the_last_administrator_cannot_leave(api: Api) -> None:
