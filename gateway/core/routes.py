@@ -90,6 +90,7 @@ def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         _ARTIFACT + "/{reference}": artifact.OneArtifact(catalogue),
         _ARTIFACT + "/{reference}/tags": artifact.Tags(catalogue),
         _ARTIFACT + "/{reference}/tags/{tag}": artifact.OneTag(catalogue),
+        _ARTIFACT + "/{reference}/accessories": artifact.Accessories(),
         _ARTIFACT + "/{reference}/additions/{addition}": artifact.Addition(catalogue),
         _ARTIFACT + "/{reference}/labels": artifact.Labels(),
         _ARTIFACT + "/{reference}/labels/{label_id}": artifact.OneLabel(),

@@ -10,7 +10,6 @@ from shared.errors import NotImplementedHere
 
 UNBUILT: Final[dict[str, str]] = {
     # artifact
-    "/projects/{project}/repositories/{repository}/artifacts/{reference}/accessories": "GET",
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/additions/vulnerabilities": "GET",
     # gc
     "/system/gc": "GET",

@@ -9,16 +9,18 @@ from gateway.core.catalogue import Catalogue, artifact_name, repository_name
 from gateway.core.reading import read_body
 from gateway.core.request import ApiRequest, ApiResponse, identifier
 from gateway.core.views.artifact import artifact_path, artifact_view, has_history, is_immutable, tag_view
-from gateway.core.writing import write_page
+from gateway.core.writing import Json, write_page
 from services.api.commands import deletion
 from services.api.commands import label as labels
 from services.api.commands.copying import copy_artifact
+from services.api.domain.artifact import IMAGE
 from services.api.domain.immutability import ImmutableRule
 from services.api.queries import artifact as queries
 from services.api.queries.history import build_history
 from services.api.queries.immutability import rules_of
 from services.api.queries.tag import list_tags
-from shared.errors import NotFound, NotImplementedHere, Unprocessable
+from shared.errors import BadRequest, NotImplementedHere, Unprocessable
+from shared.listing import Page
 from shared.names import TagName, parse_reference
 
 ADDITIONS: Final = ("build_history", "values.yaml", "readme.md", "dependencies", "sbom", "license", "files")
@@ -187,6 +189,18 @@ class OneLabel:
         labels.detach_label(req.database, identifier(label_id), name, wanted, context=req.event_context)
 
 
+class Accessories:
+    """…/artifacts/{reference}/accessories."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
+        """List what hangs on an artifact: nothing is catalogued as an accessory of another."""
+        require_project(req, project, ("accessory", "list"), by_name=True)
+        name, listing = repository_name(project, repository), req.listing()
+        queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
+        nothing: Page[Json] = Page(records=[], total=0)
+        write_page(req, resp, listing, nothing, dict)
+
+
 class Addition:
     """…/artifacts/{reference}/additions/{addition}."""
 
@@ -196,16 +210,16 @@ class Addition:
     def on_get(
         self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str, addition: str
     ) -> None:
-        """Show how an image was built; the other additions are not built."""
+        """Show how an image was built: an index tells nothing of it, and what is no image is not looked into."""
         require_project(req, project, ("artifact-addition", "read"), by_name=True)
         if addition not in ADDITIONS:
             raise Unprocessable(f"addition must be one of {', '.join(ADDITIONS)}")
         name = repository_name(project, repository)
         artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
-        if addition != ADDITIONS[0]:
-            raise NotImplementedHere(f"the addition {addition} is not implemented")
-        if not has_history(artifact):
-            raise NotFound(f"{name}@{artifact.digest} has no build history")
+        if artifact.type == IMAGE and (addition != ADDITIONS[0] or not has_history(artifact)):
+            raise BadRequest(f"{name}@{artifact.digest} has no addition {addition}")
+        if artifact.type != IMAGE:
+            raise NotImplementedHere(f"the addition {addition} of a {artifact.type.lower()} is not implemented")
         req.release_database()
         resp.media = build_history(self._catalogue.registry, name, artifact)
 

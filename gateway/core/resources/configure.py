@@ -1,14 +1,20 @@
 """Tag configure: /configurations, and /internalconfig, which tells no more."""
 
+from typing import Final
+
 from gateway.core.access import require_administrator
 from gateway.core.reading import read_json
 from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.writing import Json
 from services.api.commands.configuration import update_configuration
 from services.api.domain.configuration import PER_MINUTE
 from services.api.queries import configuration as queries
 from shared.errors import BadRequest
 from shared.secrets import Sealer
 from shared.settings import Settings
+
+NO_SCANS: Final = {"type": "none"}
+"""When everything is scanned, in a form of its own: never, as there are no scanners."""
 
 
 class Configurations:
@@ -20,7 +26,7 @@ class Configurations:
 
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show every item that is no secret."""
-        _show(req, resp, self._fixed)
+        resp.media = _shown(req, self._fixed) | {"scan_all_policy": NO_SCANS}
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Set some items, all or none."""
@@ -46,7 +52,7 @@ class InternalConfiguration:
 
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show the same: Harbor's own parts read secrets here, ours read them nowhere over HTTP."""
-        _show(req, resp, self._fixed)
+        resp.media = _shown(req, self._fixed)
 
 
 def _fixed(settings: Settings) -> queries.Values:
@@ -54,7 +60,7 @@ def _fixed(settings: Settings) -> queries.Values:
     return {"token_expiration": settings.token_lifetime_seconds // PER_MINUTE}
 
 
-def _show(req: ApiRequest, resp: ApiResponse, fixed: queries.Values) -> None:
+def _shown(req: ApiRequest, fixed: queries.Values) -> Json:
     require_administrator(req)
     shown = queries.settings(req.database, fixed)
-    resp.media = {key: {"value": each.value, "editable": each.editable} for key, each in shown.items()}
+    return {key: {"value": each.value, "editable": each.editable} for key, each in shown.items()}

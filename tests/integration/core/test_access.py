@@ -64,6 +64,7 @@ IN_PROJECT = [
     Row("GET", ARTIFACT + "/tags", "PMDGL", anybody=True),
     Row("POST", ARTIFACT + "/tags", "PMD", body={}),
     Row("DELETE", ARTIFACT + "/tags/absent", "PM"),
+    Row("GET", ARTIFACT + "/accessories", "PMDGL", anybody=True),
     Row("GET", ARTIFACT + "/additions/license", "PMDGL", anybody=True),
     Row("POST", ARTIFACT + "/labels", "PMD", body={}),
     Row("DELETE", ARTIFACT + "/labels/" + ABSENT, "PMD"),

@@ -77,12 +77,52 @@ def test_what_is_missing_is_told_to_those_who_may_know(api: Api) -> None:
     assert api.get(f"/projects/{project}/repositories/app", NOBODY).status_code == 401
 
 
-def test_additions_that_do_not_exist_are_told_apart(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("kind", "addition", "status"),
+    [
+        ("IMAGE", "magic", 422),
+        ("IMAGE", "values.yaml", 400),
+        ("IMAGE", "readme.md", 400),
+        ("IMAGE", "sbom", 400),
+        ("CHART", "values.yaml", 501),
+        ("CHART", "build_history", 501),
+    ],
+)
+def test_additions_that_are_not_there_are_told_apart(api: Api, kind: str, addition: str, status: int) -> None:
     project = api.project()
-    artifact_of(api, project, "app", "v1")
-    path = f"/projects/{project}/repositories/app/artifacts/v1/additions"
-    assert api.get(f"{path}/magic").status_code == 422
-    assert api.get(f"{path}/license").status_code == 501
+    digest = artifact_of(api, project, "app", "v1")
+    with api.database.superuser() as connection:
+        connection.execute("UPDATE core.artifacts SET type = %s WHERE digest = %s", (kind, digest))
+    path = f"/projects/{project}/repositories/app/artifacts"
+    assert api.get(f"{path}/v1/additions/{addition}").status_code == status
+    assert api.get(f"{path}/v2/additions/{addition}").status_code == (422 if addition == "magic" else 404)
+
+
+def test_an_index_has_no_build_history(api: Api) -> None:
+    project = api.project()
+    index, child = artifact_of(api, project, "app", "v1"), artifact_of(api, project, "app")
+    with api.database.superuser() as connection:
+        connection.execute(
+            """
+            INSERT INTO core.artifact_references (parent_id, position, child_digest, child_id)
+            SELECT parent.id, 0, child.digest, child.id FROM core.artifacts parent, core.artifacts child
+            WHERE parent.digest = %s AND child.digest = %s
+            """,
+            (index, child),
+        )
+    path = f"/projects/{project}/repositories/app/artifacts/v1/additions/build_history"
+    assert api.get(path).status_code == 400
+
+
+def test_an_artifact_has_no_accessories_and_a_missing_one_is_missing(api: Api) -> None:
+    project = api.project(public=True)
+    digest = artifact_of(api, project, "app", "v1")
+    path = f"/projects/{project}/repositories/app/artifacts"
+    for reference in ("v1", digest):
+        listed = api.get(f"{path}/{reference}/accessories", NOBODY)
+        assert (listed.status_code, listed.json, listed.headers["x-total-count"]) == (200, [], "0")
+    assert api.get(f"{path}/v2/accessories").status_code == 404
+    assert api.get(f"{path}/v1/accessories?page_size=101").status_code == 422
 
 
 def test_a_description_is_changed_by_those_who_push(api: Api) -> None:

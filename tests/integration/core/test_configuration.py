@@ -55,6 +55,10 @@ def test_the_lifetime_of_tokens_is_shown_and_set_where_the_instance_is_started(a
     assert api.send("PUT", "/configurations", ADMIN, {"token_expiration": 5}).status_code == 200
 
 
+def test_nothing_is_scanned_by_itself(api: Api) -> None:
+    assert api.get("/configurations").json["scan_all_policy"] == {"type": "none"}
+
+
 def test_the_kind_of_login_is_fixed_once_there_are_users(api: Api) -> None:
     api.user()
     assert api.get("/configurations").json["auth_mode"] == {"value": "db_auth", "editable": False}

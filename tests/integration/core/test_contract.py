@@ -102,6 +102,7 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", ARTIFACT, "?with_label=true", None),
     ("DELETE", ARTIFACT + "/labels/{label_id}", "", None),
     ("DELETE", "/labels/{label_id}", "", None),
+    ("GET", ARTIFACT + "/accessories", "", None),
     ("GET", ARTIFACT + "/additions/{addition}", "", None),
     ("GET", ARTIFACT + "/tags", "", None),
     ("POST", ARTIFACT + "/tags", "", {"name": "second"}),
