@@ -8,7 +8,7 @@ from gateway.core.writing import CURSOR, Json, write_page
 from services.api.queries.project import created_allowing, get_project
 from services.audit.domain.record import event_types
 from services.audit.queries import AuditFilter, AuditRecord, Cursor, ProjectScope, list_records
-from shared.listing import Page
+from shared.listing import Listing, Page
 
 View = Callable[[AuditRecord], Json]
 
@@ -22,7 +22,8 @@ class AuditLogs:
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """List what happened where the caller may see the log; administrators see all."""
         require_login(req)
-        _write(req, resp, _scopes(req), self._view)
+        listing = req.listing()
+        _write(req, resp, listing, _scopes(req, listing), self._view)
 
 
 class ProjectLogs:
@@ -35,7 +36,7 @@ class ProjectLogs:
         """List what happened in a project."""
         place = require_project(req, project, ("log", "list"), by_name=True)
         since = get_project(req.database, place.project_id).created_at
-        _write(req, resp, (ProjectScope(name=place.name, since=since),), self._view)
+        _write(req, resp, req.listing(), (ProjectScope(name=place.name, since=since),), self._view)
 
 
 class AuditEventTypes:
@@ -47,18 +48,18 @@ class AuditEventTypes:
         resp.media = [{"event_type": name} for name in event_types()]
 
 
-def _scopes(req: ApiRequest) -> tuple[ProjectScope, ...] | None:
-    """The projects whose log the caller may see; None is everything."""
-    if ("audit-log", "list") in system_permissions(req.caller):
-        return None
-    projects = created_allowing(req.database, req.caller, ("log", "list"))
+def _scopes(req: ApiRequest, listing: Listing) -> tuple[ProjectScope, ...] | None:
+    """The projects whose log the caller may see and, with project_id in the q, asks for; None is everything."""
+    everywhere = req.caller.is_admin or ("audit-log", "list") in system_permissions(req.caller)
+    projects = created_allowing(req.database, req.caller, ("log", "list"), listing.terms, everywhere=everywhere)
     if projects is None:
         return None
     return tuple(ProjectScope(name=name, since=since) for name, since in projects.items())
 
 
-def _write(req: ApiRequest, resp: ApiResponse, scopes: tuple[ProjectScope, ...] | None, view: View) -> None:
-    listing = req.listing()
+def _write(
+    req: ApiRequest, resp: ApiResponse, listing: Listing, scopes: tuple[ProjectScope, ...] | None, view: View
+) -> None:
     cursor = req.text(CURSOR)
     found = list_records(
         req.database,

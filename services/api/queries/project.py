@@ -12,7 +12,7 @@ from services.api.errors import NoSuchProject
 from services.api.tables import members, projects, users
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import PUBLIC, Permission, Role, permissions
-from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
+from shared.listing import Field, Fields, Kind, Listing, Page, Term, conditions, fetch, ordering
 
 FIELDS: Final[Fields] = {
     "name": Field(projects.c.name),
@@ -106,12 +106,20 @@ def ids_allowing(session: Session, caller: Principal, permission: Permission) ->
     return list(session.scalars(wanted))
 
 
-def created_allowing(session: Session, caller: Principal, permission: Permission) -> dict[str, datetime] | None:
-    """The names of the same projects, with the time since when each name is theirs; None is all of them."""
-    if caller.is_admin:
+def created_allowing(
+    session: Session, caller: Principal, permission: Permission, terms: tuple[Term, ...] = (), *, everywhere: bool
+) -> dict[str, datetime] | None:
+    """The names of the same projects, with the time since when each name is theirs; None is all of them.
+
+    Of the terms those on project_id are asked. `everywhere`: the caller has the permission in all of them by another
+    right. Raises BadRequest where a term is none of a number.
+    """
+    asked = conditions(terms, {"project_id": FIELDS["project_id"]})
+    if everywhere and not asked:
         return None
     wanted = select(projects.c.name, projects.c.created_at)
-    rows = session.execute(wanted.where(projects.c.deleted_at.is_(None), allowing(caller, permission)))
+    allowed = true() if everywhere else allowing(caller, permission)
+    rows = session.execute(wanted.where(projects.c.deleted_at.is_(None), allowed, *asked))
     return {row.name: row.created_at for row in rows}
 
 

@@ -75,6 +75,26 @@ def test_only_a_projects_administrators_and_the_systems_see_its_log(api: Api, re
         assert api.get(path, NOBODY).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/audit-logs", "/auditlog-exts"])
+def test_the_record_of_one_project_is_asked_for_by_its_number(api: Api, recorded: Recorded, path: str) -> None:
+    own, foreign = api.project(), api.project()
+    numbers = {name: api.get(f"/projects/{name}").json["project_id"] for name in (own, foreign)}
+    administrator = api.member(own, "projectAdmin")
+    of_system = api.robot(None, system=(("audit-log", "list"),))
+    recorded()
+    for caller in (ADMIN, of_system, administrator):
+        seen = api.get(f"{path}?q=project_id={numbers[own]}", caller)
+        assert [each["resource"] for each in seen.json] == [f"{own}/{administrator.name}", own]
+        assert seen.headers["x-total-count"] == "2"
+    assert resources(api, f"{path}?q=ProjectID={numbers[foreign]}") == [("create", foreign)]
+    assert resources(api, f"{path}?q=project_id={numbers[foreign]}", administrator) == []
+    assert resources(api, f"{path}?q=project_id=999999999") == []
+    both = f"{path}?q=project_id={{{numbers[own]} {numbers[foreign]}}},resource_type=project"
+    assert resources(api, both) == [("create", foreign), ("create", own)]
+    assert resources(api, both, administrator) == [("create", own)]
+    assert api.get(f"{path}?q=project_id=library").status_code == 400
+
+
 def test_the_record_of_a_deleted_project_is_not_its_namesakes(api: Api, recorded: Recorded) -> None:
     name = api.project()
     api.member(name, "guest")
