@@ -152,22 +152,25 @@ def create_tag(
         )
     with sessions.begin() as session:
         lock_repository(session, repository)
-        take_on(session, expectation_id)
-        stored = registry.manifest(repository, digest)
-        if stored is None:
-            raise NotFound(f"artifact {repository}@{digest} not found")
-        registry.put_manifest(repository, tag, stored.body, stored.media_type, user_agent=_user_agent(context))
-        changes = record(session, Truth(repository=repository, tags={tag: _state(digest)}))
-        event = TagCreated(
-            project=repository.project,
-            project_id=changes.project_id,
-            repository=repository.text,
-            tag=tag.text,
-            digest=digest.text,
-            origin=Origin.GATE,
-        )
-        emit(session, event, context=context)
-        return get_tag(session, repository_id=artifact.repository_id, name=tag)
+        if registry.resolve(repository, tag) is None:
+            take_on(session, expectation_id)
+            stored = registry.manifest(repository, digest)
+            if stored is None:
+                raise NotFound(f"artifact {repository}@{digest} not found")
+            registry.put_manifest(repository, tag, stored.body, stored.media_type, user_agent=_user_agent(context))
+            changes = record(session, Truth(repository=repository, tags={tag: _state(digest)}))
+            event = TagCreated(
+                project=repository.project,
+                project_id=changes.project_id,
+                repository=repository.text,
+                tag=tag.text,
+                digest=digest.text,
+                origin=Origin.GATE,
+            )
+            emit(session, event, context=context)
+            return get_tag(session, repository_id=artifact.repository_id, name=tag)
+        refuse(session, expectation_id, by=SettledBy.GATE)
+    raise Conflict(f"tag {tag} already exists in {repository}")
 
 
 def _expect_deletions(

@@ -145,6 +145,46 @@ def test_a_new_tag_is_put_on_an_artifact(
         create_tag(api_sessions, client, repository=APP, reference=v1, tag=stable, context=context)
 
 
+def test_a_tag_that_the_catalogue_does_not_know_yet_is_not_moved(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image, newer = make_image("one"), make_image("two")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    pusher.push(NAME, "stable", newer)
+    with pytest.raises(Conflict, match="already exists"):
+        create_tag(
+            api_sessions, client, repository=APP, reference=TagName("v1"), tag=TagName("stable"), context=context
+        )
+    assert client.resolve(APP, TagName("stable")) == Digest(newer.digest)
+    assert catalogue.events() == []
+    assert catalogue.rows("SELECT state, settled_by FROM events.expected") == [("refused", "gate")]
+
+
+def test_of_many_who_put_a_tag_on_artifacts_at_once_one_does(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    images = [make_image(f"image {number}") for number in range(4)]
+    for number, image in enumerate(images):
+        pusher.push(NAME, f"v{number}", image)
+    catalogue.observe(NAME, *(f"v{number}" for number in range(4)))
+    stable = TagName("stable")
+
+    def put(number: int) -> str | None:
+        reference = TagName(f"v{number}")
+        try:
+            create_tag(api_sessions, client, repository=APP, reference=reference, tag=stable, context=context)
+        except Conflict:
+            return None
+        return images[number].digest
+
+    with ThreadPoolExecutor(4) as threads:
+        done = [digest for digest in threads.map(put, range(4)) if digest]
+    assert [client.resolve(APP, stable)] == [Digest(digest) for digest in done]
+    assert catalogue.tags(NAME)["stable"] == done[0]
+    assert len(catalogue.events("tag.created")) == 1
+
+
 def test_a_repository_is_deleted_with_everything_in_it(
     catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
 ) -> None:
