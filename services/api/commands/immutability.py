@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.api.commands.holding import hold_project
 from services.api.domain.immutability import ImmutableRule, RuleDraft
 from services.api.errors import NoSuchRule, RuleExists, TagIsImmutable
 from services.api.queries.immutability import immutable_tags
@@ -31,7 +32,8 @@ def create_rule(
     now: datetime,
     context: EventContext,
 ) -> int:
-    """Make a rule; returns its number. Raises BadRequest, RuleExists."""
+    """Make a rule; returns its number. Raises BadRequest, NoSuchProject, RuleExists."""
+    hold_project(session, project_id)
     rule_id: int | None = session.scalar(
         upsert(immutable_rules)
         .values(project_id=project_id, created_at=now, updated_at=now, **_columns(draft.checked()))

@@ -7,12 +7,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.api.commands.holding import hold_project
 from services.api.domain.artifact import Artifact
 from services.api.domain.label import Label, LabelText
-from services.api.errors import AlreadyLabelled, LabelExists, NoSuchLabel, NoSuchProject, NotLabelled
+from services.api.errors import AlreadyLabelled, LabelExists, NoSuchLabel, NotLabelled
 from services.api.queries import label as queries
 from services.api.queries.artifact import get_artifact
-from services.api.tables import artifact_labels, artifacts, labels, projects
+from services.api.tables import artifact_labels, artifacts, labels
 from shared.errors import NotFound
 from shared.events import EventContext, emit
 from shared.events.definitions.label import LabelAttached, LabelCreated, LabelDeleted, LabelDetached, LabelUpdated
@@ -25,7 +26,7 @@ def create_label(
     """Make a label of a project, or a global one. Raises UnfitLabel, NoSuchProject, LabelExists."""
     checked = text.checked()
     if project_id is not None:
-        _hold_project(session, project_id)
+        hold_project(session, project_id)
     label_id = session.scalar(
         upsert(labels)
         .values(
@@ -141,13 +142,6 @@ def detach_label(
         digest=artifact.digest,
     )
     emit(session, event, context=context)
-
-
-def _hold_project(session: Session, project_id: int) -> None:
-    """Nobody deletes the project until the end of this transaction; a label that came later would outlive it."""
-    there = select(projects.c.id).where(projects.c.id == project_id, projects.c.deleted_at.is_(None))
-    if session.scalar(there.with_for_update(read=True, key_share=True)) is None:
-        raise NoSuchProject
 
 
 def _hold(session: Session, label: Label, artifact: Artifact) -> None:
