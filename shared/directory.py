@@ -27,6 +27,7 @@ Lender = Callable[[], AbstractContextManager[Connection]]
 
 ROBOT_PREFIX: Final = "robot$"
 """The default of the configuration key `robot_name_prefix`."""
+READ_ONLY_KEY: Final = "read_only"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,6 +237,11 @@ def effective_permissions(principal: Principal, rights: ProjectRights) -> frozen
 def configuration(source: Source, keys: Sequence[str]) -> dict[str, object]:
     """The configured values of some keys; one that was never set is not in the answer."""
     return dict(_rows(source, _CONFIGURATION, (list(keys),)))  # a tuple would be sent as a row, not as an array
+
+
+def is_read_only(source: Source) -> bool:
+    """Whether an administrator has stopped all changes."""
+    return configuration(source, [READ_ONLY_KEY]).get(READ_ONLY_KEY) is True
 
 
 def robot_grants(stored: object) -> tuple[RobotGrant, ...]:

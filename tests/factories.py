@@ -1,7 +1,8 @@
 """Valid rows of the system's metadata, made by SQL: a test names only what it cares about."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from itertools import count
@@ -108,3 +109,13 @@ def configure(connection: psycopg.Connection[Any], **values: object) -> None:
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, json.dumps(value)),
         )
+
+
+@contextmanager
+def read_only(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """An administrator has stopped all changes."""
+    configure(connection, read_only=True)
+    try:
+        yield
+    finally:
+        configure(connection, read_only=False)

@@ -18,12 +18,15 @@ from sqlalchemy.orm import Session, sessionmaker
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from gateway.core.middleware.read_only import ReadOnlyMode
 from gateway.core.request import ApiRequest, ApiResponse
 from services.api.commands.admission import Push, expect_deletion, expect_push
 from services.api.commands.expectation import Kind, SettledBy, mark_answered, refuse
 from services.api.errors import TagIsImmutable
+from services.api.queries.configuration import is_read_only
 from shared import logging
 from shared.auth.bearer import Bearer, Rejected, Verifier
+from shared.auth.principals import PrincipalKind
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, TooLarge
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_reference
@@ -82,19 +85,27 @@ class Gate:
     def __call__(self, req: ApiRequest, resp: ApiResponse, **path: str) -> None:
         """One manifest write.
 
-        Raises UnknownName, NoSuchProject, OverQuota, Forbidden, Conflict, TooLarge, RegistryUnavailable.
+        Raises UnknownName, ReadOnlyMode, NoSuchProject, OverQuota, Forbidden, Conflict, TooLarge, RegistryUnavailable.
         """
         kind = KINDS.get(req.method)
         if kind is None:
             raise MethodNotAllowed
         repository, reference = _names(path["name"], path["reference"])
         bearer = self._bearer(req)
+        if bearer is not None and bearer.kind is not PrincipalKind.SYSTEM:
+            self._refuse_in_read_only_mode()
         if bearer is None or not bearer.allows(ACTIONS[kind], repository.text):
             self._challenge(req, resp, bearer)
             return
         body = _body(req) if kind is Kind.PUT else None
         expectation_id = self._expect(req, bearer, repository, reference, body)
         self._forward(req, resp, body, expectation_id)
+
+    def _refuse_in_read_only_mode(self) -> None:
+        """Tokens of before still allow a push. Raises ReadOnlyMode."""
+        with self._sessions() as session:
+            if is_read_only(session):
+                raise ReadOnlyMode
 
     def _bearer(self, req: ApiRequest) -> Bearer | None:
         scheme, _, token = (req.auth or "").partition(" ")

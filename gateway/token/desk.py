@@ -42,7 +42,7 @@ from shared.auth.login import Login
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal
 from shared.db import unavailable_when_down
-from shared.directory import Source
+from shared.directory import Source, is_read_only
 from shared.errors import Unavailable
 from shared.secrets import Secret
 
@@ -154,7 +154,11 @@ class Desk:
         return self.hot.ask(lambda source: standing_of(source, account, projects, now))
 
     def _issue(self, standing: Standing, scopes: tuple[Scope, ...], now: datetime) -> Issued:
-        return self.issuer.issue(standing.principal.name, authorise(standing, scopes), now)
+        """Sign what somebody gets; while the system is read-only that is nothing that writes, whoever it is."""
+        granted = authorise(standing, scopes)
+        if any(entry.writes for entry in granted) and self.hot.ask(is_read_only):
+            granted = tuple(entry.reading for entry in granted)
+        return self.issuer.issue(standing.principal.name, granted, now)
 
     def _new_refresh_token(self, user: Principal, client_id: str, client: Client, now: datetime) -> Secret:
         with unavailable_when_down(), self.sessions.begin() as session:

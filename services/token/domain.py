@@ -6,7 +6,7 @@ Specifications: distribution's token scope grammar and token authentication spec
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -22,6 +22,7 @@ MOST_SCOPES: Final = 100
 _TYPE: Final = re.compile(r"([a-z0-9]+)(?:\(([a-z0-9]+)\))?")
 _ACTION: Final = re.compile(r"[a-z]+|\*")
 _LONGEST_NAME: Final = 512
+_WRITING: Final = frozenset({"push", "delete"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,16 @@ class Access:
         if rest:
             return {"type": kind, "class": rest[:-1], "name": self.name, "actions": self.actions}
         return {"type": kind, "name": self.name, "actions": self.actions}
+
+    @property
+    def writes(self) -> bool:
+        """Whether it lets anything be changed."""
+        return not _WRITING.isdisjoint(self.actions)
+
+    @property
+    def reading(self) -> "Access":
+        """What is left of it where nothing may be changed."""
+        return replace(self, actions=tuple(action for action in self.actions if action not in _WRITING))
 
     @property
     def scope(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from services.token.keys import rotate
 from shared.names import Digest, RepositoryName, TagName
+from tests import factories
 from tests.clients.images import OCI_MANIFEST, Blob, make_image
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
@@ -168,6 +169,45 @@ def test_a_token_that_outlives_its_project_opens_nothing(
     }
     assert expected.rows() == []
     assert registry.client(tokens).resolve(RepositoryName("ghost/app"), TagName("v1")) is None
+
+
+def test_in_read_only_mode_no_manifest_is_written_with_a_token_of_before(
+    app: str, pusher: Pusher, expected: Expected, database: Database, tokens: Tokens, registry: RegistryServer
+) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    before = expected.rows()
+    with database.superuser() as rows, factories.read_only(rows):
+        answers = [pusher.put_manifest(app, "v2", image.manifest), pusher.delete(app, image.digest)]
+        assert pusher.get_manifest(app, "v1").status == 200
+    for answer in answers:
+        assert answer.status == 403
+        assert json.loads(answer.body)["errors"] == [
+            {"code": "DENIED", "message": "the system is in read-only mode: nothing can be changed now"}
+        ]
+    assert expected.rows() == before
+    assert registry.client(tokens).resolve(RepositoryName(app), TagName("v2")) is None
+    assert pusher.delete(app, image.digest).status == 202
+
+
+def test_in_read_only_mode_a_token_that_was_narrowed_for_it_is_told_so(
+    app: str, pusher: Pusher, database: Database, tokens: Tokens
+) -> None:
+    narrowed = tokens.issue("alice", {app: "pull"})
+    with database.superuser() as rows, factories.read_only(rows):
+        assert pusher.put_manifest(app, "v1", make_image("one").manifest, token=narrowed).status == 403
+        assert pusher.put_manifest(app, "v1", make_image("one").manifest, token="").status == 401
+
+
+def test_read_only_mode_does_not_stop_the_system_itself(
+    app: str, pusher: Pusher, database: Database, tokens: Tokens
+) -> None:
+    image = make_image("one")
+    pusher.push(app, "v1", image)
+    token = tokens.issue("system:metadata", {app: "delete"})
+    with database.superuser() as rows, factories.read_only(rows):
+        path = f"/v2/{app}/manifests/{image.digest}"
+        assert pusher.send("DELETE", path, app, "", token=token).status == 202
 
 
 def test_a_forged_gate_suffix_is_taken_out(app: str, pusher: Pusher, expected: Expected) -> None:

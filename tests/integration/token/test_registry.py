@@ -112,6 +112,17 @@ def test_rights_hold_at_the_registry(mount: Mount, images: Registry) -> None:
     assert images.delete("images/app", digest, maintainer) == 202
 
 
+def test_in_read_only_mode_the_registry_takes_no_blob_and_still_gives(
+    mount: Mount, images: Registry, rows: Rows
+) -> None:
+    images.push("images/app", "frozen", mount.get("maintainer", PUSH).token)
+    with factories.read_only(rows):
+        token = mount.get("maintainer", PUSH).token
+        assert images.send("POST", "/v2/images/app/blobs/uploads/", token)[0] == 401
+        assert images.pull("images/app", "frozen", token) == 200
+    assert images.send("POST", "/v2/images/app/blobs/uploads/", mount.get("maintainer", PUSH).token)[0] == 202
+
+
 def test_a_mount_from_a_project_one_may_not_pull_from_copies_nothing(
     mount: Mount, images: Registry, rows: Rows
 ) -> None:

@@ -1,5 +1,6 @@
 """What a token grants: every role, every kind of account, and who may not have it any more."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from shared.auth.roles import Role
 from tests import factories
-from tests.integration.token.mount import Mount
+from tests.integration.token.mount import SYSTEM_CREDENTIAL, Mount
 
 Rows = psycopg.Connection[Any]
 
@@ -235,3 +236,40 @@ def test_a_project_that_is_full_gives_no_token_for_a_push(mount: Mount, rows: Ro
             "UPDATE core.projects SET storage_used = %s, storage_limit = %s WHERE id = %s", (used, limit, project_id)
         )
         assert mount.actions(account, scope) == left
+
+
+@pytest.mark.parametrize("who", ["administrator", "projectAdmin", "developer", "guest", "robot", "system robot"])
+def test_in_read_only_mode_nobody_gets_more_than_pull(mount: Mount, rows: Rows, who: str) -> None:
+    name = f"frozen-{who.lower().replace(' ', '-')}"
+    project_id = factories.project(rows, name)
+    access = [("repository", "push"), ("repository", "pull"), ("artifact", "delete")]
+    if who == "robot":
+        factories.robot(rows, f"{name}+ci", {name: access}, project_id=project_id)
+        caller: str | None = f"robot${name}+ci"
+    elif who == "system robot":
+        factories.robot(rows, name, {"*": access})
+        caller = f"robot${name}"
+    else:
+        caller = _somebody(rows, who, project_id)
+    scopes = [f"repository:{name}/app:{actions}" for actions in ("pull,push,delete", "*")]
+    before = [mount.actions(caller, scope) for scope in scopes]
+    with factories.read_only(rows):
+        assert [mount.actions(caller, scope) for scope in scopes] == [{"pull"}, {"pull"}]
+    assert [mount.actions(caller, scope) for scope in scopes] == before
+
+
+def test_read_only_mode_holds_for_refresh_tokens_and_leaves_the_catalog_open(mount: Mount, rows: Rows) -> None:
+    factories.user(rows, "frozen-admin", admin=True)
+    refresh = mount.get("frozen-admin", offline_token="true").json["refresh_token"]
+    scope = "repository:library/app:pull,push registry:catalog:*"
+    with factories.read_only(rows):
+        answer = mount.post(grant_type="refresh_token", refresh_token=refresh, scope=scope)
+    assert answer.granted == [("library/app", {"pull"}), ("catalog", {"*"})]
+    assert answer.json["scope"] == "repository:library/app:pull registry:catalog:*"
+
+
+def test_read_only_mode_does_not_stop_the_system_itself(mount: Mount, rows: Rows) -> None:
+    body = json.dumps({"service": "metadata", "scope": ["repository:library/app:pull,push,delete"]}).encode()
+    with factories.read_only(rows):
+        answer = mount.send("POST", "/internal/token", body, Authorization=f"Bearer {SYSTEM_CREDENTIAL}")
+    assert answer.granted == [("library/app", {"pull", "push", "delete"})]

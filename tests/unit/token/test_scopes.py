@@ -96,6 +96,14 @@ def test_a_star_asks_for_all_that_is_allowed() -> None:
     assert _granted("repository:library/app:*") == [()]
 
 
+def test_what_writes_can_be_taken_out_of_what_was_granted() -> None:
+    everything = frozenset({"pull", "push", "delete"})
+    scopes = parse_scopes(["repository:a/x:pull,push,delete", "repository:a/y:pull", "registry:catalog:*"])
+    granted = grant(scopes, lambda _project: everything, catalog=True)
+    assert [entry.writes for entry in granted] == [True, False, False]
+    assert [entry.reading.actions for entry in granted] == [("pull",), ("pull",), ("*",)]
+
+
 def test_the_catalog_is_granted_to_who_may_list_all_and_to_nobody_else() -> None:
     assert _granted("registry:catalog:*", "pull", catalog=True) == [("*",)]
     assert _granted("registry:catalog:*", "pull", "push", "delete") == [()]
