@@ -1,18 +1,21 @@
 """Who calls: Basic credentials, judged in this process by the chain that the token mount uses.
 
 Wrong credentials make a caller anonymous, as Harbor has it: what is public answers, everything else is 401.
+What tells how the system is asks nobody who he is: it has to answer when accounts cannot be looked up.
 """
 
 from base64 import b64decode
 from binascii import Error
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
-from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.request import API, ApiRequest, ApiResponse
 from shared.auth.authenticate import Credential
 from shared.auth.principals import Principal
 from shared.secrets import Secret
+
+_SAME_FOR_EVERYBODY: Final = frozenset({f"{API}/ping", f"{API}/health", "/api/version"})
 
 
 class SignIn(Protocol):
@@ -31,7 +34,8 @@ class Authentication:
     def process_request(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Raises what signing in raises."""
         req.caller = Principal.anonymous()
-        credential = basic_credential(req.auth or "") if req.is_api else None
+        signs_in = req.is_api and req.path not in _SAME_FOR_EVERYBODY
+        credential = basic_credential(req.auth or "") if signs_in else None
         if credential is not None:
             req.caller = self._sign_in(req, credential)
             structlog.contextvars.bind_contextvars(actor=req.caller.name)
