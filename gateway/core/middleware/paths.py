@@ -20,7 +20,7 @@ class Paths:
     def process_request(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Raises BadRequest for what is no text."""
         raw = str(req.env.get("RAW_URI") or "").partition("?")[0]
-        if raw.startswith("/api/"):
+        if raw.lstrip("/").startswith("api/"):
             req.path = normal_path(raw)
 
 

@@ -33,6 +33,17 @@ MALFORMED = [
     "/%76%32/library/x/manifests/latest",
     "/v%32/library/x/manifests/latest",
     "/api/../v2/library/x/manifests/latest",
+    "/api/..//v2/library/x/manifests/latest",
+    "//api/..//v2/library/x/manifests/latest",
+    "/api//%2e%2e/v2/library/x/manifests/latest",
+    "/%61pi//v2.0/ping",
+    "/api//v2.0/projects;a=b",
+    "//auth/token",
+    "/auth//token",
+    "//service/token",
+    "//internal/token",
+    "//healthz",
+    "//",
     "/api/..%2fv2/library/x/manifests/latest",
     "/v2/Library/x/tags/list",
     "/v2/library/x/Tags/list",
@@ -83,6 +94,10 @@ WELL_FORMED = [
     ("GET", "/api/v2.0/projects/library/repositories/a%252Fb/artifacts", "core"),
     ("GET", "/api/v2.0/projects/library/repositories/a%2Fb/artifacts", "core"),
     ("GET", "/api/v2.0/projects?q=name%3D~a//b", "core"),
+    ("GET", "/api//v2.0///projects//library", "core"),
+    ("GET", "/api/v2.0/projects//", "core"),
+    ("DELETE", "/api/v2.0/projects/library//repositories/a%252Fb", "core"),
+    ("GET", "/api//v2/library/x/manifests/latest", "core"),
     ("GET", "/c/login", "core"),
     ("GET", "/", "core"),
     ("GET", "/healthz", "core"),
@@ -105,6 +120,24 @@ def test_path_reaches_its_upstream_as_it_was_written(proxy: Proxy, method: str, 
     assert status == 200
     seen = {name: [request["path"] for request in server.requests] for name, server in proxy.upstreams.items()}
     assert seen == {name: [path] if name == upstream else [] for name in proxy.upstreams}
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream"),
+    [
+        ("//api/v2.0/projects", "core"),
+        ("///api//v2.0/projects/library", "core"),
+        ("//api/v2.0/events/stream?since=5", "events"),
+        ("/api/v2.0//events///stream?since=5", "events"),
+    ],
+)
+def test_the_api_is_found_behind_repeated_slashes(proxy: Proxy, path: str, upstream: str) -> None:
+    status, _, _ = proxy.get(path, "Content-Length: 0")
+    assert status == 200
+    seen = {name: len(server.requests) for name, server in proxy.upstreams.items()}
+    assert seen == {name: int(name == upstream) for name in proxy.upstreams}
+    if upstream == "events":  # its one path is known here: it hears it as it knows it
+        assert proxy.upstreams["events"].requests[0]["path"] == "/api/v2.0/events/stream?since=5"
 
 
 @pytest.mark.parametrize(
