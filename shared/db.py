@@ -1,10 +1,12 @@
 """Connections to PostgreSQL: an engine for use cases, a plain connection for hot paths and LISTEN.
 
-Time-outs are short everywhere; a database that is away becomes `Unavailable`, never a hang.
+Time-outs are short everywhere; a database that is away becomes `Unavailable`, never a hang. One that gives up a single
+query is not away: that is `QueryGivenUp`.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg
 from sqlalchemy import URL, Engine, MetaData, create_engine
@@ -12,10 +14,16 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from shared.errors import Unavailable
+from shared.errors import QueryGivenUp, Unavailable
 from shared.settings import Settings
 
 STATEMENT_TIMEOUT_MS = 10_000
+_AWAY: Final = "the database is not available right now: try again in a moment"
+_GIVEN_UP: Final = (
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+)
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -56,17 +64,22 @@ def connect(settings: Settings, *, statement_timeout_ms: int = STATEMENT_TIMEOUT
     try:
         return psycopg.connect(**settings.conninfo(), autocommit=True, options=options)  # type: ignore[arg-type]  # psycopg types its keywords one by one
     except psycopg.OperationalError as error:
-        raise Unavailable("the database is not available right now: try again in a moment") from error
+        raise Unavailable(_AWAY) from error
 
 
 @contextmanager
 def unavailable_when_down() -> Iterator[None]:
-    """Turn "the database is away" into Unavailable; other database errors pass."""
+    """Turn "the database is away" into Unavailable and "it took too long" into QueryGivenUp; other errors pass."""
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError, PoolTimeout) as error:
-        raise Unavailable("the database is not available right now: try again in a moment") from error
+        raise (QueryGivenUp() if is_given_up(error) else Unavailable(_AWAY)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise Unavailable("the database is not available right now: try again in a moment") from error
+            raise Unavailable(_AWAY) from error
         raise
+
+
+def is_given_up(error: Exception) -> bool:
+    """Whether the server has given up one query, by a time-out or to end a deadlock: the connection is still good."""
+    return isinstance(error.orig if isinstance(error, DBAPIError) else error, _GIVEN_UP)

@@ -108,6 +108,12 @@ class Unavailable(BreakwaterError):
     default = "the service is not available right now: try again in a moment"
 
 
+class QueryGivenUp(Unavailable):
+    """The database is there, and has given up one query that took too long."""
+
+    default = "the database took too long over this and gave it up: try again in a moment"
+
+
 class ConfigurationError(BreakwaterError):
     """A setting is missing or cannot be used; the sentence names it."""
 

@@ -11,7 +11,7 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.errors import STATUS, harbor_body, registry_body, status_of
 from shared import logging
 from shared.db import unavailable_when_down
-from shared.errors import BadRequest, BreakwaterError, TooManyRequests, Unavailable
+from shared.errors import BadRequest, BreakwaterError, QueryGivenUp, TooManyRequests, Unavailable
 
 RETRY_AFTER: Final = "1"
 _FALCON_CODES: Final = {
@@ -46,10 +46,13 @@ def refuse_http(req: ApiRequest, resp: ApiResponse, error: falcon.HTTPError, _pa
 def refuse_database(
     req: ApiRequest, resp: ApiResponse, error: DBAPIError | PoolTimeout, params: dict[str, str]
 ) -> None:
-    """A database that is away is told as such; a value it could not take is the client's; the rest is ours."""
+    """A database that is away or too slow is told as such; a value it cannot take is the client's; the rest is ours."""
     try:
         with unavailable_when_down():
             raise error
+    except QueryGivenUp as given_up:
+        logging.get().warning("query given up", path=req.path, reason=type(error).__name__)
+        refuse(req, resp, given_up, params)
     except Unavailable as unavailable:
         logging.get().warning("database away", path=req.path, reason=type(error).__name__)
         refuse(req, resp, unavailable, params)

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.abc import RV, PQGen
 
+from shared.db import is_given_up, unavailable_when_down
 from shared.directory import Source
 from shared.errors import Unavailable
 from shared.settings import Settings
@@ -19,8 +20,9 @@ _ANSWER_SECONDS: Final = 1.0
 _REST_SECONDS: Final = 0.5
 _CONNECT_SECONDS: Final = 2
 _POLL_SECONDS: Final = 0.1
-# planned once: the queries are lookups by index, whatever the names are
-_OPTIONS: Final = "-c statement_timeout=1000 -c plan_cache_mode=force_generic_plan -c timezone=UTC"
+# The server gives a slow query up before we do, so that the connection stays good.
+# Planned once: the queries are lookups by index, whatever the names are.
+_OPTIONS: Final = "-c statement_timeout=800 -c plan_cache_mode=force_generic_plan -c timezone=UTC"
 _Answer = TypeVar("_Answer")
 
 
@@ -46,24 +48,33 @@ class HotConnection:
         self._settings = settings
         self._cursor: psycopg.Cursor[Any] | None = None
         self._rests_until = 0.0
+        self._failure = Unavailable()
 
     def ask(self, question: Callable[[Source], _Answer]) -> _Answer:
-        """Ask on the connection, and once more on a fresh one where it turns out to be dead. Raises Unavailable."""
+        """Ask on the connection. Raises Unavailable, of which QueryGivenUp where the database was only too slow."""
         if time.monotonic() < self._rests_until:
-            raise Unavailable("the database is not available right now: try again in a moment")
-        fresh = self._cursor is None
+            raise type(self._failure)(self._failure.sentence)
         try:
+            with unavailable_when_down():
+                return self._ask(question)
+        except Unavailable as failure:
+            self._failure = type(failure)(failure.sentence)
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            raise
+
+    def _ask(self, question: Callable[[Source], _Answer]) -> _Answer:
+        """Ask once more on a fresh connection where the kept one turns out to be dead."""
+        retry = self._cursor is not None
+        while True:
             try:
                 return question(self._cursor or self._open())
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self.close()
-                if fresh or not _is_lost(error):
+                if is_given_up(error):
                     raise
-                return question(self._open())
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            self.close()
-            self._rests_until = time.monotonic() + _REST_SECONDS
-            raise Unavailable("the database is not available right now: try again in a moment") from error
+                self.close()
+                if not retry or isinstance(error, TooSlow):
+                    raise
+                retry = False
 
     def close(self) -> None:
         """Drop the connection without another word to the server."""
@@ -79,8 +90,3 @@ class HotConnection:
         connection = ImpatientConnection.connect(**info, autocommit=True, prepare_threshold=0)  # type: ignore[arg-type]  # psycopg types its keywords one by one
         self._cursor = connection.cursor()
         return self._cursor
-
-
-def _is_lost(error: psycopg.Error) -> bool:
-    """Whether the server ended the connection (so that a fresh one may work), not that it was slow."""
-    return not isinstance(error, psycopg.errors.QueryCanceled | TooSlow)

@@ -136,8 +136,8 @@ class LoginRecord:
                 self.flush()
             if report:
                 self.report(datetime.now(UTC))
-        except Unavailable:
-            logging.get().warning("login_record.database_away", waiting=self._refused.total())
+        except Unavailable as error:
+            logging.get().warning("login_record.put_off", reason=error.sentence, waiting=self._refused.total())
         except Exception:  # noqa: BLE001 - the thread must outlive any one bad turn; the line tells of it
             logging.get().exception("login_record.turn_failed")
 

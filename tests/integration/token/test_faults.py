@@ -88,6 +88,20 @@ def test_a_slow_database_is_503_within_seconds_and_holds_nobody_up_for_longer(mo
     _recovers(mount)
 
 
+def test_a_query_that_took_too_long_is_no_lost_database(mount: Mount, rows: Rows) -> None:
+    connected = "SELECT array_agg(pid ORDER BY pid) FROM pg_stat_activity WHERE usename = 'breakwater_token'"
+    assert mount.get("anna", PULL).status == 200
+    before = rows.execute(connected).fetchone()
+    with rows.transaction():
+        rows.execute("LOCK TABLE core.users IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2):  # the second one while the database is left alone
+            answer = mount.get("anna", PULL)
+            assert _is_unavailable(answer)
+            assert answer.json["errors"][0]["message"].startswith("the database took too long over this")
+    _recovers(mount)
+    assert rows.execute(connected).fetchone() == before
+
+
 def test_a_frozen_backend_is_given_up(mount: Mount, rows: Rows) -> None:
     assert mount.get("anna", PULL).status == 200
     frozen = [
