@@ -58,10 +58,7 @@ def require_project(req: ApiRequest, named: str, *needed: Permission, by_name: b
     `named` is a number where it looks like one, unless the path or the header X-Is-Resource-Name takes it for a name.
     Raises Unauthorized, Forbidden, and NoSuchProject for an administrator.
     """
-    name: str | None = named
-    if not by_name and named.isascii() and named.isdigit() and not req.header_flag("X-Is-Resource-Name"):
-        name = name_of(req.database, int(named)) if len(named) < 10 else None  # noqa: PLR2004 - an int4 has no more
-    rights = _rights(req, name)
+    rights = _rights(req, named if by_name else _name(req, named))
     granted = directory.effective_permissions(req.caller, rights)
     if not req.caller.is_admin:
         require(req, *needed, granted=granted)
@@ -70,6 +67,17 @@ def require_project(req: ApiRequest, named: str, *needed: Permission, by_name: b
     return Place(
         project_id=rights.project_id, name=rights.name, public=rights.public, roles=rights.roles, granted=granted
     )
+
+
+def project_permissions(req: ApiRequest, named: str) -> frozenset[Permission]:
+    """All that the caller may do in a project: nothing in one that is closed to him, nor in one that is missing.
+
+    `named` as in `require_project`. Raises NoSuchProject for an administrator.
+    """
+    rights = _rights(req, _name(req, named))
+    if req.caller.is_admin and not rights.exists:
+        raise NoSuchProject
+    return directory.effective_permissions(req.caller, rights)
 
 
 def system_permissions(caller: Principal) -> frozenset[Permission]:
@@ -89,6 +97,13 @@ def may_grant(req: ApiRequest, permission: RobotPermission) -> frozenset[Permiss
         everywhere = (grant.permissions for grant in req.caller.robot_grants if grant.namespace == EVERY_PROJECT)
         return frozenset().union(*everywhere)
     return directory.effective_permissions(req.caller, _rights(req, permission.namespace))
+
+
+def _name(req: ApiRequest, named: str) -> str | None:
+    """The name of a project that a path names; None where no project has the number that stands there."""
+    if not named.isascii() or not named.isdigit() or req.header_flag("X-Is-Resource-Name"):
+        return named
+    return name_of(req.database, int(named)) if len(named) < 10 else None  # noqa: PLR2004 - an int4 has no more
 
 
 def _rights(req: ApiRequest, name: str | None) -> directory.ProjectRights:

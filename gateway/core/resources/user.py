@@ -1,9 +1,9 @@
 """Tag user: /users."""
 
 from gateway.core.access import (
+    project_permissions,
     require_administrator,
     require_login,
-    require_project,
     require_system,
     system_permissions,
 )
@@ -72,7 +72,7 @@ class CurrentPermissions:
             case [""]:
                 granted = SYSTEM_ACCESS if req.caller.is_admin else system_permissions(req.caller)
             case ["project", project]:
-                granted = require_project(req, project).granted
+                granted = project_permissions(req, project)
             case _:
                 raise BadRequest("scope must be / or /project/{project}")
         relative = req.flag("relative", default=False)

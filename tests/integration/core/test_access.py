@@ -102,6 +102,8 @@ OF_SYSTEM = [
     ("GET", "/statistics", SIGNED_IN, None),
     ("GET", "/users/current", SIGNED_IN, None),
     ("GET", "/users/current/permissions", SIGNED_IN, None),
+    ("GET", "/users/current/permissions?scope=/project/{closed}", SIGNED_IN, None),
+    ("GET", "/users/current/permissions?scope=/project/{absent}", SIGNED_IN, None),
     ("GET", "/users/search?username=u", SIGNED_IN, None),
     ("GET", "/audit-logs", SIGNED_IN, None),
     ("GET", "/auditlog-exts", SIGNED_IN, None),
@@ -221,7 +223,8 @@ def test_operations_on_the_system_let_in_whom_they_should(
     owner = private.people["D"]
     robots = api.get("/robots").json or [_system_robot(api)]
     names = {"owner": api.user_id(owner), "absent": ABSENT, "system_robot": robots[0]["id"]}
-    target = path.format(**names, global_label=private.names["global_label"])
+    names |= {"closed": private.names["project_id"], "global_label": private.names["global_label"]}
+    target = path.format(**names)
     for name, caller in private.people.items():
         allowed = {
             EVERYBODY: True,

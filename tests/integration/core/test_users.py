@@ -215,6 +215,18 @@ def test_what_one_may_do_is_told_by_project_and_for_the_system(api: Api) -> None
     assert api.get("/users/current/permissions?scope=/else", guest).status_code == 400
 
 
+def test_what_one_may_do_does_not_tell_whether_a_project_exists(api: Api) -> None:
+    closed = api.project()
+    number = api.get(f"/projects/{closed}").json["project_id"]
+    robot = api.robot(api.project(), ("repository", "pull"))
+    for caller in (api.user(), robot):
+        for named in (closed, number, "no-such-project", "999999999", "99999999999"):
+            answer = api.get(f"/users/current/permissions?scope=/project/{named}", caller)
+            assert (answer.status_code, answer.json) == (200, []), named
+    for named in ("no-such-project", "999999999"):
+        assert api.get(f"/users/current/permissions?scope=/project/{named}").status_code == 404
+
+
 def test_accounts_of_a_directory_are_not_changed_here(api: Api) -> None:
     caller = api.user()
     with api.database.superuser() as connection:
