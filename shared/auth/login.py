@@ -26,6 +26,7 @@ from shared.auth.memory import CredentialMemory, Remembered
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.record import LoginRecord
 from shared.directory import Lender
+from shared.errors import Unavailable
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -68,7 +69,7 @@ class Login:
         return verdict
 
     def _judge(self, credential: Credential, client: Client, now: datetime) -> Accepted | Rejected:
-        account, at = account_key(credential.name), now.timestamp()
+        account = account_key(credential.name)
         if is_malformed(credential.name, credential.password.reveal()):
             self.record.refused(account, client, now)
             return Rejected(reason=Reason.MALFORMED)
@@ -76,9 +77,7 @@ class Login:
         if self.memory.is_proven(key):
             verdict = self.chain.authenticate(credential, now)
         else:
-            wait = self.guard.pay(account, client.address, at)
-            if wait == 0 and self.record.recent(account, client.address, now) >= PER_ACCOUNT:
-                wait = _WAIT_SECONDS
+            wait = self._pay(account, client, now)
             if wait:
                 self.record.refused(account, client, now)
                 return Rejected(reason=Reason.GUESSING, retry_after=wait)
@@ -89,6 +88,18 @@ class Login:
             self.memory.forget(key)
             self.record.wrong(account, client, now)
         return verdict
+
+    def _pay(self, account: str, client: Client, now: datetime) -> float:
+        """Pay for an attempt; 0, or the seconds to wait where there have been too many, to whichever process."""
+        wait = self.guard.pay(account, client.address, now.timestamp())
+        if wait:
+            return wait
+        try:
+            recent = self.record.recent(account, client.address, now)
+        except Unavailable:
+            self.guard.refund(account, client.address, now.timestamp())
+            raise
+        return _WAIT_SECONDS if recent >= PER_ACCOUNT else 0
 
     def _judge_paid(self, credential: Credential, account: str, client: Client, now: datetime) -> Accepted | Rejected:
         """The attempt is refunded unless the credential turns out to be wrong."""

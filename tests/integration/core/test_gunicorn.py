@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
+from shared.auth.guard import PER_ACCOUNT
+from tests import factories
 from tests.integration.conftest import Database
 from tests.integration.core.gunicorn import Core, ask, core
 from tests.integration.core.people import ADMIN, BASE, Caller
@@ -18,6 +21,20 @@ JSON = {"Content-Type": "application/json"}
 def running(core_database: Database) -> Iterator[Core]:
     with core(core_database) as started:
         yield started
+
+
+@contextmanager
+def _away(database: Database) -> Iterator[None]:
+    """The database takes no connections, and those there were are gone."""
+    with database.server.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false".encode())
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,)
+            )
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true".encode())
 
 
 def test_the_core_mount_serves_over_its_socket(running: Core) -> None:
@@ -73,6 +90,21 @@ def test_a_request_is_one_line_in_the_log_and_no_secret_is_in_it(running: Core) 
     assert (requests[-1]["actor"], requests[-1]["address"]) == ("admin", "192.0.2.7")
 
 
+def test_who_tries_to_sign_in_while_the_database_is_away_has_guessed_nothing(
+    running: Core, core_database: Database
+) -> None:
+    with core_database.superuser() as rows:
+        factories.user(rows, "patient")
+    headers = Caller(name="patient").headers | {"X-Forwarded-For": "192.0.2.8"}
+
+    def status() -> int:
+        return ask(running.socket, "GET", f"{BASE}/users/current", headers)[0].status
+
+    with _away(core_database):
+        assert {status() for _ in range(PER_ACCOUNT + 5)} == {503}
+    assert status() == 200
+
+
 def test_a_database_that_goes_away_is_told_and_its_return_needs_no_restart(
     running: Core, core_database: Database
 ) -> None:
@@ -80,22 +112,15 @@ def test_a_database_that_goes_away_is_told_and_its_return_needs_no_restart(
         return ask(running.socket, "GET", path, ADMIN.headers)[0].status
 
     assert status() == 200
-    database = core_database.name
-    with core_database.server.connect() as connection:
-        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false".encode())
-        try:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
-            answer, body = ask(running.socket, "GET", f"{BASE}/users/current", ADMIN.headers)
-            assert answer.status == 503
-            assert answer.headers["Retry-After"] == "1"
-            assert json.loads(body)["errors"][0]["code"] == "UNAVAILABLE"
-            assert status("/healthz") == 503
-            for path in (f"{BASE}/ping", f"/{BASE}//ping", "/api/version", f"{BASE}/health"):
-                assert [status(path), ask(running.socket, "GET", path)[0].status] == [200, 200], path
-            health = json.loads(ask(running.socket, "GET", f"{BASE}/health", ADMIN.headers)[1])
-            assert {"name": "database", "status": "unhealthy", "error": "the database does not answer"} in health[
-                "components"
-            ]
-        finally:
-            connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true".encode())
+    with _away(core_database):
+        answer, body = ask(running.socket, "GET", f"{BASE}/users/current", ADMIN.headers)
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "1"
+        assert json.loads(body)["errors"][0]["code"] == "UNAVAILABLE"
+        assert status("/healthz") == 503
+        for path in (f"{BASE}/ping", f"/{BASE}//ping", "/api/version", f"{BASE}/health"):
+            assert [status(path), ask(running.socket, "GET", path)[0].status] == [200, 200], path
+        health = json.loads(ask(running.socket, "GET", f"{BASE}/health", ADMIN.headers)[1])
+        problem = {"name": "database", "status": "unhealthy", "error": "the database does not answer"}
+        assert problem in health["components"]
     wait_for(lambda: status() == 200, seconds=10, what="the core mount recovers")
