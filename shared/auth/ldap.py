@@ -31,9 +31,10 @@ from shared.events.outbox import emit_raw
 from shared.secrets import Sealer
 
 _SCOPES: Final = {0: ldap3.BASE, 1: ldap3.LEVEL, 2: ldap3.SUBTREE}
-_SUCCESS: Final = 0
 _BROKEN: Final = frozenset({1, 2, 51, 52, 80})
 """Result codes that tell of the server's state, not of the credential: operations and protocol error, busy, away."""
+_UNSEARCHABLE: Final = _BROKEN | {3, 11, 32, 50}
+"""The same of a search: it took too long, or its base is missing or closed to us; no user's name causes these."""
 _TAKE_IN: Final = "SELECT user_id, created FROM core.take_in_directory_user(%s, %s, %s, %s)"
 _FORBIDDEN_IN_NAME: Final = frozenset(',"~#$%:/\\')
 _WAIT_SECONDS: Final = 0.25
@@ -133,7 +134,7 @@ def _find(settings: LdapSettings, name: str) -> Entry | None:
             size_limit=2,
             time_limit=settings.timeout,
         )
-        _raise_if_broken(connection.result)
+        _raise_if(_UNSEARCHABLE, connection.result)
         entries = [entry for entry in connection.response or () if entry["type"] == "searchResEntry"]
     if len(entries) != 1:
         return None
@@ -177,14 +178,14 @@ def _connected(settings: LdapSettings, dn: str, password: str) -> Iterator[Any]:
         if connection.bind():
             yield connection
         else:
-            _raise_if_broken(connection.result)
+            _raise_if(_BROKEN, connection.result)
             yield None
     finally:
         connection.unbind()
 
 
-def _raise_if_broken(result: Mapping[str, Any]) -> None:
-    if result["result"] in _BROKEN:
+def _raise_if(codes: frozenset[int], result: Mapping[str, Any]) -> None:
+    if result["result"] in codes:
         raise LDAPException(f"{result['description']}: {result['message']}")
 
 

@@ -168,7 +168,7 @@ def rested() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("rested")
-@pytest.mark.parametrize("broken", ["refused", "silent", "search account", "not a directory"])
+@pytest.mark.parametrize("broken", ["refused", "silent", "search account", "not a directory", "base"])
 def test_a_broken_directory_is_503_for_its_own_people_and_nothing_to_all_others(
     mount: Mount, rows: Rows, broken: str
 ) -> None:
@@ -181,6 +181,8 @@ def test_a_broken_directory_is_503_for_its_own_people_and_nothing_to_all_others(
             factories.configure(rows, ldap_url=f"ldap://127.0.0.1:{port}", ldap_timeout=1)
         elif broken == "search account":
             factories.configure(rows, ldap_search_dn=f"cn=nobody,{factories.PASSWORD}=x")
+        elif broken == "base":
+            factories.configure(rows, ldap_base_dn="dc=elsewhere,dc=test")
         else:
             factories.configure(rows, ldap_url="ldap://[broken")
         answer = mount.get("alIce", PULL, password=ALICE)
