@@ -85,8 +85,9 @@ class Login:
         if isinstance(verdict, Accepted):
             self.memory.remember(key, verdict, now)
         else:
-            self.memory.forget(key)
-            self.record.wrong(account, client, now)
+            note = self.record.refused if self.memory.is_refuted(key) else self.record.wrong
+            self.memory.refute(key)
+            note(account, client, now)
         return verdict
 
     def _pay(self, account: str, client: Client, now: datetime) -> float:
@@ -102,14 +103,18 @@ class Login:
         return _WAIT_SECONDS if recent >= PER_ACCOUNT else 0
 
     def _judge_paid(self, credential: Credential, account: str, client: Client, now: datetime) -> Accepted | Rejected:
-        """The attempt is refunded unless the credential turns out to be wrong."""
+        """The attempt is refunded unless the credential turns out to be wrong.
+
+        One that was wrong before tells nobody anything new: whoever goes on with an old secret must not use up what
+        the new one has at his address. To compare it has its price all the same, and the address pays.
+        """
         verdict: Accepted | Rejected | None = None
         try:
             verdict = self.chain.authenticate(credential, now)
         finally:
             if isinstance(verdict, Rejected):
                 self.guard.wrong(client.address, now.timestamp())
-            else:
+            if not isinstance(verdict, Rejected) or self.memory.is_refuted(self.memory.key(credential)):
                 self.guard.refund(account, client.address, now.timestamp())
         return verdict
 

@@ -37,13 +37,14 @@ class CredentialMemory:
     """What is kept is keyed by an HMAC under a key of this process: a memory dump holds no password.
 
     Credentials that were ever right stay known (as a bare HMAC) after they have to be checked again; the guessing
-    limit lets them through to that check.
+    limit lets them through to that check. Those that were wrong stay known too: sent again, they are no further guess.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self._kept: OrderedDict[bytes, Remembered] = OrderedDict()
         self._proven: OrderedDict[bytes, None] = OrderedDict()
+        self._refuted: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
 
     def key(self, credential: Credential) -> bytes:
@@ -74,16 +75,22 @@ class CredentialMemory:
         with self._lock:
             _put(self._kept, key, kept)
             _put(self._proven, key, None)
+            self._refuted.pop(key, None)
 
-    def forget(self, key: bytes) -> None:
-        """Drop a credential that is no longer right."""
+    def refute(self, key: bytes) -> None:
+        """Drop a credential that is not right, or no longer."""
         with self._lock:
             self._kept.pop(key, None)
             self._proven.pop(key, None)
+            _put(self._refuted, key, None)
 
     def is_proven(self, key: bytes) -> bool:
         """Whether this very credential was right once, and has not been found wrong since."""
         return key in self._proven
+
+    def is_refuted(self, key: bytes) -> bool:
+        """Whether this very credential was found wrong, and has not been right since."""
+        return key in self._refuted
 
 
 def _put(kept: OrderedDict[bytes, _Value], key: bytes, value: _Value) -> None:

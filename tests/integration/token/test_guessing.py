@@ -110,6 +110,26 @@ def test_who_logged_in_before_goes_on_at_the_guessers_own_address(
     assert mount.get(name, PULL, address=guesser).status == 200
 
 
+@pytest.mark.parametrize("kind", ["user", "robot"])
+def test_an_old_secret_sent_again_and_again_does_not_keep_the_new_one_out(
+    mount: Mount, rows: Rows, guesser: str, kind: str
+) -> None:
+    factories.user(rows, f"{kind}-of-old")
+    factories.robot(rows, f"{kind}-of-old", {"*": [("repository", "pull")]})
+    name = f"robot${kind}-of-old" if kind == "robot" else f"{kind}-of-old"
+    for _ in range(PER_ACCOUNT + 5):
+        assert mount.get(name, PULL, password="Old1secret", address=guesser).status == 401
+    assert mount.get(name, PULL, address=guesser).status == 200
+
+
+def test_an_old_guess_among_new_ones_does_not_lengthen_the_list(mount: Mount, rows: Rows, guesser: str) -> None:
+    factories.user(rows, "mixed")
+    passwords = [word for number in range(PER_ACCOUNT) for word in (f"guess{number}", "guess0")]
+    statuses = [mount.get("mixed", PULL, password=word, address=guesser).status for word in passwords]
+    assert statuses[:-1] == [401] * (2 * PER_ACCOUNT - 1)
+    assert mount.get("mixed", PULL, password="another", address=guesser).status == 429
+
+
 def test_a_proven_credential_passes_the_limit_when_it_has_to_be_checked_again(
     mount: Mount, rows: Rows, guesser: str
 ) -> None:

@@ -64,14 +64,26 @@ def test_what_was_right_stays_proven_after_it_has_to_be_checked_again_until_it_i
     memory.remember(key, _accepted(), NOW)
     assert memory.recall(key, NOW + LIFETIME) is None
     assert memory.is_proven(key)
-    memory.forget(key)
+    memory.refute(key)
     assert not memory.is_proven(key)
+
+
+def test_what_was_wrong_stays_refuted_until_it_is_right() -> None:
+    memory = CredentialMemory()
+    key = memory.key(_credential())
+    assert not memory.is_refuted(key)
+    memory.refute(key)
+    assert memory.is_refuted(key)
+    memory.remember(key, _accepted(), NOW)
+    assert not memory.is_refuted(key)
+    assert memory.recall(key, NOW) is not None
 
 
 def test_the_memory_is_bounded() -> None:
     memory = CredentialMemory()
     for number in range(20_100):
         memory.remember(number.to_bytes(4, "big"), _accepted(), NOW)
+        memory.refute(number.to_bytes(5, "big"))
     assert memory.recall((0).to_bytes(4, "big"), NOW) is None
     assert memory.recall((20_099).to_bytes(4, "big"), NOW) is not None
-    assert len(memory._kept) == len(memory._proven) == 20_000
+    assert len(memory._kept) == len(memory._proven) == len(memory._refuted) == 20_000
