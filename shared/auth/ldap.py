@@ -67,7 +67,8 @@ class LdapUsers:
         with self._lend() as connection:
             settings = LdapSettings.parse(directory.configuration(connection, KEYS), self._sealer)
             prefix = robot_prefix(connection)
-        if settings is None or credential.name.startswith(prefix):
+        # a robot's name, or one that nobody can have: those are judged where nothing may wait for a directory
+        if settings is None or "$" in credential.name or credential.name.startswith(prefix):
             return NotMine()
         with self._seat(settings):
             entry = _find(settings, credential.name)

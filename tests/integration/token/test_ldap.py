@@ -132,6 +132,19 @@ def test_robots_and_their_secrets_are_not_shown_to_the_directory(mount: Mount, r
         assert time.monotonic() - begun < 1.5
 
 
+def test_the_directory_is_not_asked_for_names_that_no_person_can_have(mount: Mount, rows: Rows) -> None:
+    """They are judged where the system's own accounts are, and those must never wait for a directory."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(5)
+        listening.settimeout(0.5)
+        factories.configure(rows, ldap_url=f"ldap://127.0.0.1:{listening.getsockname()[1]}", ldap_timeout=1)
+        for name in ("per$on", "$", "other$robot", "robot$unknown"):
+            assert mount.get(name, PULL, password="x", address="192.0.2.56").status == 401
+        with pytest.raises(TimeoutError):
+            listening.accept()
+
+
 def test_the_mode_can_be_changed_while_running(mount: Mount, rows: Rows) -> None:
     factories.configure(rows, auth_mode="db_auth")
     assert mount.get("aliCe", PULL, password=ALICE, address="192.0.2.54").status == 401
