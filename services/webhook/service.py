@@ -82,8 +82,8 @@ class RelayService:
         with unavailable_when_down(), connect(self.settings) as database:
             database.execute("SET lock_timeout = '2s'")  # numbering waits behind us
             outbox.prepare_log(database)
-            dropped = outbox.trim_log(database)
             forgotten = outbox.forget_seen(database)
+            dropped = outbox.trim_log(database)
         logging.get().debug("log_kept", days_dropped=dropped, ids_forgotten=forgotten)
 
 

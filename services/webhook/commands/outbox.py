@@ -66,5 +66,9 @@ def trim_log(connection: psycopg.Connection) -> int:
 
 
 def forget_seen(connection: psycopg.Connection) -> int:
-    """Drop ids of notifications that will not come again; returns how many, a limited number at once."""
-    return connection.execute(FORGET, {"days": SEEN_DAYS, "most": FORGET_AT_ONCE}).rowcount
+    """Drop ids of notifications that will not come again; returns how many, a limited number a transaction."""
+    total, last = 0, FORGET_AT_ONCE
+    while last == FORGET_AT_ONCE:
+        last = connection.execute(FORGET, {"days": SEEN_DAYS, "most": FORGET_AT_ONCE}).rowcount
+        total += last
+    return total

@@ -311,3 +311,14 @@ class TestUpkeep:
             )
         with relay(database, rabbit, tmp_path / "log"):
             eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(13,)])
+
+    def test_all_that_is_due_is_forgotten_however_much_it_is(
+        self, database: Database, rabbit: Broker, tmp_path: Path
+    ) -> None:
+        with database.superuser() as connection:
+            connection.execute(
+                "INSERT INTO events.seen SELECT gen_random_uuid(), now() - interval '15 days' "
+                "FROM generate_series(1, 25000)"
+            )
+        with relay(database, rabbit, tmp_path / "log"):
+            eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(0,)])
