@@ -21,6 +21,8 @@ from shared.events.envelope import rfc3339
 YOUNGEST_PURGED: Final = timedelta(hours=1)
 PARTITIONS_AHEAD: Final = timedelta(days=31)
 
+# shorter than the statement's own time: a purge that takes long is waited out, and counts against no event
+_WAIT_FOR_HEAD: Final = text("SET LOCAL lock_timeout = '3s'")
 _LOCK_HEAD: Final = text("SELECT sequence, recorded_at, mac FROM audit.lock_head()")
 _APPEND: Final = text("SELECT audit.append(CAST(:batch AS jsonb))")
 _PREPARE: Final = text("SELECT audit.prepare(:moment)")
@@ -37,6 +39,7 @@ class Purge:
 
 def record_batch(session: Session, envelopes: Iterable[Envelope], *, key: ChainKey, now: datetime) -> int:
     """Record the events that are not recorded yet, in their order; returns how many that were."""
+    session.execute(_WAIT_FOR_HEAD)
     head = lock_head(session)
     links = list(key.extend(head, map(entry_of, _unrecorded(session, envelopes)), now))
     if links:

@@ -6,8 +6,9 @@ import psycopg
 
 from shared.errors import Unavailable
 
-_OF_THE_SERVER: Final = ("08", "25006", "28", "3D", "53", "57P")
-"""SQLSTATEs that no event causes: connection, fail-over, login, missing database, resources, shutdown."""
+_OF_THE_SERVER: Final = ("08", "25006", "28", "3D", "53", "55P03", "57P")
+"""SQLSTATEs that no event causes: connection, fail-over, login, missing database, resources, a lock that another holds
+for longer than whoever asked for it with a lock_timeout would wait, shutdown."""
 
 
 def is_outage(error: BaseException) -> bool:

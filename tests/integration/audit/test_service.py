@@ -141,6 +141,18 @@ def test_events_wait_for_a_lost_key_and_nothing_is_rechained_without_it(
     assert whole(database, rabbit)
 
 
+def test_events_wait_for_a_purge_that_holds_the_chain_for_long(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with service(database, rabbit, tmp_path / "log") as process:
+        with database.superuser() as purge, purge.transaction():
+            purge.execute(b"SELECT FROM audit.head FOR UPDATE")
+            publish(rabbit, (uuid4(), push(1)))
+            process.has_logged("waiting_for_outage")
+        eventually(lambda: recorded(database), 1)
+        assert process.lines("event_failed") == []
+
+
 def test_the_key_is_made_once(tmp_path: Path) -> None:
     assert ensure_chain_key(tmp_path)
     first = (tmp_path / "chain-key").read_text()

@@ -36,6 +36,7 @@ def by_sqlalchemy(cause: Exception) -> OperationalError:
         (errors.InvalidPassword(), True),
         (by_sqlalchemy(errors.CrashShutdown()), True),
         (unavailable_because(by_sqlalchemy(psycopg.OperationalError("server closed the connection"))), True),
+        (errors.LockNotAvailable(), True),
         (errors.QueryCanceled(), False),
         (errors.DeadlockDetected(), False),
         (errors.UniqueViolation(), False),
