@@ -19,7 +19,14 @@ from services.webhook.queries.parked import get_parked, list_parked
 from shared.errors import Unavailable
 from shared.events.event import printable
 from shared.messaging.connection import BROKER_ERRORS, connected
-from shared.messaging.dead_letters import DeadLetter, NoSuchDeadLetter, discard, list_dead_letters, redrive
+from shared.messaging.dead_letters import (
+    MOST_READ,
+    DeadLetter,
+    NoSuchDeadLetter,
+    discard,
+    list_dead_letters,
+    redrive,
+)
 from shared.messaging.topology import CONSUMERS, OPERATOR, Consumer
 from shared.settings import Settings, load_settings
 
@@ -121,6 +128,8 @@ def show_letters(queue: OfQueue = None, as_json: AsJson = False) -> None:
         cells = (letter.id, letter.routing_key, letter.failed_at, str(letter.attempts), _why(letter))
         table.add_row(letter.queue, *(_foreign(cell) for cell in cells))
     out.print(table)
+    if len(found) >= MOST_READ:
+        out.print(f"of each queue the oldest {MOST_READ:,} are shown at most", style="dim")
 
 
 @dead_letters.command("show")

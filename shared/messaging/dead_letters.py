@@ -12,7 +12,7 @@ from shared.messaging.settling import ATTEMPTS, ERROR_CODE, ERROR_SENTENCE, FAIL
 from shared.messaging.topology import AT_ONCE, Consumer
 
 MOST_READ: Final = 1_000
-"""How many are looked at in one go, from the oldest."""
+"""How many are looked at in one go, from the oldest; sent back where none is named are all."""
 PUT_BACK_SECONDS: Final = 5
 _UNSPECIFIED: Final = "the broker gave it up after too many deliveries"
 
@@ -41,7 +41,7 @@ class DeadLetter:
 def list_dead_letters(connection: Any, consumer: Consumer) -> list[DeadLetter]:  # noqa: ANN401 - py-amqp has no types
     """The oldest first, at most MOST_READ; they stay where they are."""
     channel = connection.channel()
-    letters = [_letter(consumer, delivery) for delivery in _read(channel, consumer)]
+    letters = [_letter(consumer, delivery) for delivery in _read(channel, consumer, most=MOST_READ)]
     _put_back(connection, channel, consumer, len(letters))
     return letters
 
@@ -56,6 +56,8 @@ def redrive(connection: Any, consumer: Consumer, ids: Collection[str] | None) ->
     def send_back(delivery: Delivery) -> None:
         publisher.publish([_again(consumer, delivery)])
 
+    if ids is None:
+        return _take_all_off(connection, consumer, send_back)
     return _take_off(connection, consumer, ids, send_back)
 
 
@@ -64,16 +66,28 @@ def discard(connection: Any, consumer: Consumer, ids: Collection[str]) -> int:  
     return _take_off(connection, consumer, ids, lambda _delivery: None)
 
 
+def _take_all_off(connection: Any, consumer: Consumer, first: Callable[[Delivery], None]) -> int:  # noqa: ANN401 - py-amqp has no types
+    """However many there are now; those that come back meanwhile are behind them, and stay."""
+    channel = connection.channel()
+    taken = 0
+    for delivery in _read(channel, consumer, most=None):
+        first(delivery)
+        channel.basic_ack(delivery.tag)
+        taken += 1
+    channel.close()
+    return taken
+
+
 def _take_off(
     connection: Any,  # noqa: ANN401 - py-amqp has no types
     consumer: Consumer,
-    ids: Collection[str] | None,
+    ids: Collection[str],
     first: Callable[[Delivery], None],
 ) -> int:
     channel = connection.channel()
-    deliveries = list(_read(channel, consumer))
-    chosen = [each for each in deliveries if ids is None or _id(each) in ids]
-    missing = set(ids or ()) - {_id(each) for each in chosen}
+    deliveries = list(_read(channel, consumer, most=MOST_READ))
+    chosen = [each for each in deliveries if _id(each) in ids]
+    missing = set(ids) - {_id(each) for each in chosen}
     if missing:
         _put_back(connection, channel, consumer, len(deliveries))
         raise NoSuchDeadLetter(f"no dead letter of {consumer.queue} has the id {min(missing)}")
@@ -84,11 +98,11 @@ def _take_off(
     return len(chosen)
 
 
-def _read(channel: Any, consumer: Consumer) -> Iterator[Delivery]:  # noqa: ANN401 - py-amqp has no types
-    """What is there now; unacknowledged, so it goes back when the channel closes."""
+def _read(channel: Any, consumer: Consumer, *, most: int | None) -> Iterator[Delivery]:  # noqa: ANN401 - py-amqp has no types
+    """What is there now, from the oldest; what is not acknowledged goes back when the channel closes."""
     channel.auto_decode = False
     waiting = channel.queue_declare(consumer.dead_letters, passive=True).message_count
-    for _ in range(min(waiting, MOST_READ)):
+    for _ in range(waiting if most is None else min(waiting, most)):
         message = channel.basic_get(consumer.dead_letters)
         if message is None:
             return

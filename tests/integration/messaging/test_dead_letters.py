@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from shared.errors import Unprocessable
+from shared.messaging import dead_letters
 from shared.messaging.connection import connected
 from shared.messaging.dead_letters import NoSuchDeadLetter, discard, list_dead_letters, redrive
 from shared.messaging.publish import Publisher
@@ -63,6 +64,16 @@ def test_all_are_sent_back_where_none_is_named(rabbit: Broker) -> None:
     with connected(rabbit.settings("owner")) as connection:
         assert redrive(connection, AUDIT, None) == 5
     eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (5, 0))
+
+
+def test_all_are_all_also_where_they_are_more_than_one_look_shows(
+    rabbit: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "MOST_READ", 4)
+    bury(rabbit, 11)
+    with connected(rabbit.settings("owner")) as connection:
+        assert redrive(connection, AUDIT, None) == 11
+    eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (11, 0))
 
 
 def test_an_unknown_id_changes_nothing(rabbit: Broker) -> None:
