@@ -128,6 +128,8 @@ class IntakeService:
             unreadable = [each for each in readings if isinstance(each, Unreadable)]
         except Unavailable:
             raise
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise Unavailable("the database takes no writing right now: try again in a moment") from error
         except psycopg.ProgrammingError as error:  # no fault of the notification: it will do once that is put right
             logging.get().error("database_not_as_expected", reason=type(error).__name__, exc_info=error)
             raise Unavailable("the database is not as this version expects it") from error

@@ -320,6 +320,22 @@ def test_the_database_away_is_a_quick_503_and_no_loss(own_intake: Intake) -> Non
     assert own_intake.health() == 200
 
 
+def test_a_database_that_takes_no_writing_is_a_503_and_nothing_is_parked(own_intake: Intake) -> None:
+    """As a standby during a fail-over."""
+    late = event("pull", "library/app")
+    with own_intake.database.server.connect() as server:
+        server.execute(
+            f"ALTER ROLE breakwater_intake IN DATABASE {own_intake.database.name} "
+            "SET default_transaction_read_only = on".encode()
+        )
+        assert own_intake.send(late)[0] == 503
+        server.execute(f"ALTER ROLE breakwater_intake IN DATABASE {own_intake.database.name} RESET ALL".encode())
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'breakwater_intake'")
+    assert own_intake.send(late)[0] == 200
+    assert len(own_intake.outbox()) == 1
+    assert own_intake.parked() == []
+
+
 def test_dropped_connections_are_made_anew_without_a_word(own_intake: Intake) -> None:
     assert own_intake.send(event("pull", "library/app"))[0] == 200
     with own_intake.database.superuser() as connection:
