@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import amqp
 
+from shared import logging
 from shared.errors import BreakwaterError
 from shared.messaging.connection import drain
 
 WINDOW: Final = 256
 CONFIRM_SECONDS: Final = 30.0
+"""How long a broker that says nothing is waited for."""
+LOOK_SECONDS: Final = 1.0
 PERSISTENT: Final = 2
 
 
@@ -45,6 +48,9 @@ class Publisher:
         self._unconfirmed: dict[int, int] = {}
         self._published = 0
         self._trouble: str | None = None
+        self._blocked = False
+        connection.on_blocked = self._begin_to_wait
+        connection.on_unblocked = self._go_on
         self._channel = connection.channel()
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._acknowledged)
@@ -53,6 +59,9 @@ class Publisher:
 
     def publish(self, messages: Sequence[Outgoing]) -> None:
         """Publish in order; return when the broker has confirmed every one.
+
+        One that takes nothing for want of memory or disk, and says so, is waited for as long as its heart beats: to
+        connect anew would only publish the same again, and have it read all of that once it can.
 
         Raises NotPublished for a message that was returned, refused or not confirmed in time, and BROKER_ERRORS.
         """
@@ -77,13 +86,26 @@ class Publisher:
         deadline = time.monotonic() + CONFIRM_SECONDS
         while len(self._unconfirmed) == before:
             self._check()
-            if not drain(self._connection, deadline - time.monotonic()) and time.monotonic() >= deadline:
+            if drain(self._connection, min(LOOK_SECONDS, deadline - time.monotonic())):
+                continue
+            self._connection.heartbeat_tick()
+            if self._blocked:
+                deadline = time.monotonic() + CONFIRM_SECONDS
+            elif time.monotonic() >= deadline:
                 self._trouble = f"the broker has not confirmed {before} of {len(messages)} messages in time"
         self._check()
 
     def _check(self) -> None:
         if self._trouble is not None:
             raise NotPublished(self._trouble, confirmed=min(self._unconfirmed.values(), default=0))
+
+    def _begin_to_wait(self, _reason: str) -> None:
+        self._blocked = True
+        logging.get().warning("broker_takes_no_more", unconfirmed=len(self._unconfirmed))
+
+    def _go_on(self) -> None:
+        self._blocked = False
+        logging.get().info("broker_takes_more")
 
     def _acknowledged(self, tag: int, multiple: bool) -> None:  # noqa: FBT001 - py-amqp calls it
         if self._trouble is not None:
