@@ -37,7 +37,7 @@ _COLOURS: Final = {
     "login_failed": "red",
     "purged": "red",
 }
-_FOR_GOOD: Final = frozenset({"account"})
+_FOR_GOOD: Final = {"account": Unauthorized, "project": Unavailable, "trimmed": BadRequest}
 _REFUSALS: Final = {401: Unauthorized, 403: Forbidden}
 
 
@@ -167,11 +167,7 @@ def _refused(answer: requests.Response) -> None:
 def _ended(message: Message) -> None:
     """The server's last word: what it means for the next attempt."""
     data = json.loads(message.data)
-    if data["reason"] in _FOR_GOOD:
-        raise Unauthorized(data["message"])
-    if data["reason"] == "project":
-        raise Unavailable(data["message"])
-    raise Interrupted(data["message"])
+    raise _FOR_GOOD.get(data["reason"], Interrupted)(data["message"])
 
 
 def _show(message: Message, *, as_json: bool) -> None:

@@ -31,7 +31,12 @@ _REPLAY: Final = """
     ORDER BY sequence LIMIT %(most)s
 """
 _NEWEST: Final = "SELECT last_sequence FROM events.relay"
-_OLDEST: Final = "SELECT sequence, recorded_at FROM events.log ORDER BY sequence LIMIT 1"
+_OLDEST: Final = "SELECT sequence FROM events.log ORDER BY sequence LIMIT 1"
+# by its first day and not by its first event: on a day without events there is nothing to miss
+_BEGINNING: Final = """
+    SELECT min(to_date(substr(c.relname, 5), 'YYYYMMDD'))::timestamp AT TIME ZONE 'UTC'
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events.log'::regclass
+"""
 _FIRST_SINCE: Final = "SELECT min(sequence) FROM events.log WHERE recorded_at >= %s"
 
 
@@ -101,14 +106,6 @@ class LoggedEvent:
         return f"id: {self.sequence}\nevent: {self.type}\ndata: {data}\n\n".encode()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Oldest:
-    """Where the log begins."""
-
-    sequence: int
-    recorded_at: datetime
-
-
 async def read_next(connection: Connection, after: int) -> list[LoggedEvent]:
     """The events that follow a sequence, up to a page."""
     return [_event(row) for row in await _rows(connection, _NEXT, (after, PAGE))]
@@ -132,10 +129,16 @@ async def newest(connection: Connection) -> int:
     return int(rows[0][0])
 
 
-async def oldest(connection: Connection) -> Oldest | None:
-    """The first event that the log still keeps; None where it keeps none."""
+async def oldest(connection: Connection) -> int | None:
+    """The sequence of the first event that the log still keeps; None where it keeps none."""
     rows = await _rows(connection, _OLDEST, ())
-    return Oldest(sequence=rows[0][0], recorded_at=rows[0][1]) if rows else None
+    return int(rows[0][0]) if rows else None
+
+
+async def beginning(connection: Connection) -> datetime:
+    """Since when the log keeps all that was numbered."""
+    moment: datetime = (await _rows(connection, _BEGINNING, ()))[0][0]
+    return moment
 
 
 async def first_since(connection: Connection, moment: datetime) -> int | None:

@@ -67,9 +67,14 @@ class Replay:
             raise Unavailable("the database is not available right now: try again in a moment") from error
 
     async def page(self, wanted: Filter, *, after: int, upto: int) -> Page:
-        """What the filter takes between two sequences, its projects known to the rights. Raises Unavailable."""
+        """What the filter takes between two sequences, its projects known to the rights.
+
+        Raises Unavailable, and LogTrimmed where a day that was still to be read is no longer kept.
+        """
         async with self.connection() as connection:
             events = await log.read_replay(connection, wanted, after=after, upto=upto)
+            # asked after the page was read: what is kept now was kept then
+            _refuse_trimmed(after, await log.oldest(connection), upto)
             await self._rights.load(connection, (event.project for event in events))
         return Page(events=events, more=len(events) == log.PAGE)
 
@@ -82,18 +87,24 @@ class Replay:
             return last
         async with self.connection() as connection:
             oldest = await log.oldest(connection)
+            newest = max(await log.newest(connection), last)
             if isinstance(since, datetime):
-                if oldest and since < oldest.recorded_at and oldest.sequence > 1:
-                    raise LogTrimmed(f"the log keeps events from {rfc3339(oldest.recorded_at)} on")
+                begins = await log.beginning(connection)
+                if since < begins and (oldest or newest + 1) > 1:
+                    raise LogTrimmed(f"the log keeps events from {rfc3339(begins)} on")
                 first = await log.first_since(connection, since)
                 return last if first is None else min(first - 1, last)
-            newest = max(await log.newest(connection), last)
         if since > newest:
             raise BadRequest(f"no event has the sequence {since} yet: the last one is {newest}")
-        kept = oldest.sequence if oldest else newest + 1
-        if since + 1 < kept:
-            raise LogTrimmed(f"the log keeps events from sequence {kept} on: ask with since={kept - 1} or later")
+        _refuse_trimmed(since, oldest, newest)
         return min(since, last)
+
+
+def _refuse_trimmed(after: int, oldest: int | None, newest: int) -> None:
+    """Numbers have no gaps, so what follows a sequence is there where the oldest that is kept is not beyond it."""
+    kept = oldest or newest + 1
+    if after + 1 < kept:
+        raise LogTrimmed(f"the log keeps events from sequence {kept} on: ask with since={kept - 1} or later")
 
 
 def connection_arguments(settings: Settings) -> dict[str, str | int | bool]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.events.asking import Filter
+from gateway.events.errors import LogTrimmed
 from gateway.events.log import LoggedEvent
 from gateway.events.replay import Replay
 from gateway.events.rights import Rights
@@ -41,6 +42,8 @@ class End(StrEnum):
     """The only projects asked for are gone."""
     SLOW = "slow"
     """The client does not read as fast as events come."""
+    TRIMMED = "trimmed"
+    """The log dropped a day before the client had read it."""
     SHUTDOWN = "shutdown"
     """The server stops; connect again."""
 
@@ -184,6 +187,9 @@ class Stream:
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)
             return self._heartbeat()
+        except LogTrimmed as error:
+            self.end(End.TRIMMED, error.sentence)
+            return b""
         if self.ending or self._rights.unknown(event.project for event in page.events):
             return b""  # the rights were read anew meanwhile: ask for the page again
         self._position = page.events[-1].sequence if page.more else upto

@@ -247,3 +247,31 @@ def test_what_the_log_no_longer_keeps_is_gone(database: Database) -> None:
         await hub.open(ADMIN, Wish(filter=Filter(), since=10))
 
     with_hub(database, scenario)
+
+
+def test_a_replay_that_the_trimmed_log_overtakes_ends_with_a_word(database: Database) -> None:
+    world = World(database)
+    world.happen(*[pushed("library", tag=f"v{number}") for number in range(500)])
+
+    async def scenario(hub: Hub) -> None:
+        stream = await hub.open(ADMIN, Wish(filter=Filter(), since=0))
+        taken = await anext(stream) + await anext(stream)
+        await asyncio.to_thread(world.sql, "DELETE FROM events.log WHERE sequence <= 300")
+        taken += await listen(stream, lambda got: b"event: end" in got)
+        assert sequences(taken) == list(range(1, 201))
+        assert b'"reason": "trimmed"' in taken
+
+    with_hub(database, scenario)
+
+
+def test_a_time_that_the_log_reaches_back_to_is_no_older_for_a_quiet_day(database: Database) -> None:
+    world = World(database)
+    world.happen(*[pushed("library", tag=f"v{number}") for number in range(10)])
+    world.sql("DELETE FROM events.log WHERE sequence <= 6")
+
+    async def scenario(hub: Hub) -> None:
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        stream = await hub.open(ADMIN, Wish(filter=Filter(), since=since))
+        assert sequences(await listen(stream, lambda got: b'"tag":"v9"' in got)) == [7, 8, 9, 10]
+
+    with_hub(database, scenario)
