@@ -74,10 +74,11 @@ class Unreadable:
 def read(body: bytes) -> list[Notification | Unreadable]:
     """Every event of a request's body in its order; what cannot be read comes with its reason, in a body of its own."""
     try:
-        events = _events(body)
+        return [_read_one(event) for event in _events(body)]
     except Malformed as error:
         return [Unreadable(reason=error.sentence, body=body)]
-    return [_read_one(event) for event in events]
+    except RecursionError:  # what could just be read cannot always be written again
+        return [Unreadable(reason="the body's JSON is nested too deeply", body=body)]
 
 
 def _events(body: bytes) -> list[object]:
@@ -85,8 +86,6 @@ def _events(body: bytes) -> list[object]:
         document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise Malformed("the body is not UTF-8") from error
-    except RecursionError as error:
-        raise Malformed("the body's JSON is nested too deeply") from error
     except ValueError as error:
         raise Malformed("the body is not JSON") from error
     events = document.get("events") if isinstance(document, dict) else None

@@ -195,3 +195,12 @@ def test_a_tag_that_goes_with_its_digest_settles_nothing() -> None:
     observation = observe(one(json.dumps({"events": [event]}).encode()), instance_id=INSTANCE)
     assert observation is not None
     assert observation.settlement is None
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_no_depth_is_too_much_for_a_reason(opening: str, closing: str) -> None:
+    """Near Python's limit an event can be read, and its copy for the operator not be written."""
+    event = '{"id":"x","action":"explode","target":{},"request":{},"actor":{},"deep":%s}'
+    for depth in range(1, 1_500):
+        deep = event % (opening * depth + "1" + closing * depth)
+        assert refusal(b'{"events":[%s]}' % deep.encode())
