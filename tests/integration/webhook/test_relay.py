@@ -303,6 +303,19 @@ class TestUpkeep:
             eventually(lambda: head(database), (1, 1))
         assert len(self.partitions(database)) >= 4
 
+    def test_days_are_made_while_somebody_reads(self, database: Database) -> None:
+        """As a dump does for an hour."""
+        with database.superuser() as connection:
+            for name in self.partitions(database)[2:]:
+                connection.execute(f"DROP TABLE events.{name}".encode())
+        with database.superuser() as reader, reader.transaction():
+            reader.execute("SELECT * FROM events.log")
+            with connect(database.settings("relay")) as connection:
+                connection.execute("SET lock_timeout = '1s'")
+                for _ in range(2):
+                    connection.execute("SELECT events.prepare_log(3)")
+        assert len(self.partitions(database)) == 5
+
     def test_remembered_ids_are_forgotten_in_time(self, database: Database, rabbit: Broker, tmp_path: Path) -> None:
         with database.superuser() as connection:
             connection.execute(
