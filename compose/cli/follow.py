@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import requests
 import typer
+from requests.auth import HTTPBasicAuth
 from rich.text import Text
 
 from compose.cli.terminal import err, out
@@ -74,7 +75,9 @@ def follow(
         parameters["since"] = since if since.isdigit() else rfc3339(moment(since, now=datetime.now(UTC)))
     session = requests.Session()
     session.trust_env = False
-    session.auth = (user, _password(options, user, from_stdin=password_stdin).reveal())
+    # as bytes: requests would write text in Latin-1, and the server reads UTF-8
+    password = _password(options, user, from_stdin=password_stdin).reveal()
+    session.auth = HTTPBasicAuth(user.encode(), password.encode())
     if options.tls_cert:
         session.verify = str(options.tls_cert)
     try:

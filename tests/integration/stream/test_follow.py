@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.auth.passwords import hash_password
 from tests.clients.polling import eventually
 from tests.integration.conftest import Database
 from tests.integration.stream.conftest import CODE, PASSWORD, World, event_mount
@@ -98,6 +99,17 @@ def test_it_resumes_without_gap_or_double_when_the_server_is_started_again(
         follower.__exit__(None, None, None)
     assert tags()[len(seen) :].count("while away") == 1
     assert tags()[-2:] == ["while away", "after"]
+
+
+def test_a_password_is_sent_as_it_is_written_in_whatever_letters(world: World, home: Path, tmp_path: Path) -> None:
+    name = world.user(admin=True)
+    password = "Żółć1€ é"
+    world.sql("UPDATE core.users SET password_hash = %s WHERE username = %s", hash_password(password), name)
+    with following(
+        home, port_of(world), tmp_path / "out", "--user", name, "--password-stdin", "--since", "0", password=password
+    ) as log:
+        last = world.push("library", tag="unicode")
+        eventually(lambda: f"{last} " in log.read_text(), within=15, what="the event is shown")
 
 
 @pytest.mark.parametrize(
