@@ -28,10 +28,13 @@ def home_of(database: Database) -> Path:
     return home
 
 
-def audit(database: Database, *arguments: str) -> Done:
+def audit(database: Database, *arguments: str, with_key: bool = True) -> Done:
     """Run the command, on an instance whose settings stand in the environment."""
     settings = database.settings("audit")
-    (settings.secrets / "audit" / "chain-key").write_text(Secret(KEY_TEXT).reveal())
+    key = settings.secrets / "audit" / "chain-key"
+    key.write_text(Secret(KEY_TEXT).reveal())
+    if not with_key:
+        key.unlink()
     return subprocess.run(
         verb("audit", *arguments),
         cwd=CODE,
@@ -127,3 +130,12 @@ def test_a_refusal_is_one_sentence(recorded: Database, arguments: list[str], sen
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
     assert sentence in done.stderr
+
+
+def test_verify_without_the_key_says_so_and_proves_nothing(recorded: Database) -> None:
+    key = recorded.settings("audit").secrets / "audit" / "chain-key"
+    done = audit(recorded, "verify", with_key=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert "audit/chain-key cannot be read" in done.stderr
+    assert not key.exists()

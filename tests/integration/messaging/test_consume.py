@@ -150,6 +150,17 @@ def test_the_broker_away_is_waited_out_and_sigterm_is_heard_meanwhile(bench: Ben
         assert stays.alive
 
 
+def test_a_queue_that_was_deleted_is_consumed_from_as_soon_as_it_is_back(bench: Bench) -> None:
+    with bench.recorder() as process:
+        bench.rabbit.rabbit.control("delete_queue", "audit")
+        try:
+            process.has_logged("broker_lost", times=2)
+        finally:
+            bench.rabbit.restore()
+        ids = bench.publish("p")
+        bench.await_effects(*ids)
+
+
 def test_a_database_outage_burns_no_attempts(bench: Bench) -> None:
     name = bench.database.name
     with bench.recorder() as process:

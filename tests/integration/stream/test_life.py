@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from gateway.events.hub import MOST_STREAMS_OF_ACCOUNT
 from tests.clients.polling import eventually
 from tests.clients.stream import Stream
 from tests.integration.conftest import Database
@@ -51,6 +52,15 @@ def test_an_event_reaches_the_client_fast(world: World) -> None:
                 assert time.monotonic() - started < 5
             delays.append(time.monotonic() - started)
         assert sorted(delays)[10] < 0.2
+
+
+def test_who_hangs_up_gives_the_place_back(world: World) -> None:
+    def heard() -> bool:
+        with world.stream("admin", project="library") as stream:
+            return stream.status == requests.codes.ok
+
+    for _ in range(MOST_STREAMS_OF_ACCOUNT + 20):
+        eventually(heard, within=10, what="a place is free")
 
 
 def test_an_unknown_path_and_method_are_refused_in_the_shape_of_the_api(world: World) -> None:
