@@ -54,6 +54,18 @@ def test_an_event_reaches_the_client_fast(world: World) -> None:
         assert sorted(delays)[10] < 0.2
 
 
+def test_an_event_that_nothing_notifies_of_is_found_by_looking(world: World) -> None:
+    with world.stream("admin", project="library", type="artifact.pushed") as stream:
+        last = world.push("library", tag="told")
+        world.sql(
+            "INSERT INTO events.log SELECT sequence + 1, gen_random_uuid(), type, routing_key, project,"
+            " jsonb_set(body, '{data,tag}', '\"untold\"'), now() FROM events.log WHERE sequence = %s",
+            last,
+        )
+        world.sql("UPDATE events.relay SET last_sequence = last_sequence + 1")
+        stream.wait_for(lambda event: event["data"]["tag"] == "untold", within=5, what="the event without a NOTIFY")
+
+
 def test_who_hangs_up_gives_the_place_back(world: World) -> None:
     def heard() -> bool:
         with world.stream("admin", project="library") as stream:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
@@ -103,6 +105,7 @@ MALFORMED = {
     "empty": (b"", "not JSON"),
     "bad UTF-8": (b'{"events": [{"id": "\xff"}]}', "UTF-8"),
     "UTF-16": ('{"events": []}'.encode("utf-16"), "UTF-8"),
+    "gzip": (gzip.compress(b'{"events": []}'), "UTF-8"),
     "NaN": (b'{"events": [NaN]}', "not JSON"),
     "Infinity": (b'{"events": [{"size": -Infinity}]}', "not JSON"),
     "deep": (b'{"events": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
@@ -192,6 +195,24 @@ def test_broken_connections_do_not_stop_the_intake(intake: Intake) -> None:
         peer.close()
     assert intake.send(event("pull", "library/app"))[0] == 200
     assert intake.process.alive
+
+
+def test_the_token_counts_and_not_what_the_body_calls_itself(intake: Intake) -> None:
+    body = json.dumps({"events": [event("pull", "library/app")]}).encode()
+    assert intake.post(body, **{"Content-Type": "text/plain", "Content-Encoding": "gzip"})[0] == 200
+    assert len(intake.outbox()) == 1
+
+
+def test_strangers_that_never_finish_hold_nobody_up(intake: Intake) -> None:
+    """More of them than the process has workers."""
+    with ExitStack() as stalled:
+        for sent in (b"POST /service/no", b"POST /service/notifications HTTP/1.1\r\nContent-Length: 100\r\n\r\n{") * 20:
+            peer = stalled.enter_context(socket.create_connection(("127.0.0.1", intake.port), timeout=10))
+            peer.sendall(sent)
+        time.sleep(0.3)
+        begun = time.monotonic()
+        assert intake.send(event("pull", "library/app"))[0] == 200
+        assert time.monotonic() - begun < 2
 
 
 def test_other_paths_and_methods_lead_nowhere(intake: Intake) -> None:

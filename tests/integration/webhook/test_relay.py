@@ -113,6 +113,18 @@ def test_an_event_is_published_at_once(database: Database, rabbit: Broker, tmp_p
         assert sorted(delays)[10] < 0.25, "woken by NOTIFY, not by polling"
 
 
+def test_an_event_that_nothing_notifies_of_is_found_by_looking(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    """As behind a pooler that lets no NOTIFY through."""
+    with database.superuser() as connection:
+        connection.execute("ALTER TABLE events.outbox DISABLE TRIGGER notify")
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        process.has_logged("publishing")
+        write(writer, 3)
+        eventually(lambda: head(database), (3, 3), seconds=5)
+
+
 def test_numbering_goes_on_while_the_broker_is_down_and_then_each_event_arrives(
     database: Database, rabbit: Broker, tmp_path: Path
 ) -> None:
@@ -161,6 +173,32 @@ def test_killed_in_the_middle_of_publishing_nothing_is_lost_and_order_is_kept(
     assert kills > 1
     arrived = received(rabbit)
     assert first_occurrences(arrived) == list(range(1, 1_201))
+
+
+@pytest.mark.parametrize("lost", ["broker", "database"])
+def test_connections_lost_in_the_middle_of_publishing_cost_nothing(
+    database: Database, rabbit: Broker, tmp_path: Path, lost: str
+) -> None:
+    def cut() -> None:
+        if lost == "broker":
+            rabbit.rabbit.control("close_all_user_connections", "relay", "a test")
+        else:
+            rows(
+                database,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = 'breakwater_relay' AND datname = current_database()",
+            )
+
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        for times in range(1, 4):
+            before = head(database)[1]
+            write(writer, 1_000)
+            wait_for(lambda before=before: head(database)[1] > before, seconds=20, what="it moves on")  # type: ignore[misc]
+            cut()
+            process.has_logged("work_interrupted", times=times)
+        eventually(lambda: head(database), (3_000, 3_000), seconds=40)
+        assert process.alive
+    assert first_occurrences(received(rabbit)) == list(range(1, 3_001))
 
 
 def test_a_paused_writer_does_not_hide_its_event(database: Database, rabbit: Broker, tmp_path: Path) -> None:
