@@ -155,6 +155,11 @@ def _summarise(outcomes: Sequence[Outcome]) -> None:
         if len(differing) > _SHOWN:
             out.print(f"and {len(differing) - _SHOWN} more")
     for each in [outcome for outcome in outcomes if outcome.skipped][:_SHOWN]:
-        out.print(f"left out {escape(each.repository)}: {each.skipped}")
+        out.print(f"left out {escape(each.repository)}: {escape(each.skipped or '')}")
+    unread = [each for outcome in outcomes for each in outcome.unread]
+    for left in unread[:_SHOWN]:
+        out.print(f"left out {left}: {escape(left.error.sentence)}")
+    if len(unread) > _SHOWN:
+        out.print(f"left out {len(unread) - _SHOWN} more that could not be read")
     compared = sum(outcome.compared for outcome in outcomes)
     out.print(f"compared {compared} tags and artifacts in {len(outcomes)} repositories: {len(differing)} differed")

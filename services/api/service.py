@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands import expectation, nightly
 from services.api.commands.comparison import Comparison, Pace
-from services.api.commands.observation import observe
+from services.api.commands.observation import observe, raise_refused
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
 from services.api.commands.quota import forget_reserved
 from services.api.commands.reconcile import settle_expected
 from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
+from services.api.domain.observation import Unread
 from services.api.errors import AlreadyComparing
 from shared import logging
 from shared.events import Envelope
@@ -65,7 +66,10 @@ class MetadataService:
 
     @consume(queue="metadata", batch=100)
     def observe(self, envelopes: list[Envelope]) -> None:
-        """Look where a batch of events points, one transaction a repository, and count its pulls in one."""
+        """Look where a batch of events points, one transaction a repository, and count its pulls in one.
+
+        Raises RegistryRefused at the end, when all else is recorded, where one of them cannot be read.
+        """
         hints = hints_of(envelopes)
         if hints.pulls:
             with self.sessions() as session:
@@ -73,12 +77,15 @@ class MetadataService:
             for pull in hints.pulls:
                 if (pull.repository, pull.digest) in unknown:
                     hints.look_at(pull.repository, pull.digest, pull.tag, pull.time)
+        unread: list[Unread] = []
         for repository, hint in hints.repositories.items():
             with self.sessions.begin() as session:
-                observe(session, self.registry, repository, digests=hint.digests, tags=hint.tags)
+                changes = observe(session, self.registry, repository, digests=hint.digests, tags=hint.tags)
+            unread += _told(changes.unread)
         if hints.pulls:
             with self.sessions.begin() as session:
                 count_pulls(session, hints.pulls)
+        raise_refused(unread)
 
     @forever
     def settle(self, stopping: Stopping) -> None:
@@ -156,6 +163,7 @@ class MetadataService:
             for outcome in comparison.run([name for name in names if name > done]):
                 with self.sessions.begin() as session:
                     nightly.advance(session, outcome.repository)
+                _told(outcome.unread)
                 if outcome.changed or outcome.skipped:
                     log.warning(
                         "comparison_found",
@@ -171,3 +179,9 @@ class MetadataService:
             with self.sessions.begin() as session:
                 nightly.finish(session, datetime.now(UTC))
             log.info("comparison_finished", repositories=len(names))
+
+
+def _told(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
+    for each in unread:
+        log.warning("manifest_not_catalogued", artifact=str(each), reason=each.error.sentence)
+    return unread

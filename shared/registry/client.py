@@ -1,6 +1,7 @@
 """The registry's HTTP API over its unix socket: what Breakwater's services ask of it, and nothing more.
 
 Reads are repeated a few times with jitter; writes are sent once, because only the caller knows whether to repeat.
+A read that stays a 500 is this content's own trouble: a registry that has lost its storage as a whole answers 503.
 Specification: OCI distribution 1.1; differences of distribution 2.8 are noted where they matter.
 """
 
@@ -29,6 +30,8 @@ _READ_TRIES = 4
 _BACKOFF_SECONDS = 0.1
 _BACKOFF_CAP_SECONDS = 2.0
 _OK, _CREATED, _ACCEPTED, _NOT_FOUND, _UNAUTHORIZED, _SERVER_ERROR = 200, 201, 202, 404, 401, 500
+_RE_SIGNED: Final = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+"""Schema 1: distribution 2.8 signs it anew for each reader, so its digest is not that of the bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,15 +70,21 @@ class RegistryClient:
             raise RegistryRefused("the registry named no digest of a manifest") from error
 
     def manifest(self, repository: RepositoryName, reference: TagName | Digest) -> StoredManifest | None:
-        """A manifest with its bytes, None where there is none. Raises RegistryRefused where its digest is another's."""
+        """A manifest with its bytes, None where there is none.
+
+        Raises RegistryRefused where its digest is another's, or where the registry cannot give it.
+        """
         path = f"/v2/{repository}/manifests/{reference}"
         answer = self._read("GET", path, _scope(repository, "pull"), {"Accept": ACCEPT}, limit=MANIFEST_LIMIT)
         if answer.status == _NOT_FOUND:
             return None
+        media_type = answer.headers.get("Content-Type", "")
+        if media_type == _RE_SIGNED and isinstance(reference, Digest):
+            return StoredManifest(digest=reference, media_type=media_type, body=answer.body)
         digest = Digest.of(answer.body)
         if isinstance(reference, Digest) and reference.text.startswith("sha256:") and digest != reference:
             raise RegistryRefused(f"the registry served content under {reference} that has another digest")
-        return StoredManifest(digest=digest, media_type=answer.headers.get("Content-Type", ""), body=answer.body)
+        return StoredManifest(digest=digest, media_type=media_type, body=answer.body)
 
     def blob(self, repository: RepositoryName, digest: Digest, *, limit: int) -> bytes | None:
         """A small blob, None where there is none. Raises RegistryRefused where it is longer than `limit` bytes."""
@@ -147,7 +156,7 @@ class RegistryClient:
         return True
 
     def _read(self, method: str, path: str, scope: str, headers: Mapping[str, str], *, limit: int = 0) -> _Answer:
-        """A read that is repeated while the registry is away; answers 200 or 404, all else is raised."""
+        """A read that is repeated while the registry is away or answers 5xx; gives 200 or 404, all else is raised."""
         for attempt in range(_READ_TRIES):
             try:
                 answer = self._authorized(method, path, scope, headers, None, limit)
@@ -157,7 +166,7 @@ class RegistryClient:
                 if attempt == _READ_TRIES - 1:
                     raise
             _pause(attempt)
-        else:
+        if answer.status > _SERVER_ERROR:
             raise RegistryUnavailable(f"the registry answered {answer.status}")
         if answer.status not in {_OK, _NOT_FOUND}:
             raise _refused(f"{method} {path}", answer)
@@ -204,8 +213,8 @@ def _next(headers: Mapping[str, str]) -> str | None:
 
 
 def _refused(what: str, answer: _Answer) -> RegistryRefused:
-    told = answer.body[:200].decode(errors="replace")
-    return RegistryRefused(f"the registry answered {answer.status} to {what}: {told}")
+    told = answer.body[:200].decode(errors="replace").strip()
+    return RegistryRefused(f"the registry answered {answer.status} to {what}{f': {told}' if told else ''}")
 
 
 def _pause(attempt: int) -> None:

@@ -148,6 +148,27 @@ class RegistryServer:
     def client(self, tokens: Tokens) -> RegistryClient:
         return RegistryClient(self.socket, tokens.system())
 
+    def lose_content(self, digest: str) -> None:
+        """As a power cut does: the file is there, and empty. The registry answers 500 to whoever asks for it."""
+        self.blob_file(digest).write_bytes(b"")
+
+    def blob_file(self, digest: str) -> Path:
+        digits = digest.removeprefix("sha256:")
+        return self.storage / "docker/registry/v2/blobs/sha256" / digits[:2] / digits / "data"
+
+    def lay_schema_1(self, repository: str, tag: str) -> None:
+        """A manifest of the first form, as old storages hold it and no client pushes it any more."""
+        content = json.dumps({"schemaVersion": 1, "name": repository, "tag": tag, "signatures": []}).encode()
+        digest = sha256(content).hexdigest()
+        self.blob_file(digest).parent.mkdir(parents=True)
+        self.blob_file(digest).write_bytes(content)
+        folder = self.storage / "docker/registry/v2/repositories" / repository
+        (folder / "_layers").mkdir(parents=True)
+        for place in (f"revisions/sha256/{digest}", f"tags/{tag}/current", f"tags/{tag}/index/sha256/{digest}"):
+            link = folder / "_manifests" / place / "link"
+            link.parent.mkdir(parents=True)
+            link.write_text(f"sha256:{digest}")
+
 
 @contextmanager
 def registry_server(

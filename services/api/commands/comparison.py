@@ -6,7 +6,7 @@ expectation to be told of.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from services.api.commands.announcement import announce_push, announce_removal
 from services.api.commands.catalogue import known_digests
 from services.api.commands.observation import observe
 from services.api.commands.quota import recount
-from services.api.domain.observation import Changes, TagChange
+from services.api.domain.observation import Changes, TagChange, Unread
 from services.api.errors import StorageEmpty
 from services.api.tables import artifacts, repositories, tags
 from shared import logging
@@ -29,6 +29,7 @@ from shared.events import Actor, ActorKind, EventContext
 from shared.events.definitions.artifact import Origin
 from shared.names import Digest, InvalidName, RepositoryName, TagName
 from shared.registry.client import RegistryClient
+from shared.registry.errors import RegistryRefused
 from shared.registry.storage import revisions
 
 STEP: Final = 100
@@ -53,6 +54,8 @@ class Outcome:
     removed: int = 0
     tags_set: int = 0
     tags_removed: int = 0
+    unread: tuple[Unread, ...] = ()
+    """What lies there and could not be read, or is nothing that a catalogue holds."""
     skipped: str | None = None
     """Why it could not be compared."""
 
@@ -71,6 +74,7 @@ class _Tally:
     removed: int = 0
     tags_set: int = 0
     tags_removed: int = 0
+    unread: list[Unread] = field(default_factory=list)
     has_project: bool = False
 
     def add(self, changes: Changes, compared: int) -> None:
@@ -79,6 +83,7 @@ class _Tally:
         self.removed += len(changes.removed)
         self.tags_set += len(changes.tags_set)
         self.tags_removed += len(changes.tags_removed)
+        self.unread += changes.unread
         self.has_project |= changes.project_id is not None
 
 
@@ -134,17 +139,23 @@ class Comparison:
         return sorted(name for name in stored | known if project is None or name.partition("/")[0] == project)
 
     def run(self, names: Sequence[str]) -> Iterator[Outcome]:
-        """Compare one repository after the other; each is done when its outcome is given. Raises Unavailable."""
+        """Compare one repository after the other; each is done when its outcome is given. Raises Unavailable.
+
+        One that the registry cannot give is passed over: it keeps none of the others from being compared.
+        """
         recounted = ""
         for name in names:
             try:
                 repository = RepositoryName.parse(name)
             except InvalidName:
                 yield Outcome(repository=name, skipped="its name has no project")
-            else:
-                if recounted != repository.project:
-                    recounted = self._recount(repository.project)
+                continue
+            if recounted != repository.project:
+                recounted = self._recount(repository.project)
+            try:
                 yield self._compare(repository)
+            except RegistryRefused as error:
+                yield Outcome(repository=name, skipped=error.sentence)
 
     def _recount(self, project: str) -> str:
         """Sum up a project's storage from its artifacts, once before they are compared."""
@@ -165,6 +176,8 @@ class Comparison:
         with self._sessions() as session:
             untagged = _untagged(session, repository)
             unknown = self._unknown(session, repository)
+        tried = {each.reference for each in tally.unread}
+        unknown = [digest for digest in unknown if digest not in tried]
         for digests in _steps([*untagged, *unknown]):
             tally.add(self._step(repository, dict.fromkeys(digests, now), {}), len(digests))
         return Outcome(
@@ -174,6 +187,7 @@ class Comparison:
             removed=tally.removed,
             tags_set=tally.tags_set,
             tags_removed=tally.tags_removed,
+            unread=tuple(tally.unread),
             skipped=None if tally.has_project or not tally.compared else "no project has that name",
         )
 

@@ -4,7 +4,8 @@ The lock on the repository is held around asking and recording. What is in the c
 content has the digest of its bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,8 +15,8 @@ from services.api.commands.catalogue import known_digests, known_sizes, lock_rep
 from services.api.commands.expectation import is_stand_in
 from services.api.domain.artifact import is_image
 from services.api.domain.attributes import image_attributes, other_attributes
-from services.api.domain.observation import Changes, Found, TagState, Truth
-from shared import logging
+from services.api.domain.observation import Changes, Found, TagState, Truth, Unread
+from shared.errors import BreakwaterError
 from shared.names import Digest, RepositoryName, TagName
 from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryRefused, UnreadableManifest
@@ -35,10 +36,12 @@ def observe(
 ) -> Changes:
     """Make the catalogue agree with the registry on these manifests and tags; the caller commits.
 
-    Each comes with the time from which it holds if it turns out to be new. Raises RegistryUnavailable.
+    Each comes with the time from which it holds if it turns out to be new. What cannot be read is named in the result
+    and keeps nobody else from being recorded. Raises RegistryUnavailable.
     """
     lock_repository(session, repository)
-    return record(session, look(session, registry, repository, digests=digests, tags=tags))
+    truth = _Look(session, registry, repository).truth(digests, tags)
+    return replace(record(session, truth), unread=truth.unread)
 
 
 def look(
@@ -49,8 +52,20 @@ def look(
     digests: Mapping[Digest, datetime],
     tags: Mapping[TagName, datetime],
 ) -> Truth:
-    """What the registry says of them now; the repository's lock is held. Raises RegistryUnavailable."""
-    return _Look(session, registry, repository).truth(digests, tags)
+    """What the registry says of them now; the repository's lock is held.
+
+    Raises RegistryUnavailable, or RegistryRefused where it cannot give one of them.
+    """
+    truth = _Look(session, registry, repository).truth(digests, tags)
+    raise_refused(truth.unread)
+    return truth
+
+
+def raise_refused(unread: Iterable[Unread]) -> None:
+    """Raise the first refusal among what could not be read: asked again later, the registry may give it."""
+    for each in unread:
+        if isinstance(each.error, RegistryRefused):
+            raise each.error
 
 
 def stored_sizes(
@@ -75,18 +90,24 @@ class _Look:
         self._repository = repository
         self._found: dict[Digest, Found] = {}
         self._standing_in: set[Digest] = set()
+        self._unread: dict[TagName | Digest, BreakwaterError] = {}
 
     def truth(self, digests: Mapping[Digest, datetime], tags: Mapping[TagName, datetime]) -> Truth:
-        named = {tag: self._registry.resolve(self._repository, tag) for tag in tags}
+        named = self._named(tags)
         targets = {digest: tags[tag] for tag, digest in named.items() if digest is not None}
         wanted = {**targets, **digests}
         known = known_digests(self._session, self._repository, wanted)
         gone: set[Digest] = set()
+        refused: set[Digest] = set()
         for digest, time in wanted.items():
-            if digest not in known:
-                self._read(digest, time)
-            elif digest not in targets and self._registry.resolve(self._repository, digest) is None:
-                gone.add(digest)
+            try:
+                if digest not in known:
+                    self._read(digest, time)
+                elif digest not in targets and self._registry.resolve(self._repository, digest) is None:
+                    gone.add(digest)
+            except RegistryRefused as error:
+                self._unread[digest] = error
+                refused.add(digest)
         return Truth(
             repository=self._repository,
             found=tuple(self._found.values()),
@@ -95,9 +116,23 @@ class _Look:
             tags={
                 tag: TagState(digest=digest, since=tags[tag])
                 for tag, digest in named.items()
-                if digest not in self._standing_in
+                if digest not in self._standing_in and digest not in refused
             },
+            unread=tuple(
+                Unread(repository=self._repository, reference=reference, error=error)
+                for reference, error in self._unread.items()
+            ),
         )
+
+    def _named(self, tags: Mapping[TagName, datetime]) -> dict[TagName, Digest | None]:
+        """What the tags name; one that the registry cannot resolve is not among them."""
+        named = {}
+        for tag in tags:
+            try:
+                named[tag] = self._registry.resolve(self._repository, tag)
+            except RegistryRefused as error:
+                self._unread[tag] = error
+        return named
 
     def _read(self, digest: Digest, time: datetime, depth: int = 0) -> None:
         """Find a manifest and, before it, the children that the catalogue lacks."""
@@ -109,8 +144,7 @@ class _Look:
         try:
             manifest = parse(stored.body, stored.media_type)
         except UnreadableManifest as error:
-            where = f"{self._repository}@{digest}"
-            logging.get().warning("manifest_not_catalogued", artifact=where, reason=error.sentence)
+            self._unread[digest] = error
             return
         if not isinstance(manifest, Index):
             self._found[digest] = self._measure(manifest, time)

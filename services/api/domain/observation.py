@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from shared.errors import BreakwaterError
 from shared.names import Digest, RepositoryName, TagName
 from shared.registry.manifests import Stored
 
@@ -31,6 +32,20 @@ class TagState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unread:
+    """A manifest or tag of which nothing could be learned, or nothing that a catalogue holds."""
+
+    repository: RepositoryName
+    reference: TagName | Digest
+    error: BreakwaterError
+    """RegistryRefused where the registry cannot give it, UnreadableManifest where it is of no known form."""
+
+    def __str__(self) -> str:
+        """As clients write it."""
+        return f"{self.repository}{'@' if isinstance(self.reference, Digest) else ':'}{self.reference}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Truth:
     """The registry's state of some manifests and tags of one repository, taken under the repository's lock."""
 
@@ -40,6 +55,8 @@ class Truth:
     gone: frozenset[Digest] = frozenset()
     """Not in the registry any more."""
     tags: Mapping[TagName, TagState] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    """What the catalogue says of these is left as it is where the registry refused them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +77,7 @@ class Changes:
     removed: tuple[Digest, ...] = ()
     tags_set: tuple[TagChange, ...] = ()
     tags_removed: tuple[TagChange, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything changed."""

@@ -13,9 +13,10 @@ from services.api.commands import nightly
 from services.api.commands.comparison import Comparison, Outcome, Pace
 from services.api.errors import AlreadyComparing, StorageEmpty
 from shared.events.definitions.artifact import Origin
+from shared.names import RepositoryName, TagName
 from tests.clients.images import make_image, make_index
 from tests.integration.metadata.conftest import INSTANCE, Catalogue
-from tests.integration.registry_rig import Pusher
+from tests.integration.registry_rig import Pusher, RegistryServer
 
 NAME = "library/app"
 
@@ -94,6 +95,29 @@ def test_names_that_have_no_project_are_told_and_passed_over(catalogue: Catalogu
         ("toplevel", "its name has no project"),
     ]
     assert catalogue.events() == []
+
+
+def test_what_cannot_be_read_keeps_nothing_else_from_being_compared(
+    catalogue: Catalogue, pusher: Pusher, registry: RegistryServer
+) -> None:
+    images = {name: make_image(name) for name in ("broken", "fine", "known")}
+    pusher.push(NAME, "known", images["known"])
+    catalogue.observe(NAME, "known")
+    for name, image in images.items():
+        pusher.push(NAME, name, image)
+    pusher.push("library/later", "v1", images["fine"])
+    registry.lay_schema_1("library/old", "v1")
+    registry.lose_content(images["broken"].digest)
+    registry.lose_content(images["known"].digest)
+    outcomes = {outcome.repository: outcome for outcome in compare(catalogue)}
+    assert {name: [str(each) for each in outcome.unread] for name, outcome in outcomes.items()} == {
+        NAME: [f"{NAME}:broken", f"{NAME}:known"],
+        "library/later": [],
+        "library/old": [f"library/old@{catalogue.client.resolve(RepositoryName('library/old'), TagName('v1'))}"],
+    }
+    assert catalogue.tags(NAME) == {name: images[name].digest for name in ("fine", "known")}
+    assert set(catalogue.tags("library/later")) == {"v1"}
+    assert catalogue.digests("library/old") == set()
 
 
 def test_one_project_can_be_compared_alone(catalogue: Catalogue, pusher: Pusher) -> None:

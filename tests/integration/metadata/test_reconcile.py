@@ -189,6 +189,25 @@ def test_a_registry_that_is_away_leaves_everything_open(
     assert settle(catalogue) == 1
 
 
+def test_a_write_that_cannot_be_judged_holds_up_no_other(
+    catalogue: Catalogue, pusher: Pusher, registry: RegistryServer
+) -> None:
+    broken, image = make_image("broken"), make_image("one")
+    pusher.push(NAME, "broken", broken)
+    pusher.push(NAME, "v1", image)
+    first = catalogue.expect("put", NAME, "broken", broken.digest, age=95)
+    forlorn = catalogue.expect("put", NAME, broken.digest, broken.digest, age=7 * 3600)
+    second = catalogue.expect("put", NAME, "v1", image.digest)
+    registry.lose_content(broken.digest)
+    assert settle(catalogue) == 1
+    assert [catalogue.expected(each) for each in (first, forlorn, second)] == [
+        ("open", None),
+        ("refused", "reconciler"),
+        ("settled", "reconciler"),
+    ]
+    assert catalogue.tags(NAME) == {"v1": image.digest}
+
+
 def test_an_index_is_told_and_catalogued_with_its_children(catalogue: Catalogue, pusher: Pusher) -> None:
     index = make_index("many")
     pusher.push(NAME, "v1", index)

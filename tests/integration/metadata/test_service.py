@@ -200,6 +200,21 @@ def test_a_registry_that_is_away_is_waited_for(house: House, app: str) -> None:
     eventually(lambda: house.catalogue.tags(app), {"v1": image.digest}, seconds=60)
 
 
+def test_what_the_registry_cannot_give_is_put_off_and_the_rest_catalogued(house: House, app: str) -> None:
+    broken, image = make_image("broken"), make_image("one")
+    house.metadata.pause()
+    house.pusher().push(f"{app}-broken", "v1", broken)
+    house.pusher().push(app, "v1", image)
+    eventually(lambda: house.told("artifact.pushed", app), 2)
+    content = house.registry.blob_file(broken.digest).read_bytes()
+    house.registry.lose_content(broken.digest)
+    house.metadata.go_on()
+    eventually(lambda: house.catalogue.tags(app), {"v1": image.digest})
+    house.metadata.has_logged("event_failed")
+    house.registry.blob_file(broken.digest).write_bytes(content)
+    eventually(lambda: house.catalogue.tags(f"{app}-broken"), {"v1": broken.digest}, seconds=60)
+
+
 def test_metadata_ends_when_it_is_told_to(house: House) -> None:
     assert house.metadata.terminate() == 0
     house.start_metadata()

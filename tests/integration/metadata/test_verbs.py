@@ -126,6 +126,23 @@ def test_adopt_leaves_out_what_has_no_project(catalogue: Catalogue, pusher: Push
     assert [event["data"]["origin"] for event in catalogue.events()] == ["adopt"]
 
 
+def test_adopt_names_what_it_cannot_read_and_takes_the_rest(
+    catalogue: Catalogue, pusher: Pusher, verbs: Verbs, registry: RegistryServer
+) -> None:
+    broken = make_image("broken")
+    pusher.push("library/app", "v1", broken)
+    pusher.push("library/best", "v1", make_image("fine"))
+    registry.lose_content(broken.digest)
+    registry.lay_schema_1("library/old", "v1")
+    code, text = verbs.run("adopt")
+    assert code == 0
+    assert "left out library/app:v1: the registry answered 500 to HEAD" in text
+    assert text.count("left out library/old@sha256:") == 1
+    assert "manifest.v1+prettyjws' is not catalogued" in text
+    assert text.splitlines()[-1] == "compared 4 tags and artifacts in 3 repositories: 1 differed"
+    assert set(catalogue.tags("library/best")) == {"v1"}
+
+
 def test_adopt_makes_projects_and_finds_what_no_tag_names(catalogue: Catalogue, pusher: Pusher, verbs: Verbs) -> None:
     index, untagged = make_index("many"), make_image("untagged")
     pusher.push("team/app", "v1", index)

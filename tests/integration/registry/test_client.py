@@ -103,6 +103,29 @@ def test_a_registry_that_is_away_is_told_as_such_in_time(client: RegistryClient,
     assert time.monotonic() - began < 5
 
 
+def test_content_that_the_registry_cannot_give_is_no_outage(
+    client: RegistryClient, pusher: Pusher, registry: RegistryServer
+) -> None:
+    image = make_image("one")
+    pusher.push("library/app", "v1", image)
+    registry.lose_content(image.digest)
+    for ask in (client.resolve, client.manifest):
+        with pytest.raises(RegistryRefused, match="the registry answered 500 to") as refusal:
+            ask(APP, V1)
+        assert refusal.value.sentence == refusal.value.sentence.rstrip(": \n")
+
+
+def test_a_manifest_of_schema_1_is_given_though_it_is_signed_anew(
+    client: RegistryClient, registry: RegistryServer
+) -> None:
+    registry.lay_schema_1("library/app", "v1")
+    digest = client.resolve(APP, V1)
+    assert digest is not None
+    stored = client.manifest(APP, digest)
+    assert stored is not None
+    assert (stored.digest, stored.media_type.rpartition(".")[2]) == (digest, "v1+prettyjws")
+
+
 def test_tokens_are_kept_and_fetched_anew_when_refused(
     registry: RegistryServer, tokens: Tokens, pusher: Pusher
 ) -> None:
