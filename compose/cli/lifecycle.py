@@ -1,13 +1,15 @@
 """`up`, `down`, `status`, `destroy`, `config`: an instance's life."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from compose.cli.table import memory_line, status_table
-from compose.cli.terminal import out, shown
+from compose.cli.terminal import err, out, shown
 from compose.cli.tour import take_tour
 from compose.local import down as stopping
+from compose.local.certificate import certificate_warning
 from compose.local.layout import Layout
 from compose.local.options import Options, read_options
 from compose.local.site import existing_site
@@ -30,6 +32,7 @@ def bring_up(
         take_tour(options)
     if outcome.started:
         _tell(outcome, options)
+    _warn(options)
 
 
 def take_down() -> None:
@@ -48,6 +51,7 @@ def show_status() -> None:
     out.print(f"{options.public_url}  [dim]{options.home}[/dim]")
     out.print(status_table(found))
     out.print(memory_line(found))
+    _warn(options)
     if not found.healthy:
         raise typer.Exit(1)
 
@@ -71,6 +75,12 @@ def show_config() -> None:
     """Show the settings in force: from the environment, or as they were at the last `up`, or by default."""
     for name, value in read_options().model_dump(mode="json").items():
         out.print(f"BREAKWATER_{name.upper()}={'' if value is None else value}", markup=False)
+
+
+def _warn(options: Options) -> None:
+    warning = certificate_warning(Layout(options.home), datetime.now(UTC))
+    if warning:
+        err.print(warning, style="yellow", markup=False)
 
 
 def _tell(outcome: Outcome, options: Options) -> None:

@@ -1,6 +1,8 @@
 """The verbs in one place. A refusal is one sentence on stderr and exit code 1; wrong usage is exit code 2."""
 
+import io
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -54,8 +56,19 @@ def settings(context: typer.Context) -> None:
 
 def main() -> None:
     """Run a verb and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of another encoding has no tick; that ends no verb
     try:
         app(prog_name="breakwater")
     except BreakwaterError as error:
-        err.print(error.sentence, style="red", markup=False)
-        sys.exit(1)
+        _refuse(error.sentence)
+    except OSError as error:
+        # a disk that is full or read-only, a folder that is another's: the machine's refusal, not a fault of ours
+        where = f" ({error.filename})" if error.filename else ""
+        _refuse(f"this machine refuses what is needed: {error.strerror or error}{where}")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    err.print(sentence, style="red", markup=False)
+    sys.exit(1)

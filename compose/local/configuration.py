@@ -86,7 +86,7 @@ def _proxy(site: Site) -> views.View:
     host = f"[{options.bind}]" if options.bind.version == 6 else str(options.bind)  # noqa: PLR2004 - the IP version
     sockets = {"registry": "registry", "core": "core", "token": "token", "events": "stream"}
     certificate = views.Certificate(
-        certificate=layout.secrets / "proxy" / "tls.crt",
+        certificate=layout.certificate,
         key=layout.secrets / "proxy" / "tls.key",
         nginx_version=site.binaries.nginx_version,
     )

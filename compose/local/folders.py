@@ -4,16 +4,18 @@ import os
 import pwd
 import re
 import shutil
-import ssl
 import stat
 import sys
 from pathlib import Path
 
 from compose.local import network, processes
 from compose.local.accounts import Account, Accounts
+from compose.local.certificate import refuse_bad_certificate
 from compose.local.layout import Layout, refuse_closed_folders
 from compose.local.options import Options
+from services.api.domain.user import check_password
 from shared.errors import BreakwaterError, ConfigurationError
+from shared.secrets import Secret
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+@-]+")
 
@@ -35,8 +37,10 @@ def refuse_unusable(layout: Layout, options: Options, *, separate: bool) -> None
         # the interpreter itself too: the virtual environment holds a link to it
         refuse_closed_folders(layout.home.parent, layout.code, Path(sys.prefix), Path(sys.executable).resolve())
     _refuse_foreign_home(layout)
+    if options.admin_password and not layout.admin_password.exists():
+        _refuse_weak_password(Secret(options.admin_password.get_secret_value()))
     if options.tls_cert and options.tls_key:
-        _refuse_bad_certificate(options.tls_cert, options.tls_key)
+        refuse_bad_certificate(options.tls_cert, options.tls_key)
 
 
 def refuse_taken_port(options: Options) -> None:
@@ -50,6 +54,10 @@ def refuse_taken_port(options: Options) -> None:
             return
     except PermissionError as error:
         raise ConfigurationError(f"port {options.port} needs root: set BREAKWATER_PORT to 1024 or more") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"BREAKWATER_BIND is not valid: this machine cannot listen on {address} ({error.strerror})"
+        ) from error
     pid = network.holder(options.port)
     if pid in processes.of_instance(options.home):
         return
@@ -122,12 +130,9 @@ def _name(user: int) -> str:
         return str(user)
 
 
-def _refuse_bad_certificate(certificate: Path, key: Path) -> None:
+def _refuse_weak_password(password: Secret) -> None:
+    """The administrator's password keeps the rule that everybody's keeps."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except ssl.SSLError as error:
-        raise ConfigurationError(
-            f"BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY cannot be used together: {error.reason or error}"
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(f"the TLS certificate or its key cannot be read: {error.strerror}") from error
+        check_password(password)
+    except BreakwaterError as error:
+        raise ConfigurationError(f"BREAKWATER_ADMIN_PASSWORD is not valid: {error.sentence}") from error

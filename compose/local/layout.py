@@ -95,6 +95,11 @@ class Layout:
         return self.secrets / "admin-password"
 
     @property
+    def certificate(self) -> Path:
+        """The proxy's own copy of the certificate that it was given."""
+        return self.secrets / "proxy" / "tls.crt"
+
+    @property
     def instance_id(self) -> Path:
         """The namespace of event ids; made at first start, never changed."""
         return self.home / "instance-id"

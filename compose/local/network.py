@@ -1,5 +1,6 @@
 """Ports: free ones, kept ones, and who holds a taken one."""
 
+import errno
 import json
 import socket
 from collections.abc import Iterable
@@ -46,7 +47,7 @@ def settle_ports(file: Path) -> Ports:
 
 
 def is_free(address: str, port: int) -> bool:
-    """Whether this address and port can be listened on right now. Raises OSError where that is not ours to do."""
+    """Whether nobody listens on this address and port. Raises OSError where they cannot be listened on at all."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,9 +55,9 @@ def is_free(address: str, port: int) -> bool:
             probe.bind((address, port))
             probe.listen(1)
         except OSError as error:
-            if isinstance(error, PermissionError):
-                raise
-            return False
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
         return True
 
 

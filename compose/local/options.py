@@ -99,6 +99,8 @@ def _remembered(home: Path) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(home.joinpath(REMEMBERED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except NotADirectoryError as error:
+        raise ConfigurationError(f"{home} is not a folder: set BREAKWATER_HOME to another") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{home / REMEMBERED} cannot be read: remove it, and set them again") from error
     return values
@@ -109,4 +111,6 @@ def _sentence(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return message
-    return f"BREAKWATER_{str(first['loc'][0]).upper()} is not valid: {message[:1].lower()}{message[1:]}"
+    if not message[:2].isupper():  # "URL scheme …" stays as it is
+        message = f"{message[:1].lower()}{message[1:]}"
+    return f"BREAKWATER_{str(first['loc'][0]).upper()} is not valid: {message}"

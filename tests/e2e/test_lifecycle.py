@@ -324,6 +324,9 @@ def test_part_that_cannot_start_is_named_with_its_last_lines_and_nothing_is_left
         ({"BREAKWATER_TLS_CERT": "/nowhere/cert.pem", "BREAKWATER_TLS_KEY": "/nowhere/key.pem"}, "cannot be read"),
         ({"BREAKWATER_HOME": "/tmp/with space"}, "its name may hold letters"),  # noqa: S108 - never made
         ({"BREAKWATER_REGISTRY_PROGRAM": "/nowhere/registry"}, "/nowhere/registry cannot be run"),
+        ({"BREAKWATER_HOME": "/proc/home"}, "this machine refuses what is needed: No such file or directory"),
+        ({"BREAKWATER_BIND": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
+        ({"BREAKWATER_ADMIN_PASSWORD": "x"}, "the password must have 8 to 128 characters"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_sentence_before_anything_is_made(
@@ -336,6 +339,15 @@ def test_wrong_settings_are_refused_in_one_sentence_before_anything_is_made(
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert made == []
+
+
+def test_terminal_that_has_no_ticks_sees_the_rest(running: Instance) -> None:
+    environment = running.environment | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        running.command("tour"), env=environment, capture_output=True, check=False, timeout=60, encoding="latin-1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "? log in as admin" in done.stdout
 
 
 @pytest.mark.parametrize("words", [["up", "--nonsense"], ["destroy"], ["logs", "--part", "nginx"], ["nonsense"]])

@@ -47,6 +47,20 @@ def test_instance_of_another_user_is_refused(tmp_path: Path) -> None:
         refuse_unusable(layout, Options(home=tmp_path), separate=False)
 
 
+@pytest.mark.parametrize("password", ["x", "alllowercase1", "Aa1\ttabulator"])
+def test_first_password_keeps_the_rule_of_all_passwords(tmp_path: Path, password: str) -> None:
+    options = Options(home=tmp_path, admin_password=password)
+    with pytest.raises(ConfigurationError, match="BREAKWATER_ADMIN_PASSWORD is not valid: the password must have"):
+        refuse_unusable(Layout(tmp_path), options, separate=False)
+
+
+def test_password_variable_says_nothing_any_more_once_there_is_one(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.secrets.mkdir()
+    layout.admin_password.write_text("Kept12345")
+    refuse_unusable(layout, Options(home=tmp_path, admin_password="x"), separate=False)
+
+
 def test_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     for name in ("cert.pem", "key.pem"):
         (tmp_path / name).write_text("nothing")

@@ -9,6 +9,7 @@ import pytest
 from compose.local.folders import PortTaken, refuse_taken_port
 from compose.local.network import holder, is_free, kept_ports, settle_ports
 from compose.local.options import Options
+from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,3 +60,8 @@ def test_refusal_of_a_taken_port_says_which_and_by_whom(taken: int) -> None:
         refuse_taken_port(Options(port=taken))
     assert refusal.value.sentence.startswith(f"port {taken} on 127.0.0.1 is taken by ")
     assert f"(pid {os.getpid()}): stop it, or set BREAKWATER_PORT" in refusal.value.sentence
+
+
+def test_address_of_another_machine_is_refused_as_such() -> None:
+    with pytest.raises(ConfigurationError, match=r"BREAKWATER_BIND is not valid: .* cannot listen on 192\.0\.2\.1"):
+        refuse_taken_port(Options(bind="192.0.2.1", port=18080))

@@ -68,6 +68,7 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("PORT", "70000", "BREAKWATER_PORT is not valid: input should be less than or equal to 65535"),
         ("BIND", "localhost", "BREAKWATER_BIND is not valid: "),
         ("URL", "not a url", "BREAKWATER_URL is not valid: "),
+        ("URL", "ftp://registry", "BREAKWATER_URL is not valid: URL scheme should be 'http' or 'https'"),
         ("LOG_LEVEL", "loud", "BREAKWATER_LOG_LEVEL is not valid: "),
         ("TOKEN_LIFETIME_SECONDS", "5", "BREAKWATER_TOKEN_LIFETIME_SECONDS is not valid: "),
         ("OUTBOUND_ALLOW", "10.0.0.0/40", "BREAKWATER_OUTBOUND_ALLOW is not valid: "),
@@ -89,6 +90,13 @@ def test_unreadable_memory_is_told_of(tmp_path: Path, monkeypatch: pytest.Monkey
     tmp_path.joinpath("settings.json").write_text("{")
     monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
     with pytest.raises(ConfigurationError, match=r"settings\.json cannot be read"):
+        read_options()
+
+
+def test_home_that_is_a_file_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.joinpath("file").touch()
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path / "file"))
+    with pytest.raises(ConfigurationError, match="file is not a folder: set BREAKWATER_HOME"):
         read_options()
 
 

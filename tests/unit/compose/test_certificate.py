@@ -1,0 +1,96 @@
+"""A certificate that cannot be used is refused in a sentence; one that clients refuse is warned of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+from compose.local.certificate import certificate_warning, refuse_bad_certificate
+from compose.local.layout import Layout
+from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def write_key(path: Path, key: Key, passphrase: bytes | None = None) -> Path:
+    lock = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
+    return path
+
+
+def write_certificate(path: Path, key: Key, *, begins: datetime = NOW, days: int = 30) -> Path:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry.test")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def test_certificate_with_its_key_is_taken(tmp_path: Path, key: Key) -> None:
+    refuse_bad_certificate(write_certificate(tmp_path / "cert", key), write_key(tmp_path / "key", key))
+
+
+@pytest.mark.parametrize(
+    "other", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)], ids=["ec", "rsa"]
+)
+def test_key_of_another_certificate_is_refused(tmp_path: Path, key: Key, other: Key) -> None:
+    certificate = write_certificate(tmp_path / "cert", key)
+    with pytest.raises(ConfigurationError, match="cannot be used together: the key is not this certificate's"):
+        refuse_bad_certificate(certificate, write_key(tmp_path / "key", other))
+
+
+def test_locked_key_is_refused_and_nobody_is_asked(tmp_path: Path, key: Key) -> None:
+    certificate = write_certificate(tmp_path / "cert", key)
+    with pytest.raises(ConfigurationError, match="has a passphrase, and nobody is there to type it"):
+        refuse_bad_certificate(certificate, write_key(tmp_path / "key", key, b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("begins", "days", "warning"),
+    [
+        (NOW - timedelta(days=1), 2, None),
+        (NOW - timedelta(days=30), 29, "it ended on 2026-04-30 12:00 UTC"),
+        (NOW + timedelta(days=1), 2, "it begins on 2026-05-02 12:00 UTC"),
+    ],
+)
+def test_certificate_out_of_its_time_is_warned_of(
+    tmp_path: Path, key: Key, begins: datetime, days: int, warning: str | None
+) -> None:
+    layout = Layout(tmp_path)
+    write_certificate(layout.certificate, key, begins=begins, days=days)
+    told = certificate_warning(layout, NOW)
+    assert (told is None) if warning is None else (told is not None and warning in told)
+
+
+def test_without_a_certificate_nothing_is_warned_of(tmp_path: Path) -> None:
+    assert certificate_warning(Layout(tmp_path), NOW) is None
