@@ -19,6 +19,7 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from gateway.core.middleware.read_only import ReadOnlyMode
+from gateway.core.places import Places
 from gateway.core.request import ApiRequest, ApiResponse
 from services.api.commands.admission import Push, expect_deletion, expect_push
 from services.api.commands.expectation import Kind, SettledBy, mark_answered, refuse
@@ -49,6 +50,7 @@ _KEPT_BACK: Final = frozenset(
 _ANSWER_LIMIT: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
 _CONNECT_TRIES: Final = 5
+_PATIENCE_SECONDS: Final = 5.0
 _REFUSED: Final = range(400, 500)
 _DONE: Final = range(200, 300)
 
@@ -60,22 +62,29 @@ def mount_gate(
     registry: Path,
     client: RegistryClient,
     verifier: Verifier,
-    connections: int = 16,
+    places: int = 4,
 ) -> None:
     """Let the app answer PUT and DELETE of /v2/<name>/manifests/<reference>.
 
-    `registry` is the registry's socket; by `client` it is asked what the policies need to know.
+    `registry` is the registry's socket; by `client` it is asked what the policies need to know. `places` is how many
+    such writes are under way at once: half of a worker's threads, the others are the API's.
     """
-    pool = UnixPool(registry, maxsize=connections, timeout=Timeout(connect=5, read=55))
-    app.add_sink(Gate(sessions, pool, client, verifier), ROUTE)
+    pool = UnixPool(registry, maxsize=places, timeout=Timeout(connect=5, read=55))
+    app.add_sink(Gate(sessions, pool, client, verifier, Places(places, patience=_PATIENCE_SECONDS)), ROUTE)
 
 
 class Gate:
     """Manifest writes on their way to the registry."""
 
     def __init__(
-        self, sessions: sessionmaker[Session], registry: UnixPool, client: RegistryClient, verifier: Verifier
+        self,
+        sessions: sessionmaker[Session],
+        registry: UnixPool,
+        client: RegistryClient,
+        verifier: Verifier,
+        places: Places,
     ) -> None:
+        self._places = places
         self._sessions = sessions
         self._client = client
         self._registry = registry
@@ -95,11 +104,13 @@ class Gate:
         if bearer is not None and bearer.kind is not PrincipalKind.SYSTEM:
             self._refuse_in_read_only_mode()
         if bearer is None or not bearer.allows(ACTIONS[kind], repository.text):
-            self._challenge(req, resp, bearer)
+            with self._places.one():
+                self._challenge(req, resp, bearer)
             return
         body = _body(req) if kind is Kind.PUT else None
-        expectation_id = self._expect(req, bearer, repository, reference, body)
-        self._forward(req, resp, body, expectation_id)
+        with self._places.one():
+            expectation_id = self._expect(req, bearer, repository, reference, body)
+            self._forward(req, resp, body, expectation_id)
 
     def _refuse_in_read_only_mode(self) -> None:
         """Tokens of before still allow a push. Raises ReadOnlyMode."""

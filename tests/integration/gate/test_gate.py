@@ -6,8 +6,9 @@ import json
 import socket as sockets
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from services.token.keys import rotate
 from shared.names import Digest, RepositoryName, TagName
 from tests import factories
+from shared.registry.transport import UnixPool
 from tests.clients.images import OCI_MANIFEST, Blob, make_image
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
@@ -245,6 +247,26 @@ def test_a_registry_that_is_away_is_a_503_that_says_when_to_come_back(
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert json.loads(answer.body)["errors"][0]["code"] == "UNAVAILABLE"
     assert expected.rows("state, settled_by") == [("refused", "gate")]
+
+
+def test_a_registry_that_hangs_takes_no_thread_of_the_api(
+    app: str, pusher: Pusher, registry: RegistryServer, expected: Expected, gate: Path
+) -> None:
+    image = make_image("one")
+    pusher.push(app, "v0", image)
+    with ThreadPoolExecutor(30) as pool:
+        with registry.hanging():
+            pushes = [pool.submit(pusher.put_manifest, app, f"v{number}", image.manifest) for number in range(30)]
+            refused = list(islice(as_completed(pushes, timeout=20), 26))
+            began = time.monotonic()
+            assert UnixPool(gate).ask("GET", "/api/v2.0/ping", {}, None).status == 200
+            assert pusher.put_manifest(app, "late", image.manifest).status == 503
+            assert time.monotonic() - began < 2
+        assert {(push.result().status, push.result().headers["retry-after"]) for push in refused} == {(503, "1")}
+        held = [push.result().status for push in pushes if push not in refused]
+    assert held == [201] * 4
+    assert pusher.put_manifest(app, "after", image.manifest).status == 201
+    assert len(expected.rows()) == 1 + 4 + 1
 
 
 def test_an_answer_that_is_lost_leaves_the_expectation_open(
