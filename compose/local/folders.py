@@ -17,6 +17,8 @@ from services.api.domain.user import check_password
 from shared.errors import BreakwaterError, ConfigurationError
 from shared.secrets import Secret
 
+_NEEDED = 128 * 2**20
+"""Bytes that an instance takes before the first image: most of it is PostgreSQL's."""
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+@-]+")
 
 
@@ -37,6 +39,8 @@ def refuse_unusable(layout: Layout, options: Options, *, separate: bool) -> None
         # the interpreter itself too: the virtual environment holds a link to it
         refuse_closed_folders(layout.home.parent, layout.code, Path(sys.prefix), Path(sys.executable).resolve())
     _refuse_foreign_home(layout)
+    if not layout.instance_id.exists():
+        _refuse_full_disk(layout.home)
     if options.admin_password and not layout.admin_password.exists():
         _refuse_weak_password(Secret(options.admin_password.get_secret_value()))
     if options.tls_cert and options.tls_key:
@@ -128,6 +132,16 @@ def _name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def _refuse_full_disk(home: Path) -> None:
+    """A new instance has to fit; one that is there is started on what is left, so that its images can be pulled."""
+    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free
+    if free < _NEEDED:
+        raise ConfigurationError(
+            f"{home} cannot be used: {free // 2**20} MiB are free there, and a new instance needs {_NEEDED // 2**20}"
+        )
 
 
 def _refuse_weak_password(password: Secret) -> None:

@@ -324,7 +324,7 @@ def test_part_that_cannot_start_is_named_with_its_last_lines_and_nothing_is_left
         ({"BREAKWATER_TLS_CERT": "/nowhere/cert.pem", "BREAKWATER_TLS_KEY": "/nowhere/key.pem"}, "cannot be read"),
         ({"BREAKWATER_HOME": "/tmp/with space"}, "its name may hold letters"),  # noqa: S108 - never made
         ({"BREAKWATER_REGISTRY_PROGRAM": "/nowhere/registry"}, "/nowhere/registry cannot be run"),
-        ({"BREAKWATER_HOME": "/proc/home"}, "this machine refuses what is needed: No such file or directory"),
+        ({"BREAKWATER_HOME": "/proc/home"}, "/proc/home cannot be used: 0 MiB are free there"),
         ({"BREAKWATER_BIND": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
         ({"BREAKWATER_ADMIN_PASSWORD": "x"}, "the password must have 8 to 128 characters"),
     ],

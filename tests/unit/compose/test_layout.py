@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_instance_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(layout.instance_id, 65534, 65534)
     with pytest.raises(ConfigurationError, match="run this as that user"):
         refuse_unusable(layout, Options(home=tmp_path), separate=False)
+
+
+def test_disk_without_room_for_a_new_instance_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout, usage = Layout(tmp_path / "home"), shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=7 * 2**20))
+    with pytest.raises(ConfigurationError, match="7 MiB are free there, and a new instance needs 128"):
+        refuse_unusable(layout, Options(home=layout.home), separate=False)
+    layout.home.mkdir()
+    layout.instance_id.write_text("x")
+    refuse_unusable(layout, Options(home=layout.home), separate=False)
 
 
 @pytest.mark.parametrize("password", ["x", "alllowercase1", "Aa1\ttabulator"])
