@@ -5,6 +5,7 @@ from sqlalchemy import Engine
 
 from gateway.core import refusals
 from gateway.core.catalogue import build_catalogue
+from gateway.core.distribution.mount import mount_lists
 from gateway.core.gate import mount_gate
 from gateway.core.health import build_health_check
 from gateway.core.middleware.authentication import Authentication
@@ -43,7 +44,7 @@ def application() -> App:
 
 def build(settings: Settings, bind: Engine, login: Login) -> App:
     """The app for given settings."""
-    sessions = session_factory(bind)
+    sessions, sign_in = session_factory(bind), SignIn(login)
     app = falcon.App(
         request_type=ApiRequest,
         response_type=ApiResponse,
@@ -56,7 +57,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
             Paths(),
             BodyLimit(),
             DatabaseSession(sessions),
-            Authentication(SignIn(login)),
+            Authentication(sign_in),
             ReadOnly(),
         ],
     )
@@ -65,6 +66,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     for path, resource in all_routes(settings, check, catalogue, sealer).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
+    mount_lists(app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry)
     mount_gate(
         app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
     )

@@ -7,7 +7,8 @@ What the project's policies say of a write is asked in the same step.
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -22,13 +23,14 @@ from gateway.core.middleware.read_only import ReadOnlyMode
 from gateway.core.places import Places
 from gateway.core.request import ApiRequest, ApiResponse
 from services.api.commands.admission import Push, expect_deletion, expect_push
+from services.api.commands.deletion import delete_tag
 from services.api.commands.expectation import Kind, SettledBy, mark_answered, refuse
-from services.api.errors import TagIsImmutable
+from services.api.errors import NoSuchProject, TagIsImmutable
 from services.api.queries.configuration import is_read_only
 from shared import logging
 from shared.auth.bearer import Bearer, Rejected, Verifier
 from shared.auth.principals import PrincipalKind
-from shared.errors import BadRequest, Forbidden, MethodNotAllowed, TooLarge
+from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_reference
 from shared.registry import agent
@@ -66,8 +68,9 @@ def mount_gate(
 ) -> None:
     """Let the app answer PUT and DELETE of /v2/<name>/manifests/<reference>.
 
-    `registry` is the registry's socket; by `client` it is asked what the policies need to know. `places` is how many
-    such writes are under way at once: half of a worker's threads, the others are the API's.
+    `registry` is the registry's socket; by `client` it is asked what the policies need to know, and what it does not
+    offer to clients. `places` is how many such writes are under way at once: half of a worker's threads, the others are
+    the API's.
     """
     pool = UnixPool(registry, maxsize=places, timeout=Timeout(connect=5, read=55))
     app.add_sink(Gate(sessions, pool, client, verifier, Places(places, patience=_PATIENCE_SECONDS)), ROUTE)
@@ -108,9 +111,14 @@ class Gate:
                 self._challenge(req, resp, bearer)
             return
         body = _body(req) if kind is Kind.PUT else None
-        with self._places.one():
-            expectation_id = self._expect(req, bearer, repository, reference, body)
-            self._forward(req, resp, body, expectation_id)
+        with self._places.one(), _denials():
+            if body is not None:
+                push = Push(repository=repository, reference=reference, body=body, media_type=req.content_type or "")
+                self._put(req, resp, bearer, push)
+            elif isinstance(reference, Digest):
+                self._delete(req, resp, bearer, repository, reference)
+            else:
+                self._untag(req, resp, bearer, repository, reference)
 
     def _refuse_in_read_only_mode(self) -> None:
         """Tokens of before still allow a push. Raises ReadOnlyMode."""
@@ -118,11 +126,39 @@ class Gate:
             if is_read_only(session):
                 raise ReadOnlyMode
 
+    def _put(self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, push: Push) -> None:
+        expectation_id = expect_push(self._sessions, self._client, push, context=_context(req, bearer))
+        self._forward(req, resp, push.body, expectation_id)
+        subject = push.subject if resp.status_code in _DONE else None
+        if subject is not None:
+            resp.set_header("OCI-Subject", subject.text)
+
+    def _delete(
+        self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, repository: RepositoryName, digest: Digest
+    ) -> None:
+        context = _context(req, bearer)
+        expectation_id = expect_deletion(
+            self._sessions, self._client, repository=repository, digest=digest, context=context
+        )
+        self._forward(req, resp, None, expectation_id)
+
+    def _untag(
+        self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, repository: RepositoryName, tag: TagName
+    ) -> None:
+        """Take a tag off as the API does: not every registry can."""
+        context = _context(req, bearer)
+        try:
+            delete_tag(
+                self._sessions, self._client, repository=repository, reference=None, tag=tag, context=context
+            )
+        except NoSuchProject:
+            raise
+        except NotFound as error:
+            raise UnknownManifest(error.sentence) from error
+        resp.status = falcon.HTTP_202
+
     def _bearer(self, req: ApiRequest) -> Bearer | None:
-        scheme, _, token = (req.auth or "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        checked = self._verifier.verify(token.strip())
+        checked = self._verifier.read(req.auth)
         if isinstance(checked, Rejected):
             self._log.info("bearer_rejected", reason=checked.reason)
             return None
@@ -134,33 +170,6 @@ class Gate:
         if bearer is None:
             headers.pop("Authorization", None)
         _answer(resp, *self._send(req, headers, None))
-
-    def _expect(
-        self,
-        req: ApiRequest,
-        bearer: Bearer,
-        repository: RepositoryName,
-        reference: TagName | Digest,
-        body: bytes | None,
-    ) -> UUID:
-        context = EventContext(
-            instance_id=req.instance_id,
-            actor=Actor(kind=ActorKind(bearer.kind.value), name=bearer.subject or "anonymous"),
-            request_id=req.request_id,
-            address=req.address,
-            user_agent=req.user_agent,
-            traceparent=req.get_header("traceparent"),
-        )
-        try:
-            if body is None:
-                return expect_deletion(
-                    self._sessions, self._client, repository=repository, reference=reference, context=context
-                )
-            push = Push(repository=repository, reference=reference, body=body, media_type=req.content_type or "")
-            return expect_push(self._sessions, self._client, push, context=context)
-        except TagIsImmutable as denial:
-            # 412 has no meaning on /v2; a denial is shown word for word by every client
-            raise Forbidden(denial.sentence) from denial
 
     def _forward(self, req: ApiRequest, resp: ApiResponse, body: bytes | None, expectation_id: UUID) -> None:
         """Pass on request and answer. Where the answer is lost the expectation stays open, for the reconciler."""
@@ -205,6 +214,12 @@ class UnknownName(BadRequest):
     code = "NAME_INVALID"
 
 
+class UnknownManifest(NotFound):
+    """There is no such manifest."""
+
+    code = "MANIFEST_UNKNOWN"
+
+
 class _NothingSent(RegistryUnavailable):
     """The registry did not take a connection: the write has certainly not happened."""
 
@@ -214,6 +229,27 @@ def _names(name: str, reference: str) -> tuple[RepositoryName, TagName | Digest]
         return RepositoryName.parse(name), parse_reference(reference)
     except InvalidName as error:
         raise UnknownName(error.sentence) from error
+
+
+@contextmanager
+def _denials() -> Iterator[None]:
+    """412 has no meaning on /v2; a denial is shown word for word by every client."""
+    try:
+        yield
+    except TagIsImmutable as denial:
+        raise Forbidden(denial.sentence) from denial
+
+
+def _context(req: ApiRequest, bearer: Bearer) -> EventContext:
+    """Who does it: whoever the token was given to."""
+    return EventContext(
+        instance_id=req.instance_id,
+        actor=Actor(kind=ActorKind(bearer.kind.value), name=bearer.subject or "anonymous"),
+        request_id=req.request_id,
+        address=req.address,
+        user_agent=req.user_agent,
+        traceparent=req.get_header("traceparent"),
+    )
 
 
 def _body(req: ApiRequest) -> bytes:

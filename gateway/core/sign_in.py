@@ -1,7 +1,7 @@
 """Signing in with a name and a password, in this process, as the token mount does it."""
 
 from gateway.core.request import ApiRequest
-from shared.auth.authenticate import Accepted, Client, Credential
+from shared.auth.authenticate import Accepted, Client, Credential, Rejected
 from shared.auth.login import Login
 from shared.auth.principals import Principal
 
@@ -14,11 +14,15 @@ class SignIn:
 
     def __call__(self, req: ApiRequest, credential: Credential) -> Principal:
         """The caller; anonymous where the credential is wrong. Raises Unavailable."""
+        verdict = self.judge(req, credential)
+        return verdict.principal if isinstance(verdict, Accepted) else Principal.anonymous()
+
+    def judge(self, req: ApiRequest, credential: Credential) -> Accepted | Rejected:
+        """Whether a credential is right. Raises Unavailable."""
         client = Client(
             address=req.address or "",
             user_agent=req.user_agent,
             request_id=req.request_id,
             traceparent=req.get_header("traceparent"),
         )
-        verdict = self._login.authenticate(credential, client, req.now)
-        return verdict.principal if isinstance(verdict, Accepted) else Principal.anonymous()
+        return self._login.authenticate(credential, client, req.now)

@@ -110,6 +110,7 @@ artifacts = Table(
     Column("media_type", Text, nullable=False),
     Column("manifest_media_type", Text, nullable=False),
     Column("artifact_type", Text, nullable=False),
+    Column("subject", Text),
     Column("size", BigInteger, nullable=False),
     Column("annotations", JSONB, nullable=False),
     Column("extra_attrs", JSONB, nullable=False),

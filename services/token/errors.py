@@ -37,6 +37,12 @@ class WrongCredentials(Unauthorized):
     default = WRONG_CREDENTIALS
 
 
+class NotAllowed(Unauthorized):
+    """The credential is right, and its account may not do what the request asks for."""
+
+    default = "unauthorized to access the repository"
+
+
 class LoginRequired(Unauthorized):
     """Nobody has signed in, and no scope is asked that could be public."""
 

@@ -17,6 +17,7 @@ expected: Final = Table(
     Column("repository", Text, nullable=False),
     Column("reference", Text, nullable=False),
     Column("digest", Text),
+    Column("subject", Text),
     Column("media_type", Text),
     Column("size", BigInteger),
     Column("actor", Text, nullable=False),

@@ -38,6 +38,8 @@ class Bearer:
 
     subject: str
     access: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    lists_all: bool = False
+    """Whether it opens the catalog of all repositories."""
 
     def allows(self, action: str, repository: str) -> bool:
         """Whether an action is granted on a repository."""
@@ -74,6 +76,11 @@ class Verifier:
         self._by_kid: dict[str, x509.Certificate] = {}
         self._issued: dict[str, x509.Certificate] = {}
 
+    def read(self, header: str | None) -> Bearer | Rejected | None:
+        """Believe the token of an Authorization header or not; None where it holds none."""
+        scheme, _, token = (header or "").partition(" ")
+        return self.verify(token.strip()) if scheme.lower() == "bearer" else None
+
     def verify(self, token: str) -> Bearer | Rejected:
         """Believe a token or not; time-outs and clock leeway are the registry's."""
         if len(token) > TOKEN_LIMIT:
@@ -94,7 +101,10 @@ class Verifier:
         except (jwt.PyJWTError, RecursionError, TypeError, OverflowError) as error:
             return Rejected(reason=f"{type(error).__name__}: {error}"[:200])
         subject = claims.get("sub", "")
-        return Bearer(subject=subject if isinstance(subject, str) else "", access=_access(claims.get("access")))
+        access = claims.get("access")
+        return Bearer(
+            subject=subject if isinstance(subject, str) else "", access=_access(access), lists_all=_lists_all(access)
+        )
 
     def _key(self, header: Mapping[str, Any]) -> ec.EllipticCurvePublicKey | None:
         self._refresh()
@@ -172,3 +182,14 @@ def _access(claim: object) -> dict[str, frozenset[str]]:
             allowed = frozenset(action for action in actions if isinstance(action, str))
             granted[name] = granted.get(name, frozenset()) | allowed
     return granted
+
+
+def _lists_all(claim: object) -> bool:
+    """Whether one of the entries is registry:catalog:*, in just that form."""
+    return any(
+        isinstance(entry, dict)
+        and (entry.get("type"), entry.get("name")) == ("registry", "catalog")
+        and isinstance(entry.get("actions"), list)
+        and "*" in entry["actions"]
+        for entry in (claim if isinstance(claim, list) else [])
+    )

@@ -29,6 +29,7 @@ CATALOG_PAGE: Final = 500
 _READ_TRIES = 4
 _BACKOFF_SECONDS = 0.1
 _BACKOFF_CAP_SECONDS = 2.0
+_UNSUPPORTED = frozenset({400, 405})
 _OK, _CREATED, _ACCEPTED, _NOT_FOUND, _UNAUTHORIZED, _SERVER_ERROR = 200, 201, 202, 404, 401, 500
 _RE_SIGNED: Final = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 """Schema 1: distribution 2.8 signs it anew for each reader, so its digest is not that of the bytes."""
@@ -153,6 +154,21 @@ class RegistryClient:
             return False
         if answer.status != _ACCEPTED:
             raise _refused("DELETE of a manifest", answer)
+        return True
+
+    def untag(self, repository: RepositoryName, tag: TagName, *, user_agent: str) -> bool:
+        """Delete a tag by its name, if it is there; False where the registry cannot, as distribution 2.8."""
+        answer = self._write(
+            "DELETE",
+            f"/v2/{repository}/manifests/{tag}",
+            _scope(repository, "delete"),
+            {"User-Agent": user_agent},
+            None,
+        )
+        if answer.status in _UNSUPPORTED:
+            return False
+        if answer.status not in {_ACCEPTED, _NOT_FOUND}:
+            raise _refused("DELETE of a tag", answer)
         return True
 
     def _read(self, method: str, path: str, scope: str, headers: Mapping[str, str], *, limit: int = 0) -> _Answer:

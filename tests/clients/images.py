@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
 OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -130,6 +131,26 @@ def make_image(
         config=config_blob,
         layers=tuple(blob for blob, _ in made),
     )
+
+
+def make_referrer(
+    subject: Blob,
+    *,
+    artifact_type: str = "application/vnd.example.signature",
+    annotations: Mapping[str, str] | None = None,
+) -> Image:
+    """An artifact without layers of its own that is about another manifest."""
+    empty = Blob.of(b"{}", OCI_EMPTY)
+    manifest: dict[str, object] = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": artifact_type,
+        "config": empty.descriptor,
+        "layers": [empty.descriptor],
+        "subject": subject.descriptor,
+        "annotations": dict(annotations or {}),
+    }
+    return Image(manifest=Blob.of(json.dumps(manifest).encode(), OCI_MANIFEST), config=empty, layers=())
 
 
 def make_index(seed: str, *, architectures: Sequence[str] = ("amd64", "arm64"), layer_size: int = 512) -> Index:

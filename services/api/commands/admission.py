@@ -17,6 +17,7 @@ from services.api.commands.immutability import refuse_immutable
 from services.api.commands.observation import stored_sizes
 from services.api.commands.quota import is_limited, reserve
 from services.api.domain.immutability import immutable_among
+from services.api.domain.referrer import subject_of
 from services.api.errors import OverQuota, TagIsImmutable
 from services.api.queries.immutability import rules_of, tags_under_way
 from services.api.tables import artifacts, projects, repositories, tags
@@ -52,6 +53,11 @@ class Push:
     reference: TagName | Digest
     body: bytes
     media_type: str
+
+    @property
+    def subject(self) -> Digest | None:
+        """What the manifest says it is about."""
+        return subject_of(self.body, self.media_type)
 
     @property
     def digest(self) -> Digest:
@@ -92,6 +98,7 @@ def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, con
                 context=context,
                 media_type=push.media_type,
                 size=len(push.body),
+                subject=push.subject,
                 expectation_id=expectation_id,
             )
     except OverQuota as denial:
@@ -107,21 +114,19 @@ def expect_deletion(
     registry: RegistryClient,
     *,
     repository: RepositoryName,
-    reference: TagName | Digest,
+    digest: Digest,
     context: EventContext,
 ) -> UUID:
-    """Commit a deletion as expected; returns its number.
+    """Commit a manifest's deletion as expected; returns its number. A tag alone is taken off by `delete_tag`.
 
     Raises NoSuchProject, TagIsImmutable where it would take an immutable tag away, and RegistryUnavailable.
     """
-    digest = reference if isinstance(reference, Digest) else None
     with sessions.begin() as session:
         if rules_of(session, repository.project):
             session.execute(_LOCK, {"class": _LOCK_CLASS, "name": repository.text})
-            named = [reference.text] if digest is None else _tags_of(session, registry, repository, digest)
-            refuse_immutable(session, repository, named)
+            refuse_immutable(session, repository, _tags_of(session, registry, repository, digest))
         return open_expectation(
-            session, kind=Kind.DELETE, repository=repository, reference=reference, digest=digest, context=context
+            session, kind=Kind.DELETE, repository=repository, reference=digest, digest=digest, context=context
         )
 
 

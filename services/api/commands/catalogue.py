@@ -145,6 +145,7 @@ class _Writer:
                 media_type=media_type_of(manifest),
                 manifest_media_type=manifest.media_type,
                 artifact_type=manifest.artifact_type,
+                subject=manifest.subject.digest.text if manifest.subject else None,
                 size=found.size + self._size(children.values()),
                 annotations=dict(manifest.annotations),
                 extra_attrs=dict(found.extra_attrs),

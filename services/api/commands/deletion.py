@@ -15,6 +15,7 @@ from services.api.commands.announcement import announce_removal
 from services.api.commands.catalogue import lock_repository, record, remove_repository
 from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, take_on
 from services.api.commands.immutability import refuse_immutable
+from services.api.commands.observation import observe
 from services.api.domain.artifact import Artifact, Tag
 from services.api.domain.observation import Changes, TagState, Truth
 from services.api.queries.artifact import get_artifact
@@ -88,20 +89,23 @@ def delete_tag(
     registry: RegistryClient,
     *,
     repository: RepositoryName,
-    reference: TagName | Digest,
+    reference: TagName | Digest | None,
     tag: TagName,
     context: EventContext,
 ) -> None:
     """Take a tag off the artifact that `reference` names; the artifact and its other tags stay.
 
+    Without a reference it is whatever the tag names at the registry, if the catalogue has not heard of it too.
     Distribution 2.8 cannot delete by tag: the tag is put on a manifest made for this, which is deleted by its digest.
-    Raises NotFound, TagIsImmutable, RegistryUnavailable.
+    Raises NotFound, NoSuchProject, TagIsImmutable, Conflict where the tag is moved meanwhile, RegistryUnavailable.
     """
     expectation_id = uuid4()
     body = throwaway(expectation_id)
     stand_in = Digest.of(body)
     with sessions.begin() as session:
-        artifact = get_artifact(session, repository, reference)
+        if reference is None:
+            observe(session, registry, repository, digests={}, tags={tag: datetime.now(UTC)})
+        artifact = get_artifact(session, repository, reference or tag)
         if tag.text not in {each.name for each in artifact.tags}:
             raise NotFound(f"tag {tag} is not attached to {repository}@{artifact.digest}")
         refuse_immutable(session, repository, [tag.text])
@@ -122,8 +126,9 @@ def delete_tag(
             raise Conflict(f"tag {tag} has just been moved to {held}")
         if held is not None:
             user_agent = _user_agent(context)
-            registry.put_manifest(repository, tag, body, OCI_INDEX, user_agent=user_agent)
-            registry.delete_manifest(repository, stand_in, user_agent=user_agent)
+            if not registry.untag(repository, tag, user_agent=user_agent):
+                registry.put_manifest(repository, tag, body, OCI_INDEX, user_agent=user_agent)
+                registry.delete_manifest(repository, stand_in, user_agent=user_agent)
         changes = record(session, Truth(repository=repository, tags={tag: _state(None)}))
         _announce(session, repository, changes, expectation_id, context)
 

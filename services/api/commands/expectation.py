@@ -4,7 +4,7 @@ A conditional UPDATE decides who tells of it: the registry's notification, the r
 that is being settled is locked, so another who would settle it waits for the outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,10 +63,10 @@ class Expectation:
 
 _OPEN: Final = text(
     """
-    INSERT INTO events.expected (id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address,
-                                 user_agent, request_id, traceparent)
-    SELECT :id, :kind, :repository, :reference, :digest, :media_type, :size, :actor, :actor_kind, :address,
-           :user_agent, :request_id, :traceparent
+    INSERT INTO events.expected (id, kind, repository, reference, digest, subject, media_type, size, actor, actor_kind,
+                                 address, user_agent, request_id, traceparent)
+    SELECT :id, :kind, :repository, :reference, :digest, :subject, :media_type, :size, :actor, :actor_kind,
+           :address, :user_agent, :request_id, :traceparent
     WHERE EXISTS (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL)
     RETURNING id
     """
@@ -90,6 +90,12 @@ _UNSETTLED: Final = text(
 _STANDS_IN: Final = text(
     "SELECT EXISTS (SELECT FROM events.expected WHERE id = :id AND kind = 'delete' AND digest = :digest)"
 )
+_UNTAGGING: Final = text(
+    """
+    SELECT reference FROM events.expected
+    WHERE state = 'open' AND kind = 'delete' AND repository = :repository AND reference = ANY (:tags)
+    """
+)
 _PURGE: Final = text(
     """
     DELETE FROM events.expected WHERE id IN (
@@ -109,10 +115,12 @@ def open_expectation(
     context: EventContext,
     media_type: str | None = None,
     size: int | None = None,
+    subject: Digest | None = None,
     expectation_id: UUID | None = None,
 ) -> UUID:
     """Write down what will be asked of the registry; commit it before asking. Its id is random unless given.
 
+    `subject` is what a manifest that is stored says it is about.
     Raises NoSuchProject: a token may outlive the project it was given for.
     """
     opened: UUID | None = session.scalar(
@@ -124,6 +132,7 @@ def open_expectation(
             "repository": repository.text,
             "reference": reference.text,
             "digest": digest.text if digest else None,
+            "subject": subject.text if subject else None,
             "media_type": media_type,
             "size": size,
             "actor": context.actor.name,
@@ -164,6 +173,14 @@ def refuse(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
 def is_stand_in(session: Session, expectation_id: UUID, digest: Digest) -> bool:
     """Whether a manifest was made to take a tag off, and is no artifact of anybody's."""
     return bool(session.scalar(_STANDS_IN, {"id": expectation_id, "digest": digest.text}))
+
+
+def being_untagged(session: Session, repository: RepositoryName, tags: Collection[TagName]) -> frozenset[TagName]:
+    """Those of some tags whose deletion is under way, or died on its way and is still to be told of."""
+    if not tags:
+        return frozenset()
+    values = {"repository": repository.text, "tags": [tag.text for tag in tags]}
+    return frozenset(TagName(name) for name in session.scalars(_UNTAGGING, values))
 
 
 def unsettled(session: Session, *, instance_id: UUID, before: datetime, limit: int) -> Sequence[Expectation]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from services.api.commands.catalogue import known_digests, known_sizes, lock_repository, record
-from services.api.commands.expectation import is_stand_in
+from services.api.commands.expectation import being_untagged, is_stand_in
 from services.api.domain.artifact import is_image
 from services.api.domain.attributes import image_attributes, other_attributes
 from services.api.domain.observation import Changes, Found, TagState, Truth, Unread
@@ -108,15 +108,17 @@ class _Look:
             except RegistryRefused as error:
                 self._unread[digest] = error
                 refused.add(digest)
+        missing = {tag for tag, digest in named.items() if digest is None}
+        left = being_untagged(self._session, self._repository, missing)
         return Truth(
             repository=self._repository,
             found=tuple(self._found.values()),
             gone=frozenset(gone),
-            # a tag whose deletion is half done is left to whoever deletes it
+            # a tag whose deletion is under way is left to whoever deletes it: he tells of what the catalogue still has
             tags={
                 tag: TagState(digest=digest, since=tags[tag])
                 for tag, digest in named.items()
-                if digest not in self._standing_in and digest not in refused
+                if tag not in left and digest not in self._standing_in and digest not in refused
             },
             unread=tuple(
                 Unread(repository=self._repository, reference=reference, error=error)

@@ -75,13 +75,12 @@ def _settle(session: Session, registry: RegistryClient, expectation: Expectation
     evidence = _evidence(session, registry, expectation)
     verdict = judge_put(evidence) if expectation.kind is Kind.PUT else judge_delete(evidence)
     if verdict is Verdict.DID_NOT:
-        refuse(session, expectation.id, by=SettledBy.RECONCILER)
+        if refuse(session, expectation.id, by=SettledBy.RECONCILER):
+            _clear_away(registry, expectation, evidence)
         return False
     if not settle(session, expectation.id, by=SettledBy.RECONCILER):
         return False
-    if verdict is Verdict.HALF_DONE and expectation.digest is not None:
-        user_agent = agent.carry(agent.OWN, request_id=expectation.context.request_id)
-        registry.delete_manifest(expectation.repository, expectation.digest, user_agent=user_agent)
+    _clear_away(registry, expectation, evidence)
     if expectation.kind is Kind.PUT:
         _tell_push(session, registry, expectation)
     else:
@@ -90,6 +89,13 @@ def _settle(session: Session, registry: RegistryClient, expectation: Expectation
         "expectation_settled", expectation=str(expectation.id), kind=expectation.kind.value, verdict=verdict.value
     )
     return True
+
+
+def _clear_away(registry: RegistryClient, expectation: Expectation, evidence: Evidence) -> None:
+    """Delete the manifest that was to take a tag off, whether it still holds the tag or a new push has taken it."""
+    if expectation.kind is Kind.DELETE and evidence.by_tag and evidence.digest is not None and evidence.exists:
+        user_agent = agent.carry(agent.OWN, request_id=expectation.context.request_id)
+        registry.delete_manifest(expectation.repository, evidence.digest, user_agent=user_agent)
 
 
 def _evidence(session: Session, registry: RegistryClient, expectation: Expectation) -> Evidence:

@@ -55,6 +55,15 @@ def get_repository(session: Session, name: RepositoryName) -> Repository:
     return _repository(row)
 
 
+def repository_names(
+    session: Session, *, project_ids: Sequence[int] | None, after: str = "", limit: int
+) -> list[str]:
+    """The names of repositories with artifacts in them, in the order of their bytes, from behind a name on."""
+    by_name = repositories.c.name.collate("C")
+    wanted = [repositories.c.artifact_count > 0, by_name > after, *_within(repositories.c.project_id, project_ids)]
+    return list(session.scalars(select(repositories.c.name).where(*wanted).order_by(by_name).limit(limit)))
+
+
 def search_repositories(
     session: Session, text: str, *, project_ids: Sequence[int] | None, limit: int = 100
 ) -> list[FoundRepository]:

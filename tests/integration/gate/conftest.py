@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 from urllib3 import Timeout
 
+from shared.db import engine, session_factory
 from shared.registry.transport import UnixPool
 from tests.integration.broker import CHECKOUT
 from tests.integration.conftest import Database
-from tests.integration.registry_rig import Pusher, RegistryServer, Tokens, registry_server, token_mount
+from tests.integration.metadata.conftest import Catalogue
+from tests.integration.registry_rig import Answer, Pusher, RegistryServer, Tokens, registry_server, token_mount
 from tests.servers import Postgres, _accepts, short_folder, stop, wait_for
 
 
@@ -97,6 +100,48 @@ def expected(database: Database) -> Expected:
     with database.superuser() as connection:
         connection.execute("TRUNCATE events.expected")
     return Expected(database)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who asks the core mount for lists, with a token of his own or none."""
+
+    gate: Path
+    tokens: Tokens
+
+    def ask(
+        self, path: str, scope: dict[str, str] | None = None, *, method: str = "GET", authorization: str | None = None
+    ) -> Answer:
+        headers = {"Host": "registry.test", "X-Forwarded-For": "192.0.2.5", "User-Agent": "reader/1"}
+        if scope is not None:
+            headers["Authorization"] = f"Bearer {self.tokens.issue('alice', scope)}"
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        response = UnixPool(self.gate).urlopen(method, path, headers=headers)
+        return Answer(
+            status=response.status,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=response.data,
+        )
+
+    def tags(self, repository: str, query: str = "") -> Answer:
+        return self.ask(f"/v2/{repository}/tags/list{query}", {repository: "pull"})
+
+    def referrers(self, repository: str, digest: str, query: str = "") -> Answer:
+        return self.ask(f"/v2/{repository}/referrers/{digest}{query}", {repository: "pull"})
+
+
+@pytest.fixture
+def reader(gate: Path, tokens: Tokens) -> Reader:
+    return Reader(gate, tokens)
+
+
+@pytest.fixture
+def catalogue(database: Database, registry: RegistryServer, tokens: Tokens) -> Iterator[Catalogue]:
+    """What metadata would do: nothing, until a test lets it observe."""
+    bind = engine(database.settings("metadata"), pool_size=2)
+    yield Catalogue(database, session_factory(bind), registry.client(tokens))
+    bind.dispose()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 
 from services.token.keys import rotate
 from shared.names import Digest, RepositoryName, TagName
-from tests import factories
 from shared.registry.transport import UnixPool
+from tests import factories
 from tests.clients.images import OCI_MANIFEST, Blob, make_image
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
@@ -50,14 +50,6 @@ def test_what_the_registry_refuses_is_passed_back_and_settled(app: str, pusher: 
     assert answer.status == 400
     assert json.loads(answer.body)["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
     assert expected.rows("state, settled_by") == [("refused", "gate")]
-
-
-def test_a_deletion_by_tag_is_answered_by_the_registry(app: str, pusher: Pusher, expected: Expected) -> None:
-    image = make_image("one")
-    pusher.push(app, "v1", image)
-    answer = pusher.delete(app, "v1")
-    assert answer.status == 400
-    assert expected.rows("kind, digest, state")[1] == ("delete", None, "refused")
 
 
 @pytest.mark.parametrize(

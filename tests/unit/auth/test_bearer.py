@@ -167,6 +167,34 @@ def test_access_of_another_form_grants_nothing(keys: Keys, verifier: Verifier, a
     assert not bearer.allows("push", "a/b")
 
 
+@pytest.mark.parametrize(
+    ("access", "opened"),
+    [
+        ([{"type": "registry", "name": "catalog", "actions": ["*"]}], True),
+        ([{"type": "repository"}, {"type": "registry", "name": "catalog", "actions": ["*"]}], True),
+        ([{"type": "registry", "name": "catalog", "actions": []}], False),
+        ([{"type": "registry", "name": "catalog", "actions": "*"}], False),
+        ([{"type": "registry", "name": "catalog"}], False),
+        ([{"type": "registry", "name": "*", "actions": ["*"]}], False),
+        ([{"type": "repository", "name": "catalog", "actions": ["*"]}], False),
+        ({"type": "registry", "name": "catalog", "actions": ["*"]}, False),
+        ("registry:catalog:*", False),
+        (None, False),
+    ],
+)
+def test_only_the_catalog_s_own_entry_opens_the_catalog(
+    keys: Keys, verifier: Verifier, access: object, *, opened: bool
+) -> None:
+    believed = verifier.read(f"Bearer {keys.forge(access=access)}")
+    assert isinstance(believed, Bearer)
+    assert believed.lists_all is opened
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic YTpi", "Bearerx y", "Token x"])
+def test_a_header_without_a_token_is_neither_believed_nor_rejected(verifier: Verifier, header: str | None) -> None:
+    assert verifier.read(header) is None
+
+
 def test_a_clock_may_be_a_minute_off(keys: Keys, verifier: Verifier) -> None:
     assert isinstance(verifier.verify(keys.issue(lifetime=timedelta(seconds=-30))), Bearer)
 
