@@ -140,6 +140,7 @@ def proxy(
         "connections": min(4096, open_files // 2),
         "grammar": GRAMMAR,
         "errors": PROXY_ERRORS,
+        "away": next(error for error in PROXY_ERRORS if error.name == "away"),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from falcon.asgi import App, Request, Response
 
+from gateway.token.basic import BasicResource
 from gateway.token.desk import Desk
 from gateway.token.errors import answer_errors
 from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
@@ -68,5 +69,6 @@ def create_app(settings: Settings) -> App[Request, Response]:
     app.add_route("/auth/token", tokens)
     app.add_route("/service/token", tokens)
     app.add_route("/internal/token", SystemTokenResource(desk, settings.secrets / "token" / "system-credentials.json"))
+    app.add_route("/internal/basic", BasicResource(desk))
     app.add_route("/internal/health", HealthResource(desk))
     return app

@@ -26,7 +26,7 @@ from services.token.commands import (
 )
 from services.token.database import HotConnection
 from services.token.domain import Scope, projects_of
-from services.token.errors import LoginRequired, TooManyGuesses, WrongCredentials
+from services.token.errors import LoginRequired, NotAllowed, TooManyGuesses, WrongCredentials
 from services.token.queries import (
     Redeemable,
     Standing,
@@ -95,6 +95,20 @@ class Desk:
         if not asked.scopes:
             await self._tell(Accepted(principal=standing.principal, method=account.method), client)
         return HandedOut(issued=issued, refresh_token=refresh)
+
+    async def for_request(
+        self, scopes: tuple[Scope, ...], credential: Credential, client: Client, now: datetime
+    ) -> Issued:
+        """A token for one request whose sender may do all that it needs; it counts as no login.
+
+        Raises WrongCredentials, NotAllowed, TooManyGuesses, Unavailable.
+        """
+        _, standing = await self._admit(credential, client, projects_of(scopes), now)
+        for asked, granted in zip(scopes, authorise(standing, scopes), strict=True):
+            denied = [action for action in asked.actions if action not in granted.actions]
+            if denied:
+                raise NotAllowed(f"unauthorized to access repository: {asked.name}, action: {denied[-1]}")
+        return self._issue(standing, scopes, now)
 
     async def for_refresh_token(
         self, asked: TokenRequest, token: Secret, client: Client, now: datetime

@@ -32,7 +32,7 @@ def seen(proxy: Proxy, upstream: str) -> dict[str, Any]:
     return request
 
 
-@pytest.mark.parametrize("path", ["/v2/a/b/tags/list", "/api/v2.0/projects", "/auth/token", "/v2/a/b/manifests/1"])
+@pytest.mark.parametrize("path", ["/v2/a/b/manifests/2", "/api/v2.0/projects", "/auth/token", "/v2/a/b/manifests/1"])
 def test_forwarding_headers_of_a_client_are_overwritten(proxy: Proxy, path: str) -> None:
     proxy.get(
         path,
@@ -112,7 +112,7 @@ def test_content_policy_of_a_page_stays(proxy: Proxy) -> None:
 
 def test_realm_follows_the_host_of_the_client(proxy: Proxy) -> None:
     proxy.upstreams["registry"].behaviour = Behaviour(status=401, headers={"WWW-Authenticate": REGISTRY_CHALLENGE})
-    _, headers, _ = proxy.get("/v2/a/b/tags/list")
+    _, headers, _ = proxy.get("/v2/a/b/manifests/2")
     assert headers["www-authenticate"] == f'Bearer realm="http://registry.test:8080/auth/token",{REST}'
 
 
@@ -207,7 +207,7 @@ def test_token_request_without_length_reaches_python_with_one(proxy: Proxy) -> N
 
 
 def test_token_of_many_scopes_passes_in_a_header(proxy: Proxy) -> None:
-    assert proxy.get("/v2/a/b/tags/list", f"Authorization: Bearer {'x' * 20_000}")[0] == 200
+    assert proxy.get("/v2/a/b/manifests/2", f"Authorization: Bearer {'x' * 20_000}")[0] == 200
 
 
 def test_event_stream_is_passed_on_as_it_comes(proxy: Proxy) -> None:
@@ -230,7 +230,7 @@ def lonely_proxy() -> Iterator[Proxy]:
 
 def test_parts_that_are_away_are_told_of_in_the_shape_with_retry_after(lonely_proxy: Proxy) -> None:
     for method, path in (
-        ("GET", "/v2/a/b/tags/list"),
+        ("GET", "/v2/a/b/manifests/2"),
         ("PUT", "/v2/a/b/manifests/1"),
         ("POST", "/v2/a/b/blobs/uploads/"),
         ("GET", "/auth/token"),
