@@ -23,6 +23,8 @@ class Measurement(StrEnum):
     """Tokens a second, and their tail beside guessed passwords."""
     TRANSFERS = "transfers"
     """Push and pull against a bare registry."""
+    DETOUR = "detour"
+    """Reads of a manifest against a plain proxy in front of the same registry."""
     INTAKE = "intake"
     """Notifications taken one at a time."""
     EVENTS = "events"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from compose.local.instance import Instance
-from tests.bench import events, intake, lists, memory, tokens, transfers
+from tests.bench import detour, events, intake, lists, memory, tokens, transfers
 from tests.bench.figures import Figure, show, write
 from tests.bench.rig import Rig
 from tests.e2e.system import System
@@ -25,6 +25,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Rig], list[Figure]]]] = {
     "memory": memory.measure,
     "tokens": tokens.measure,
     "transfers": transfers.measure,
+    "detour": detour.measure,
     "intake": intake.measure,
     "events": events.measure,
     "lists": lists.measure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 from typing import TYPE_CHECKING, Final
 
@@ -106,6 +107,22 @@ PATH_TRICKS: Final = (
     "/api/v2.0/events/stream/../../../../internal/token",
     "/auth/token/../../internal/token",
     "/v2/{private}/app/manifests/v1%00",
+    "/v2/library/../{private}/app/tags/list",
+    "/v2/library/x/..%2f..%2f{private}/app/tags/list",
+    "/v2/{private}%2Fapp/tags/list",
+    "/v2/{private}/app/tags/list;x=1",
+    "/v2//{private}/app/tags/list",
+    "/v2/{private}/app/tags/%2e%2e/manifests/v1",
+    "/v2/library/../_catalog",
+    "/v2/%5Fcatalog",
+    "/v2/_catalog/../{private}/app/manifests/v1",
+    "/v2/{private}/app/referrers/..%2fmanifests/v1",
+    "/v2/{private}/app/referrers/sha256:0/../../manifests/v1",
+    "/.basic",
+    "/.basic/../v2/{private}/app/manifests/v1",
+    "/internal/basic",
+    "/v2/../internal/basic",
+    "/auth/token/../../internal/basic",
 )
 
 
@@ -114,9 +131,12 @@ PATH_TRICKS: Final = (
 def test_a_malformed_path_leads_nowhere(
     system: System, private: str, genuine: str, path: str, method: str,
 ) -> None:
-    headers = {"Authorization": f"Bearer {genuine}", "Content-Length": "0"}
-    answer = raw(system, method, path.format(private=private), headers)
-    assert answer.status in {400, 404, 405}, answer.status
+    password = base64.b64encode(f"{system.admin_name}:{system.admin_password}".encode()).decode()
+    for authorization in (f"Bearer {genuine}", f"Basic {password}"):
+        headers = {"Authorization": authorization, "Content-Length": "0"}
+        answer = raw(system, method, path.format(private=private), headers)
+        assert answer.status in {400, 404, 405}, answer.status
+        assert answer.headers["X-Minted"] is None
 
 
 def test_a_challenge_is_the_same_for_a_project_that_is_and_one_that_is_not(system: System, private: str) -> None:

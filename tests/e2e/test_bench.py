@@ -32,6 +32,8 @@ def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: Syste
         assert done.returncode == 0, done.stdout + done.stderr
         assert not list(temporary.iterdir())
     found = json.loads(figures.read_text())["figures"]
-    for name in ("tokens", "push of", "pull of", "intake", "events", "artifact list", "audit list", "memory"):
+    for name in (
+        "tokens", "push of", "pull of", "reads of", "intake", "events", "artifact list", "audit list", "memory",
+    ):
         assert any(figure["name"].startswith(name) for figure in found), name
     assert all(figure["ours"]["value"] > 0 and figure["against"]["value"] > 0 for figure in found)

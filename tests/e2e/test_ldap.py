@@ -36,6 +36,21 @@ def test_a_person_of_the_directory_logs_in_and_pushes_where_they_are_a_member(
     assert row["username"] == "alice"
 
 
+def test_a_person_of_the_directory_uses_his_password_on_v2(fragile: System, directory: Directory) -> None:
+    project = fragile.new_project()
+    assert fragile.registry().push(f"{project}/app", "v1", make_image(f"ldap-v2/{project}")).ok
+    assert fragile.login("carol", directory.people["carol"]) == requests.codes.ok
+    fragile.admin.add_member(project, "carol", "guest")
+    for path, password, status in (
+        (f"/v2/{project}/app/tags/list", directory.people["carol"], requests.codes.ok),
+        ("/v2/_catalog", directory.people["carol"], requests.codes.ok),
+        (f"/v2/{project}/app/tags/list", "wrong", requests.codes.unauthorized),
+        ("/v2/_catalog", "wrong", requests.codes.unauthorized),
+        ("/v2/", "", requests.codes.unauthorized),
+    ):
+        assert requests.get(f"{fragile.url}{path}", auth=("carol", password), timeout=20).status_code == status, path
+
+
 def test_docker_logs_in_with_an_account_of_the_directory(
     fragile: System, engine: DockerEngine, directory: Directory, tmp_path: Path,
 ) -> None:
