@@ -45,6 +45,9 @@ REGISTRY_CODES: Final[dict[str, str]] = {
     "REQUEST_ENTITY_TOO_LARGE": "SIZE_INVALID",
 }
 
+CHALLENGE: Final = 'Basic realm="Breakwater"'
+"""What asks for a name and a password."""
+
 _INTERNAL = BreakwaterError.default
 
 

@@ -11,9 +11,8 @@ from urllib.parse import parse_qs
 
 from falcon.asgi import Request, Response
 
-from gateway.errors import REGISTRY_CODES, status_of
+from gateway.errors import CHALLENGE, REGISTRY_CODES, status_of
 from gateway.token.desk import Desk, utc_now
-from gateway.token.errors import CHALLENGE
 from gateway.token.request import client_of, read_basic
 from services.token.domain import Scope
 from services.token.errors import TooManyGuesses, WrongCredentials

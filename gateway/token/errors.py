@@ -5,12 +5,11 @@ from typing import Any, Final
 import falcon
 from falcon.asgi import App, Request, Response
 
-from gateway.errors import registry_body, status_of
+from gateway.errors import CHALLENGE, registry_body, status_of
 from services.token.errors import TooManyGuesses
 from shared import logging
 from shared.errors import BreakwaterError, Unauthorized, Unavailable
 
-CHALLENGE: Final = 'Basic realm="Breakwater"'
 _FALCON_CODES: Final = {404: ("NOT_FOUND", "there is nothing here"), 405: ("METHOD_NOT_ALLOWED", "use GET or POST")}
 
 

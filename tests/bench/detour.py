@@ -5,6 +5,9 @@ Both stand before the same registry and are measured in turns; the plain one has
 
 from __future__ import annotations
 
+import grp
+import os
+import pwd
 import statistics
 import subprocess
 from contextlib import contextmanager
@@ -26,6 +29,7 @@ CONNECTIONS: Final = 16
 LIMIT: Final = 0.9
 _PLAIN: Final = """
 daemon off;
+user {user};
 worker_processes auto;
 pid {folder}/pid;
 error_log stderr warn;
@@ -109,7 +113,9 @@ def _plain_proxy(registry: Path) -> Iterator[int]:
         folder.chmod(0o777)
         port = free_port()
         configuration = folder / "nginx.conf"
-        configuration.write_text(_PLAIN.format(folder=folder, registry=registry, port=port))
+        # as whoever runs this, who may use the registry's socket
+        user = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+        configuration.write_text(_PLAIN.format(user=user, folder=folder, registry=registry, port=port))
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(configuration)],

@@ -13,7 +13,7 @@ from gateway.core.distribution.registry import ClientsRegistry
 from gateway.core.middleware.authentication import basic_credential
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.sign_in import SignIn
-from gateway.errors import registry_body
+from gateway.errors import CHALLENGE, registry_body
 from services.api.queries.project import ids_allowing
 from services.api.queries.repository import repository_names
 from shared.auth.authenticate import Reason, Rejected
@@ -23,7 +23,6 @@ from shared.errors import TooManyRequests, Unauthorized
 
 PAGE: Final = 1_000
 """Names of one answer at most, and where `n` is not given."""
-CHALLENGE: Final = 'Basic realm="Breakwater"'
 
 
 class Catalog:

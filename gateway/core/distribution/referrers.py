@@ -42,7 +42,7 @@ class ReferrerList:
         repository, subject = _parsed(path["name"], path["digest"])
         artifact_type = req.text("artifactType")
         found = list_referrers(
-            req.database,
+            self._catalogue.sessions,
             self._catalogue.registry,
             repository=repository,
             subject=subject,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, case, literal, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.domain.referrer import Referrer, Referrers, referrer_of
 from services.api.tables import artifact_blobs, artifacts, repositories
@@ -39,7 +39,7 @@ _LAST_WRITES: Final = text(
 
 
 def list_referrers(
-    session: Session,
+    sessions: sessionmaker[Session],
     registry: RegistryClient,
     *,
     repository: RepositoryName,
@@ -49,13 +49,15 @@ def list_referrers(
 ) -> Referrers:
     """The manifests of a repository that are about `subject`, from behind a digest on, of one type or of all.
 
-    None for a subject that nothing is about, whether it exists or not. Raises RegistryUnavailable.
+    None for a subject that nothing is about, whether it exists or not. No transaction is open while the registry is
+    asked. Raises RegistryUnavailable.
     """
-    rows = _catalogued(session, repository, subject, artifact_type, after)
-    more = rows[PAGE - 1].digest if len(rows) > PAGE else None
-    rows = rows[:PAGE]
-    values = {"repository": repository.text, "subject": subject.text, "known": [row.digest for row in rows]}
-    writes = session.execute(_LAST_WRITES, values).all()
+    with sessions() as session:
+        rows = _catalogued(session, repository, subject, artifact_type, after)
+        more = rows[PAGE - 1].digest if len(rows) > PAGE else None
+        rows = rows[:PAGE]
+        values = {"repository": repository.text, "subject": subject.text, "known": [row.digest for row in rows]}
+        writes = session.execute(_LAST_WRITES, values).all()
     gone = {write.digest for write in writes if write.kind == "delete"}
     fresh = [write.digest for write in writes if write.kind == "put" and not write.catalogued]
     found = [_referrer(row) for row in rows if row.digest not in gone]

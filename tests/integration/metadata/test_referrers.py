@@ -35,10 +35,9 @@ def test_every_referrer_is_in_one_part_of_the_list(
     found: list[str] = []
     after: str | None = ""
     while after is not None:
-        with catalogue.sessions() as session:
-            part = list_referrers(
-                session, catalogue.client, repository=APP, subject=Digest(image.digest), after=after
-            )
+        part = list_referrers(
+            catalogue.sessions, catalogue.client, repository=APP, subject=Digest(image.digest), after=after
+        )
         found += [each.digest for each in part.records]
         after = part.after
     assert found == sorted(each.digest for each in made)
@@ -50,10 +49,14 @@ def test_a_write_that_the_registry_has_not_taken_is_not_looked_for(catalogue: Ca
     pusher.push(NAME, made.digest, made)
     row = catalogue.expect("put", NAME, made.digest, made.digest, age=5)
     catalogue.rows("UPDATE events.expected SET subject = %s WHERE id = %s RETURNING id", image.digest, row)
-    with catalogue.sessions() as session:
-        arguments = {"repository": APP, "subject": Digest(image.digest)}
-        assert list_referrers(session, catalogue.client, **arguments).records == []
-        catalogue.rows("UPDATE events.expected SET state = 'refused', answered_at = now() RETURNING id")
-        assert list_referrers(session, catalogue.client, **arguments).records == []
-        catalogue.rows("UPDATE events.expected SET state = 'settled' RETURNING id")
-        assert len(list_referrers(session, catalogue.client, **arguments).records) == 1
+
+    def listed() -> list[str]:
+        subject = Digest(image.digest)
+        part = list_referrers(catalogue.sessions, catalogue.client, repository=APP, subject=subject)
+        return [each.digest for each in part.records]
+
+    assert listed() == []
+    catalogue.rows("UPDATE events.expected SET state = 'refused', answered_at = now() RETURNING id")
+    assert listed() == []
+    catalogue.rows("UPDATE events.expected SET state = 'settled' RETURNING id")
+    assert listed() == [made.digest]

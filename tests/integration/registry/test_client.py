@@ -63,6 +63,13 @@ def test_tags_and_repositories_are_listed(client: RegistryClient, pusher: Pusher
     assert list(client.repositories(page=2, after="library/app2")) == ["library/app3", "library/app4"]
 
 
+def test_distribution_2_8_says_that_it_cannot_delete_by_tag(client: RegistryClient, pusher: Pusher) -> None:
+    image = make_image("one")
+    pusher.push("library/app", "v1", image)
+    assert client.untag(APP, V1, user_agent="test") is False
+    assert client.resolve(APP, V1) == Digest(image.digest)
+
+
 def test_a_throwaway_manifest_takes_a_tag_off_and_leaves_the_rest(client: RegistryClient, pusher: Pusher) -> None:
     image = make_image("one")
     pusher.push("library/app", "v1", image)
