@@ -306,6 +306,23 @@ def test_a_manifest_with_an_immutable_tag_cannot_be_deleted(
     assert set(project.registry.client(project.tokens).tags(RepositoryName(project.app))) == {"latest", "v1"}
 
 
+@pytest.mark.parametrize("catalogued", [True, False], ids=["catalogued", "not catalogued yet"])
+def test_an_immutable_tag_cannot_be_taken_off_by_its_name(
+    project: Project, pusher: Pusher, *, catalogued: bool
+) -> None:
+    project.hold_fast("v*")
+    image = make_image("one")
+    for tag in ("latest", "v1"):
+        pusher.push(project.app, tag, image)
+    if catalogued:
+        project.catalogue("latest", "v1")
+    status, code, sentence = refusal(pusher.delete(project.app, "v1"))
+    assert (status, code) == (403, "DENIED")
+    assert f"{project.app}:v1 is immutable" in sentence
+    assert pusher.delete(project.app, "latest").status == 202
+    assert project.registry.client(project.tokens).tags(RepositoryName(project.app)) == ["v1"]
+
+
 def test_a_manifest_whose_tag_has_moved_away_can_be_deleted(project: Project, pusher: Pusher) -> None:
     image = make_image("one")
     pusher.push(project.app, "v1", image)
