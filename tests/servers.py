@@ -21,7 +21,7 @@ import psycopg
 from shared.migrations.run import upgrade
 from shared.settings import Settings
 
-PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "replication", "owner")
+PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication", "owner")
 
 
 def free_port() -> int:

@@ -29,6 +29,7 @@ NEEDS = {
     "relay": ("relay",),
     "audit": ("audit",),
     "metadata": ("metadata",),
+    "webhook": ("webhook", "config-key"),
     "registry": ("registry/bundle.pem",),
     "proxy": ("proxy",),
 }

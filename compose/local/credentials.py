@@ -14,7 +14,7 @@ from compose.local.layout import Layout
 from shared.messaging import topology
 from shared.secrets import Secret, write_secret
 
-DATABASE_PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "replication", "owner")
+DATABASE_PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication", "owner")
 SYSTEM_SERVICES = ("metadata", "replication")
 _BITS = 32
 

@@ -47,14 +47,14 @@ class Part:
 
 
 INFRASTRUCTURE = ("log", "postgres", "rabbitmq", "registry")
-SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata")
+SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook")
 PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
 STOP_ORDER = (
     ("proxy",),
     ("core", "token", "events"),
     # before the intake: what it has still to tell can be taken
     ("registry",),
-    ("intake", "relay", "audit", "metadata"),
+    ("intake", "relay", "audit", "metadata", "webhook"),
     ("rabbitmq", "postgres"),
     ("log",),
 )
@@ -183,6 +183,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         _nameko(site, "relay", "services.webhook.service:RelayService", code=("shared", "services/webhook")),
         _nameko(site, "audit", "services.audit.service:AuditService", code=("shared", "services/audit")),
         _nameko(site, "metadata", "services.api.service:MetadataService", code=("shared", "services/api")),
+        _nameko(site, "webhook", "services.webhook.deliveries:DeliveryService", code=("shared", "services/webhook")),
     )  # fmt: skip
 
 

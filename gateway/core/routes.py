@@ -23,6 +23,7 @@ from gateway.core.resources import (
     search,
     systeminfo,
     user,
+    webhook,
 )
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
@@ -33,6 +34,7 @@ from shared.settings import Settings
 Routes = dict[str, object]
 
 _ARTIFACT = "/projects/{project}/repositories/{repository}/artifacts"
+_POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 
 
 def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer) -> Routes:
@@ -104,4 +106,15 @@ def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/audit-logs": auditlog.AuditLogs(audit_log_view),
         "/auditlog-exts": auditlog.AuditLogs(audit_log_ext_view),
         "/auditlog-exts/events": auditlog.AuditEventTypes(),
+        "/projects/{project}/webhook/events": webhook.EventTypes(),
+        "/projects/{project}/webhook/lasttrigger": webhook.LastTriggers(),
+        "/projects/{project}/webhook/jobs": webhook.Jobs(),
+        "/projects/{project}/webhook/policies": webhook.Policies(settings, sealer),
+        _POLICY: webhook.OnePolicy(settings, sealer),
+        _POLICY + "/test": webhook.Trial(settings),
+        _POLICY + "/redelivery": webhook.Redeliveries(),
+        _POLICY + "/executions": webhook.Executions(),
+        _POLICY + "/executions/{execution_id}/redelivery": webhook.Redelivery(),
+        _POLICY + "/executions/{execution_id}/tasks": webhook.Tasks(),
+        _POLICY + "/executions/{execution_id}/tasks/{task_id}/log": webhook.TaskLog(),
     }

@@ -105,16 +105,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/usergroups": "GET POST",
     "/usergroups/search": "GET",
     "/usergroups/{group_id}": "DELETE GET PUT",
-    # webhook
-    "/projects/{project}/webhook/events": "GET",
-    "/projects/{project}/webhook/lasttrigger": "GET",
-    "/projects/{project}/webhook/policies": "GET POST",
-    "/projects/{project}/webhook/policies/{webhook_policy_id}": "DELETE GET PUT",
-    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions": "GET",
-    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks": "GET",
-    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log": "GET",
-    # webhookjob
-    "/projects/{project}/webhook/jobs": "GET",
 }
 """Path below /api/v2.0 → methods."""
 

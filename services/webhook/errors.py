@@ -1,6 +1,6 @@
 """What the webhook service refuses."""
 
-from shared.errors import BadRequest, Conflict, NotFound
+from shared.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 
 
 class Malformed(BadRequest):
@@ -21,3 +21,33 @@ class StillMalformed(Conflict):
 
     code = "STILL_MALFORMED"
     default = "the notification still cannot be accepted"
+
+
+class NoSuchPolicy(NotFound):
+    """The project has no webhook policy of this number."""
+
+    default = "the webhook policy does not exist"
+
+
+class NoSuchDelivery(NotFound):
+    """The policy has no delivery of this number, or the delivery no such attempt."""
+
+    default = "the execution or task does not exist"
+
+
+class PolicyExists(Conflict):
+    """Another policy of the project has this name."""
+
+    default = "a webhook policy of this name exists already"
+
+
+class PolicyDisabled(PreconditionFailed):
+    """Nothing is sent for a policy that is disabled."""
+
+    default = "the webhook policy is disabled: enable it first"
+
+
+class UnfitPolicy(BadRequest):
+    """A field of a webhook policy breaks its rule."""
+
+    default = "the webhook policy is not valid"

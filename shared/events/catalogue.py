@@ -18,6 +18,7 @@ from shared.events.definitions import (
     signing_key,
     tag,
     user,
+    webhook_policy,
 )
 from shared.events.event import Event
 
@@ -54,6 +55,9 @@ DEFINITIONS: Final[tuple[type[Event], ...]] = (
     refresh_token.RefreshTokenRevoked,
     configuration.ConfigurationUpdated,
     signing_key.SigningKeyRotated,
+    webhook_policy.WebhookPolicyCreated,
+    webhook_policy.WebhookPolicyUpdated,
+    webhook_policy.WebhookPolicyDeleted,
     audit.AuditPurged,
 )
 

@@ -77,12 +77,13 @@ AUDIT: Final = Consumer(queue="audit", patterns=("#",))
 METADATA: Final = Consumer(
     queue="metadata", patterns=("artifact.#", "tag.#", "repository.deleted.#", "project.deleted.#")
 )
+WEBHOOK: Final = Consumer(queue="webhook", patterns=("artifact.#", "project.deleted.#"))
 REPLICATION: Final = Consumer(
     queue="replication",
     patterns=("artifact.pushed.#", "artifact.deleted.#", "tag.created.#", "tag.deleted.#", "project.deleted.#"),
     most=100_000,
 )
-CONSUMERS: Final = (AUDIT, METADATA, REPLICATION)
+CONSUMERS: Final = (AUDIT, METADATA, WEBHOOK, REPLICATION)
 """Every consumer there is. Nothing runs for replication yet: it heals by comparison, so its oldest may be dropped."""
 
 QUEUES: Final = (*(consumer.queue for consumer in CONSUMERS), REPLAY)

@@ -207,7 +207,7 @@ def test_an_immense_scope_is_refused_in_a_sentence(system: System, scopes: list[
 # F43
 
 
-@pytest.mark.parametrize("part", ["audit", "metadata", "replication", "relay"])
+@pytest.mark.parametrize("part", ["audit", "metadata", "webhook", "replication", "relay"])
 def test_a_service_account_of_the_broker_may_do_its_own_work_only(system: System, part: str) -> None:
     settings = system.settings.model_copy(update={"part": part})
     with amqp.Connection(

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.fault
 EVENTS: Final = 500
 PARTS: Final = (
     "postgres", "rabbitmq", "registry", "proxy", "token", "core", "events", "intake", "relay", "audit", "metadata",
+    "webhook",
 )
 
 

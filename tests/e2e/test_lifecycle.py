@@ -109,7 +109,7 @@ def test_no_part_runs_as_root_and_the_token_mount_runs_alone(running: Instance) 
     assert users("token") == {"breakwater-token"}
     for part in ("postgres", "rabbitmq", "registry", "log"):
         assert users(part) == {"breakwater-data"}
-    for part in ("core", "events", "intake", "relay", "audit", "metadata", "proxy"):
+    for part in ("core", "events", "intake", "relay", "audit", "metadata", "webhook", "proxy"):
         assert users(part) == {"breakwater"}
 
 

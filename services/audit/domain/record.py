@@ -19,6 +19,7 @@ from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.quota import QuotaExceeded
 from shared.events.definitions.robot import RobotUpdated
 from shared.events.definitions.user import UserLoggedIn, UserLoginFailed, UserPasswordChanged, UserUpdated
+from shared.events.definitions.webhook_policy import WebhookPolicyUpdated
 from shared.events.envelope import ActorKind, Envelope
 from shared.events.event import Event, printable
 
@@ -125,8 +126,11 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"login of {event.username} by {event.method}"
         case UserPasswordChanged():
             return f"change the password of {event.username}"
-        case UserUpdated() | ProjectUpdated() | RobotUpdated() | LabelUpdated() | ConfigurationUpdated():
-            return f"update {event.noun} {event.subject}: {', '.join(event.changed)}"
+        case (
+            UserUpdated() | ProjectUpdated() | RobotUpdated() | LabelUpdated() | ConfigurationUpdated()
+            | WebhookPolicyUpdated()
+        ):  # fmt: skip
+            return f"update {event.noun.replace('_', ' ')} {event.subject}: {', '.join(event.changed)}"
         case MemberCreated():
             return f"add {event.kind} {event.member} to {event.project} as {event.role}"
         case MemberUpdated():

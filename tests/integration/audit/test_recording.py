@@ -150,7 +150,9 @@ EDITS = (
 )
 
 
-@pytest.mark.parametrize("part", ["audit", "core", "metadata", "relay", "events", "token", "intake", "replication"])
+@pytest.mark.parametrize(
+    "part", ["audit", "core", "metadata", "relay", "events", "token", "intake", "webhook", "replication"]
+)
 def test_no_role_can_edit_the_record(record: Record, database: Database, part: str) -> None:
     record(push(1))
     with connect(database.settings(part)) as connection:
@@ -159,7 +161,7 @@ def test_no_role_can_edit_the_record(record: Record, database: Database, part: s
                 connection.execute(statement)
 
 
-@pytest.mark.parametrize("part", ["core", "metadata", "relay", "events", "token", "intake"])
+@pytest.mark.parametrize("part", ["core", "metadata", "relay", "events", "token", "intake", "webhook"])
 def test_only_the_audit_role_can_add(database: Database, part: str) -> None:
     with connect(database.settings(part)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(b"SELECT audit.append('[]')")

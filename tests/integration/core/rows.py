@@ -1,4 +1,4 @@
-"""Rows of the catalogue, as metadata would have written them after a push, and labels."""
+"""Rows as the services would have written them: of the catalogue after a push, labels, and webhook deliveries."""
 
 from hashlib import sha256
 from itertools import count
@@ -65,3 +65,31 @@ def artifact_of(api: Api, project: str, rest: str, *tags: str) -> str:
                 (repository[0], artifact[0], tag),
             )
     return digest
+
+
+def delivery_of(api: Api, policy_id: int, state: str = "success", *, request: str = "POST") -> tuple[int, int]:
+    """A delivery of a policy to its first target, and one attempt of it; returns the numbers of both."""
+    with api.database.superuser() as connection:
+        delivery = connection.execute(
+            """
+            INSERT INTO webhook.deliveries (uid, target_id, policy_id, event_type, trigger, content_type, body, state,
+                                            attempts, message, created_at, updated_at, due_at, expires_at, finished_at)
+            SELECT gen_random_uuid(), t.id, t.policy_id, 'PUSH_ARTIFACT', 'EVENT', 'application/json',
+                   '{"type":"PUSH_ARTIFACT"}', %(state)s, 1, 'told', now(), now(), now(), now() + interval '1 day',
+                   CASE WHEN %(state)s <> 'pending' THEN now() END
+            FROM webhook.targets t WHERE t.policy_id = %(policy)s ORDER BY t.position LIMIT 1
+            RETURNING id
+            """,
+            {"state": state, "policy": policy_id},
+        ).fetchone()
+        assert delivery
+        attempt = connection.execute(
+            """
+            INSERT INTO webhook.attempts (delivery_id, number, started_at, finished_at, succeeded, message, request,
+                                          response)
+            VALUES (%s, 1, now(), now(), %s, 'told', %s, '200 OK') RETURNING id
+            """,
+            (delivery[0], state == "success", request),
+        ).fetchone()
+        assert attempt
+    return delivery[0], attempt[0]

@@ -15,6 +15,8 @@ from tests.integration.core.rows import artifact_of, label_of
 ROLES = {"P": "projectAdmin", "M": "maintainer", "D": "developer", "G": "guest", "L": "limitedGuest"}
 REPOSITORY = "/projects/{project}/repositories/{repository}"
 ARTIFACT = REPOSITORY + "/artifacts/{reference}"
+HOOKS = "/projects/{project}/webhook"
+POLICY = HOOKS + "/policies/{webhook_policy_id}"
 ABSENT = "999999999"
 NO_DIGEST = "sha256:" + "0" * 64
 
@@ -87,6 +89,20 @@ IN_PROJECT = [
     Row("PUT", "/robots/{robot_id}", "P", body={}),
     Row("PATCH", "/robots/{robot_id}", "P", body={"secret": "x"}),
     Row("DELETE", "/robots/{robot_id}", "P"),
+    Row("GET", HOOKS + "/events", "PM"),
+    Row("GET", HOOKS + "/lasttrigger", "PM"),
+    Row("GET", HOOKS + "/jobs", "PM", query="?policy_id={webhook_policy_id}"),
+    Row("GET", HOOKS + "/policies", "PM"),
+    Row("POST", HOOKS + "/policies", "P", body={}),
+    Row("GET", POLICY, "PM"),
+    Row("PUT", POLICY, "P", body={}),
+    Row("DELETE", POLICY, "P"),
+    Row("POST", POLICY + "/test", "P"),
+    Row("POST", POLICY + "/redelivery", "P"),
+    Row("GET", POLICY + "/executions", "PM"),
+    Row("POST", POLICY + "/executions/{execution_id}/redelivery", "P"),
+    Row("GET", POLICY + "/executions/{execution_id}/tasks", "PM"),
+    Row("GET", POLICY + "/executions/{execution_id}/tasks/{task_id}/log", "PM"),
 ]  # fmt: skip
 
 EVERYBODY, SIGNED_IN, ADMINISTRATORS, OWNER = "everybody", "signed in", "administrators", "owner"
@@ -177,6 +193,9 @@ def _world(api: Api, *, public: bool) -> World:
         "robot_id": str(robots[0]["id"]),
         "label_id": str(label_of(api, name)),
         "global_label": str(label_of(api)),
+        "webhook_policy_id": ABSENT,
+        "execution_id": ABSENT,
+        "task_id": ABSENT,
     }
     return World(people, names)
 
@@ -269,6 +288,10 @@ def _route(api: Api, method: str, path: str) -> str:
     known = ("project", "repository", "reference", "member_id", "robot_id", "system_robot", "label_id", "global_label")
     known += ("immutable_rule_id", "owner", "absent")
     return api.template(method, path.format(**dict.fromkeys(known, ABSENT)))
+    named = ("project", "repository", "reference", "member_id", "robot_id", "owner", "absent", "webhook_policy_id",
+             "execution_id", "task_id")  # fmt: skip
+    names = dict.fromkeys(named, ABSENT)
+    return api.template(method, path.format(**names, system_robot=ABSENT))
 
 
 def _system_robot(api: Api) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from shared.names import RepositoryName, TagName
 from tests.clients.images import make_image, make_index
 from tests.integration.conftest import Database
 from tests.integration.core.people import ADMIN, PASSWORD, Api
+from tests.integration.core.rows import delivery_of
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
 
@@ -31,6 +32,11 @@ IMMUTABLE_RULE = {
     "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "held-*"}],
     "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
 }
+POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
+NEW_POLICY = {
+    "name": "hook", "description": "described", "enabled": True, "event_types": ["PUSH_ARTIFACT", "QUOTA_EXCEED"],
+    "targets": [{"type": "http", "address": "https://hooks.example.test/in", "auth_header": "Bearer x"}],
+}  # fmt: skip
 NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
 
 # In this order: what is made is read, changed, and then deleted.
@@ -115,11 +121,28 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("PUT", "/robots/{robot_id}", "", {"description": "described", "disable": True, "duration": 30}),
     ("PATCH", "/robots/{robot_id}", "", {"secret": ""}),
     ("DELETE", "/robots/{robot_id}", "", None),
+    ("GET", "/projects/{project}/webhook/events", "", None),
+    ("POST", "/projects/{project}/webhook/policies", "", NEW_POLICY),
+    ("GET", "/projects/{project}/webhook/policies", "", None),
+    ("GET", POLICY, "", None),
+    ("PUT", POLICY, "", NEW_POLICY | {"name": "another"}),
+    ("GET", POLICY + "/executions", "", None),
+    ("GET", POLICY + "/executions/{execution_id}/tasks", "", None),
+    ("GET", POLICY + "/executions/{execution_id}/tasks/{task_id}/log", "", None),
+    ("GET", "/projects/{project}/webhook/lasttrigger", "", None),
+    ("GET", "/projects/{project}/webhook/jobs", "?policy_id={webhook_policy_id}", None),
+    ("DELETE", POLICY, "", None),
     ("DELETE", "/projects/{project}", "", None),
 ]  # fmt: skip
 WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert")}
 """Answers 404 where no certificate is configured; its success has a test of its own."""
-OURS = {"/users/{user_id}/refresh_tokens", "/users/{user_id}/refresh_tokens/{token_id}"}
+OURS = {
+    "/users/{user_id}/refresh_tokens",
+    "/users/{user_id}/refresh_tokens/{token_id}",
+    POLICY + "/test",
+    POLICY + "/redelivery",
+    POLICY + "/executions/{execution_id}/redelivery",
+}
 
 
 @dataclass(frozen=True)
@@ -170,10 +193,14 @@ def test_an_operation_answers_as_it_is_described(
     described.check(method, path, answer)
     if method == "POST" and "location" in answer.headers:
         kind = path.rstrip("s").rpartition("/")[2].replace("immutabletagrule", "immutable_rule")
+        kind = {"policies": "webhook_policy"}.get(path.rpartition("/")[2], path.rstrip("s").rpartition("/")[2])
         assert answer.headers["location"].startswith("/api/v2.0/")
         status = world.api.get(answer.headers["location"]).status_code
         assert status == (405 if path.endswith("immutabletagrules") else 200)
         world.names[f"{kind}_id"] = answer.headers["location"].rpartition("/")[2]
+        if kind == "webhook_policy":
+            execution, task = delivery_of(world.api, int(world.names["webhook_policy_id"]))
+            world.names |= {"execution_id": str(execution), "task_id": str(task)}
 
 
 @pytest.mark.parametrize(

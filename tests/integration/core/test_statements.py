@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from tests.integration.core.people import ADMIN, Api, Caller
-from tests.integration.core.rows import artifact_of, label_of
+from tests.integration.core.rows import artifact_of, delivery_of, label_of
 
 
 @contextmanager
@@ -36,6 +36,12 @@ def project(api: Api) -> str:
         api.robot(name, ("repository", "pull"))
         api.project(public=True)
         label_of(api, name)
+        policy = api.made(f"/projects/{name}/webhook/policies", {
+            "name": f"hook{number}", "event_types": ["PUSH_ARTIFACT"],
+            "targets": [{"type": "http", "address": "https://hooks.example.test/"}] * 2,
+        })  # fmt: skip
+        for _ in range(2):
+            delivery_of(api, policy)
     with api.database.superuser() as connection:
         connection.execute(
             """
@@ -63,6 +69,8 @@ def project(api: Api) -> str:
         ("/repositories", 3),
         ("/robots?q=Level=project,ProjectID={number}", 5),
         ("/search?q=project", 4),
+        ("/projects/{project}/webhook/policies", 3),
+        ("/projects/{project}/webhook/policies/{policy}/executions", 4),
     ],
 )
 def test_a_page_costs_the_same_however_long_it_is(
@@ -70,7 +78,8 @@ def test_a_page_costs_the_same_however_long_it_is(
 ) -> None:
     caller = ADMIN if as_admin else api.member(project, "projectAdmin")
     number = api.get(f"/projects/{project}").json["project_id"]
-    target = path.format(project=project, number=number)
+    policy = api.get(f"/projects/{project}/webhook/policies").json[0]["id"]
+    target = path.format(project=project, number=number, policy=policy)
     counts = {size: _count(api, target, size, caller) for size in (1, 100)}
     assert counts[1] == counts[100] <= most
 

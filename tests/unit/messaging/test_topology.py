@@ -56,7 +56,8 @@ def test_it_is_json(content: dict[str, Any]) -> None:
 
 
 def test_an_event_reaches_its_consumers_and_the_replay_stream(content: dict[str, Any]) -> None:
-    assert routed(content, EVENTS, "artifact.pushed.my.dotted.project") == {"audit", "metadata", "replication", REPLAY}
+    pushed = routed(content, EVENTS, "artifact.pushed.my.dotted.project")
+    assert pushed == {"audit", "metadata", "webhook", "replication", REPLAY}
     assert routed(content, EVENTS, "user.logged_in._system") == {"audit", REPLAY}
 
 
@@ -96,7 +97,7 @@ def test_replication_drops_its_oldest_and_does_not_pile_up_dead_letters(content:
 
 
 def test_the_relay_waits_for_every_consumer_and_the_stream() -> None:
-    assert set(QUEUES) == {"audit", "metadata", "replication", REPLAY}
+    assert set(QUEUES) == {"audit", "metadata", "webhook", "replication", REPLAY}
 
 
 def test_nobody_may_configure_and_nobody_has_a_tag(content: dict[str, Any]) -> None:
@@ -116,6 +117,7 @@ def test_every_user_has_rights_in_the_vhost(content: dict[str, Any]) -> None:
         ("relay", {EVENTS}, set()),
         ("audit", {"audit.retry", "audit.dead-letters"}, {"audit"}),
         ("metadata", {"metadata.retry", "metadata.dead-letters"}, {"metadata"}),
+        ("webhook", {"webhook.retry", "webhook.dead-letters"}, {"webhook"}),
         ("consumer", set(), {REPLAY}),
     ],
 )
@@ -148,6 +150,8 @@ def test_passwords_are_salted_hashes(content: dict[str, Any]) -> None:
         ("audit", "user", "logged_in", True),
         ("metadata", "artifact", "pulled", True),
         ("metadata", "user", "created", False),
+        ("webhook", "artifact", "pulled", True),
+        ("webhook", "tag", "created", False),
         ("replication", "artifact", "pulled", False),
         ("replication", "artifact", "pushed", True),
     ],

@@ -1,0 +1,165 @@
+"""What a target is sent: Harbor's own form, CloudEvents 1.0, or a message for Slack. Pure."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from services.webhook.domain.policy import EventType, PayloadFormat
+from shared.events.definitions.artifact import ArtifactDeleted, ArtifactEvent, ArtifactPulled, ArtifactPushed
+from shared.events.envelope import Envelope
+from shared.events.event import Event
+
+_TYPES: Final[Mapping[type[Event], EventType]] = MappingProxyType(
+    {
+        ArtifactPushed: EventType.PUSH_ARTIFACT,
+        ArtifactPulled: EventType.PULL_ARTIFACT,
+        ArtifactDeleted: EventType.DELETE_ARTIFACT,
+    }
+)
+_CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
+    {
+        EventType.PUSH_ARTIFACT: "harbor.artifact.pushed",
+        EventType.PULL_ARTIFACT: "harbor.artifact.pulled",
+        EventType.DELETE_ARTIFACT: "harbor.artifact.deleted",
+    }
+)
+_SLACK_TEXT_LIMIT: Final = 2_900
+"""Slack takes 3,000 characters in a block."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """What an event does not say itself of the place where it happened."""
+
+    host: str
+    """The registry as clients name it, with its port."""
+    public: bool
+    repository_created_at: datetime | None
+    """None where the catalogue does not know the repository, or not yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """An event as webhooks tell of it."""
+
+    event_id: UUID
+    type: EventType
+    time: datetime
+    operator: str
+    request_id: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """A body and its type."""
+
+    content_type: str
+    body: str
+
+
+def event_type_of(event: Event) -> EventType | None:
+    """What webhooks call an event; None where they do not tell of it. Replication's own pulls are nobody's news."""
+    if isinstance(event, ArtifactPulled) and not event.counted:
+        return None
+    return _TYPES.get(type(event))
+
+
+def notice_of(envelope: Envelope, place: Place) -> Notice | None:
+    """The notice of an event; None where webhooks do not tell of it."""
+    event, type_ = envelope.event, event_type_of(envelope.event)
+    if type_ is None or not isinstance(event, ArtifactEvent):
+        return None
+    return Notice(
+        event_id=envelope.id,
+        type=type_,
+        time=envelope.time,
+        operator=envelope.actor.name,
+        request_id=envelope.request_id or "",
+        data=_artifact_data(event, type_, envelope.time, place),
+    )
+
+
+def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: int) -> Payload:
+    """The payload of a notice in a target's format."""
+    match form:
+        case PayloadFormat.CLOUD_EVENTS:
+            source = f"/projects/{project_id}/webhook/policies/{policy_id}"
+            return Payload(content_type="application/cloudevents+json", body=_json(_cloud_event(notice, source)))
+        case PayloadFormat.SLACK:
+            return Payload(content_type="application/json", body=_json(_slack(notice)))
+        case PayloadFormat.DEFAULT:
+            return Payload(content_type="application/json", body=_json(_default(notice)))
+
+
+def _artifact_data(event: ArtifactEvent, type_: EventType, time: datetime, place: Place) -> dict[str, Any]:
+    project, _, name = event.repository.partition("/")
+    tag = event.tag or event.digest
+    joint = ":" if event.tag else "@"
+    created_at = place.repository_created_at
+    if created_at is None and type_ is EventType.PUSH_ARTIFACT:
+        created_at = time  # its first push: the catalogue takes it in at this moment
+    repository: dict[str, Any] = {
+        "name": name,
+        "namespace": project,
+        "repo_full_name": event.repository,
+        "repo_type": "public" if place.public else "private",
+    }
+    if created_at is not None:
+        repository = {"date_created": int(created_at.timestamp())} | repository
+    resource_url = f"{place.host}/{event.repository}{joint}{tag}"
+    return {
+        "resources": [{"digest": event.digest, "tag": tag, "resource_url": resource_url}],
+        "repository": repository,
+    }
+
+
+def _default(notice: Notice) -> dict[str, Any]:
+    return {
+        "type": notice.type.value,
+        "occur_at": int(notice.time.timestamp()),
+        "operator": notice.operator,
+        "event_data": notice.data,
+    }
+
+
+def _cloud_event(notice: Notice, source: str) -> dict[str, Any]:
+    """Extension attributes are texts that are not empty: what is not known is left out."""
+    extensions = {"operator": notice.operator, "requestid": notice.request_id}
+    return {
+        "specversion": "1.0",
+        "id": str(notice.event_id),
+        "source": source,
+        "type": _CLOUD_EVENT_TYPES[notice.type],
+        "datacontenttype": "application/json",
+        "time": notice.time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "data": notice.data,
+    } | {name: value for name, value in extensions.items() if value}
+
+
+def _slack(notice: Notice) -> dict[str, Any]:
+    second = int(notice.time.timestamp())
+    written = notice.time.astimezone(UTC).strftime("%B %d, %Y at %H:%M UTC")
+    data = json.dumps(notice.data, ensure_ascii=False, indent=2).replace("`", "'")
+    texts = (
+        "*Breakwater webhook events*",
+        f"*event_type:* {notice.type}",
+        f"*occur_at:* <!date^{second}^{{date}} at {{time}}|{written}>",
+        f"*operator:* {_escaped(notice.operator)}",
+        "*event_data:*",
+        f"```{_escaped(data)[:_SLACK_TEXT_LIMIT]}```",
+    )
+    return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts]}
+
+
+def _escaped(text: str) -> str:
+    """The three characters that Slack reads as its own: a name cannot become a link or call a channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
