@@ -33,7 +33,7 @@ WORKERS: Final = 8
 BUSY_SECONDS: Final = 0.05
 POLL_SECONDS: Final = 1.0
 """Where NOTIFY does not come through, and for what falls due by itself."""
-ATTEMPT_SECONDS: Final = 40
+ATTEMPT_SECONDS: Final = 20
 """However slowly a target drips its answer; within the lease."""
 LAST_SECONDS: Final = 8
 """For what is in hand when the process is to end."""

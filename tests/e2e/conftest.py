@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+RECEIVERS: Final = "127.0.0.1/32"
+"""Where webhooks may go in the shared instance beyond the public internet."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
 
 
@@ -38,7 +40,7 @@ def system() -> Iterator[System]:
     if home := os.environ.get("BREAKWATER_E2E_HOME"):
         yield System(Instance(home=Path(home), port=int(os.environ["BREAKWATER_E2E_PORT"])))
         return
-    yield from fresh_system()
+    yield from fresh_system({"BREAKWATER_OUTBOUND_ALLOW": RECEIVERS})
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def test_an_operation_answers_as_it_is_described(
         world.names[f"{kind}_id"] = answer.headers["location"].rpartition("/")[2]
         if kind == "webhook_policy":
             execution, task = delivery_of(world.api, int(world.names["webhook_policy_id"]))
-            world.names |= {"execution_id": str(execution), "task_id": str(task)}
+            world.names.update(execution_id=str(execution), task_id=str(task))
 
 
 @pytest.mark.parametrize(

@@ -313,8 +313,8 @@ def test_supported_events_are_told_as_harbor_tells_them(api: Api, hooks: str) ->
 
 def test_a_trial_sends_each_target_an_example(api: Api, hooks: str) -> None:
     number = api.made(hooks, body(target(), target(type="slack")))
-    with_open_breaker = "UPDATE webhook.targets SET open_until = now() + interval '1 hour' WHERE policy_id = %s RETURNING id"
-    rows(api, with_open_breaker, number)
+    rest = "UPDATE webhook.targets SET open_until = now() + interval '1 hour' WHERE policy_id = %s RETURNING id"
+    rows(api, rest, number)
     answer = api.send("POST", f"{hooks}/{number}/test")
     assert answer.status_code == 202
     made = api.get(f"{hooks}/{number}/executions?sort=id").json

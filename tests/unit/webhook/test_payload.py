@@ -1,0 +1,138 @@
+"""What targets are sent, to the letter."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.webhook.domain.payload import Notice, Place, event_type_of, notice_of, render
+from services.webhook.domain.policy import EventType, PayloadFormat
+from shared.events import Actor, ActorKind, Envelope, Event
+from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled, ArtifactPushed
+from shared.events.definitions.tag import TagCreated
+
+ID = UUID("11111111-2222-5333-8444-555555555555")
+TIME = datetime(2026, 5, 17, 12, 30, 15, 123456, tzinfo=UTC)
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+DIGEST = "sha256:" + "a" * 64
+PLACE = Place(host="registry.example.test:8443", public=False, repository_created_at=CREATED)
+
+
+def envelope(event: Event, *, actor: str = "alice", request_id: str | None = "r-1") -> Envelope:
+    return Envelope(
+        id=ID, source="/breakwater/x", time=TIME, subject=event.subject, sequence=1, request_id=request_id,
+        actor=Actor(kind=ActorKind.USER, name=actor), event=event, address=None, user_agent=None, traceparent=None,
+    )  # fmt: skip
+
+
+def pushed(tag: str | None = "1.0") -> ArtifactPushed:
+    return ArtifactPushed(project="team", repository="team/sub/app", digest=DIGEST, tag=tag, project_id=3)
+
+
+def notice(event: Event, place: Place = PLACE, **more: Any) -> Notice:  # noqa: ANN401
+    found = notice_of(envelope(event, **more), place)
+    assert found is not None
+    return found
+
+
+def body(found: Notice, form: PayloadFormat) -> dict[str, Any]:
+    return dict(json.loads(render(found, form, project_id=3, policy_id=15).body))
+
+
+def test_harbors_own_form() -> None:
+    payload = render(notice(pushed()), PayloadFormat.DEFAULT, project_id=3, policy_id=15)
+    assert payload.content_type == "application/json"
+    assert json.loads(payload.body) == {
+        "type": "PUSH_ARTIFACT",
+        "occur_at": 1779021015,
+        "operator": "alice",
+        "event_data": {
+            "resources": [
+                {"digest": DIGEST, "tag": "1.0", "resource_url": "registry.example.test:8443/team/sub/app:1.0"}
+            ],
+            "repository": {
+                "date_created": 1767225600,
+                "name": "sub/app",
+                "namespace": "team",
+                "repo_full_name": "team/sub/app",
+                "repo_type": "private",
+            },
+        },
+    }
+
+
+def test_a_cloud_event() -> None:
+    payload = render(notice(pushed()), PayloadFormat.CLOUD_EVENTS, project_id=3, policy_id=15)
+    assert payload.content_type == "application/cloudevents+json"
+    assert json.loads(payload.body) == {
+        "specversion": "1.0",
+        "id": str(ID),
+        "source": "/projects/3/webhook/policies/15",
+        "type": "harbor.artifact.pushed",
+        "datacontenttype": "application/json",
+        "time": "2026-05-17T12:30:15Z",
+        "data": body(notice(pushed()), PayloadFormat.DEFAULT)["event_data"],
+        "operator": "alice",
+        "requestid": "r-1",
+    }
+
+
+def test_an_extension_that_is_not_known_is_left_out() -> None:
+    assert "requestid" not in body(notice(pushed(), request_id=None), PayloadFormat.CLOUD_EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "cloud"),
+    [(ArtifactPushed, "PUSH_ARTIFACT", "harbor.artifact.pushed"),
+     (ArtifactPulled, "PULL_ARTIFACT", "harbor.artifact.pulled"),
+     (ArtifactDeleted, "DELETE_ARTIFACT", "harbor.artifact.deleted")],
+)  # fmt: skip
+def test_each_event_under_its_names(kind: type[Any], type_: str, cloud: str) -> None:
+    found = notice(kind(project="p", repository="p/a", digest=DIGEST))
+    assert body(found, PayloadFormat.DEFAULT)["type"] == type_
+    assert body(found, PayloadFormat.CLOUD_EVENTS)["type"] == cloud
+
+
+def test_what_was_named_by_digest_has_the_digest_for_a_tag() -> None:
+    [resource] = notice(pushed(tag=None)).data["resources"]
+    assert resource["tag"] == DIGEST
+    assert resource["resource_url"] == f"registry.example.test:8443/team/sub/app@{DIGEST}"
+
+
+def test_a_repository_that_is_not_catalogued_yet_is_created_by_its_first_push() -> None:
+    unknown = Place(host="h", public=True, repository_created_at=None)
+    assert notice(pushed(), unknown).data["repository"]["date_created"] == int(TIME.timestamp())
+    gone = notice(ArtifactDeleted(project="p", repository="p/a", digest=DIGEST), unknown).data["repository"]
+    assert "date_created" not in gone
+    assert gone["repo_type"] == "public"
+
+
+def test_of_some_events_webhooks_do_not_tell() -> None:
+    assert event_type_of(TagCreated(project="p", repository="p/a", tag="t")) is None
+    assert event_type_of(ArtifactPulled(project="p", repository="p/a", digest="d", counted=False)) is None
+    assert event_type_of(ArtifactPulled(project="p", repository="p/a", digest="d")) is EventType.PULL_ARTIFACT
+
+
+def test_a_message_for_slack() -> None:
+    blocks = body(notice(pushed()), PayloadFormat.SLACK)["blocks"]
+    texts = [block["text"]["text"] for block in blocks]
+    assert {(block["type"], block["text"]["type"]) for block in blocks} == {("section", "mrkdwn")}
+    assert texts[1:4] == [
+        "*event_type:* PUSH_ARTIFACT",
+        "*occur_at:* <!date^1779021015^{date} at {time}|May 17, 2026 at 12:30 UTC>",
+        "*operator:* alice",
+    ]
+    assert "registry.example.test:8443/team/sub/app:1.0" in texts[5]
+
+
+def test_a_name_is_no_link_and_calls_nobody_on_slack() -> None:
+    found = notice(pushed(tag="<!channel>`&"), actor="<!here|x> & co")
+    texts = [block["text"]["text"] for block in body(found, PayloadFormat.SLACK)["blocks"]]
+    assert texts[3] == "*operator:* &lt;!here|x&gt; &amp; co"
+    assert "<" not in texts[5]
+    assert texts[5].count("`") == 6
+    assert all(len(text) <= 3000 for text in texts)
