@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from urllib3 import Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, ReadTimeoutError, SSLError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 from urllib3.response import BaseHTTPResponse
 
 from services.webhook.domain.delivery import (
@@ -34,6 +42,14 @@ _REDIRECT: Final = range(300, 400)
 _UNABLE: Final = frozenset({408, 425, 429})
 _LOWEST_OF_SERVER: Final = 500
 _MASK: Final = "***"
+# the narrower kinds first
+_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (NameResolutionError, "the target's name is not known"),
+    (NewConnectionError, "no connection to the target can be made"),
+    (ConnectTimeoutError, f"the target did not take a connection within {CONNECT_SECONDS} s"),
+    (ReadTimeoutError, f"the target did not answer within {READ_SECONDS} s"),
+    (ProtocolError, "the target broke the connection off, or does not speak HTTP"),
+)
 
 
 class Sender:
@@ -134,14 +150,7 @@ def _masked(text: str, *secrets: Secret | None) -> str:
 
 def _reason(error: Exception) -> str:
     """What kept a delivery from arriving, in words that tell nothing of the network behind us."""
-    match error:
-        case NameResolutionError():
-            return "the target's name is not known"
-        case ConnectTimeoutError():
-            return f"the target did not take a connection within {CONNECT_SECONDS} s"
-        case ReadTimeoutError():
-            return f"the target did not answer within {READ_SECONDS} s"
-        case SSLError():
-            return f"the target's certificate cannot be trusted: {str(error)[:200]}"
-        case _:
-            return f"the target cannot be reached: {type(error).__name__}"
+    if isinstance(error, SSLError):
+        return f"the target's certificate cannot be trusted: {str(error)[:200]}"
+    known = (sentence for kind, sentence in _REASONS if isinstance(error, kind))
+    return next(known, f"the target cannot be reached: {type(error).__name__}")

@@ -1,0 +1,206 @@
+"""Claiming and recording, step by step: who may send what, whose word counts, and what is given up or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from services.webhook.commands import delivery, enqueue
+from services.webhook.domain.delivery import GIVEN_UP_AFTER, KEPT, Claim, Fault, Outcome, State
+from shared.db import engine, session_factory
+from shared.events import Envelope, Event
+from tests.integration.broker import Broker
+from tests.integration.conftest import Database
+from tests.integration.webhook.hooks import CONTEXT, Hooks, hooks_of, push
+
+NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The use cases as the part calls them, each in a transaction of its own, at a time that a test chooses."""
+
+    hooks: Hooks
+    sessions: sessionmaker[Session]
+
+    def take(self, *events: Event, now: datetime = NOW) -> int:
+        envelopes = [
+            Envelope(
+                id=uuid4(), source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event, sequence=None,
+                request_id=None, address=None, user_agent=None, traceparent=None,
+            )
+            for event in events
+        ]  # fmt: skip
+        with self.sessions.begin() as session:
+            return enqueue.enqueue(session, envelopes, host="h", now=now)
+
+    def claim(self, *, most: int = 8, now: datetime = NOW) -> list[Claim]:
+        with self.sessions.begin() as session:
+            return delivery.claim(session, most=most, now=now)
+
+    def record(self, claim: Claim, fault: Fault | None = None, *, now: datetime = NOW) -> State | None:
+        outcome = Outcome(fault=fault, message="told", request="", response="", started_at=now, finished_at=now)
+        with self.sessions.begin() as session:
+            return delivery.record(session, claim, outcome, now=now, chance=0.5)
+
+
+@pytest.fixture
+def desk(database: Database, session_broker: Broker, tmp_path: Path) -> Iterator[Desk]:
+    bind = engine(database.settings("webhook"))
+    with hooks_of(database, session_broker, tmp_path) as hooks:
+        yield Desk(hooks, session_factory(bind))
+    bind.dispose()
+
+
+def test_of_a_target_one_delivery_at_a_time_is_claimed_and_the_oldest_first(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policies = [desk.hooks.policy(project, f"https://{name}.example.test/") for name in ("a", "b")]
+    desk.take(push(project, "first"), push(project, "second"))
+    claims = desk.claim()
+    assert sorted(claim.policy_id for claim in claims) == policies
+    assert all('"tag":"first"' in claim.body for claim in claims)
+    assert desk.claim() == []
+    assert desk.record(claims[0]) is State.SUCCESS
+    [following] = desk.claim()
+    assert following.target_id == claims[0].target_id
+    assert '"tag":"second"' in following.body
+
+
+def test_who_waits_longest_comes_first(desk: Desk) -> None:
+    project = desk.hooks.project()
+    for name in ("a", "b", "c"):
+        desk.hooks.policy(project, f"https://{name}.example.test/")
+    desk.take(push(project, "first"), push(project, "second"))
+    served = []
+    for number in range(6):
+        [claim] = desk.claim(most=1, now=NOW + timedelta(seconds=number))
+        served.append(claim.address)
+        desk.record(claim)
+    assert served[:3] == served[3:]
+    assert len(set(served)) == 3
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_the_late_word_does_not_count(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project))
+    [late] = desk.claim()
+    assert desk.claim(now=NOW + delivery.LEASE - timedelta(seconds=1)) == []
+    [other] = desk.claim(now=NOW + delivery.LEASE)
+    assert (other.delivery_id, other.uid, other.number) == (late.delivery_id, late.uid, 2)
+    assert desk.record(late, Fault.TARGET) is None
+    assert desk.hooks.attempts(policy) == []
+    assert desk.record(other) is State.SUCCESS
+    assert desk.record(late) is None
+    assert desk.hooks.attempts(policy) == [(2, True, "told")]
+
+
+def test_a_policy_deleted_while_it_is_sent_for_leaves_nothing(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project))
+    [claim] = desk.claim()
+    desk.hooks.do("DELETE FROM webhook.policies WHERE id = %s", policy)
+    assert desk.record(claim) is None
+    assert desk.hooks.rows("SELECT count(*) FROM webhook.attempts") == [(0,)]
+
+
+def test_of_a_disabled_policy_nothing_is_claimed(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project))
+    desk.hooks.do("UPDATE webhook.policies SET enabled = false WHERE id = %s", policy)
+    assert desk.claim() == []
+    desk.hooks.do("UPDATE webhook.policies SET enabled = true WHERE id = %s", policy)
+    assert len(desk.claim()) == 1
+
+
+def test_a_delivery_is_given_up_after_a_day(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project))
+    now, states = NOW, []
+    while len(states) < 100 and (not states or states[-1] is State.PENDING):
+        claims = desk.claim(now=now)
+        if claims:
+            states.append(desk.record(claims[0], Fault.DELIVERY, now=now))
+        now += timedelta(minutes=5)
+    assert states[-1] is State.ERROR
+    assert 20 < len(states) < 40
+    assert now - NOW > timedelta(hours=22)
+    assert desk.hooks.rows("SELECT state, message FROM webhook.deliveries WHERE policy_id = %s", policy) == [
+        ("error", "told")
+    ]
+
+
+def test_what_could_not_be_sent_all_day_expires(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project))
+    desk.hooks.do("UPDATE webhook.policies SET enabled = false WHERE id = %s", policy)
+    with desk.sessions.begin() as session:
+        assert delivery.expire(session, now=NOW + GIVEN_UP_AFTER - timedelta(seconds=1)) == 0
+        assert delivery.expire(session, now=NOW + GIVEN_UP_AFTER + timedelta(seconds=1)) == 1
+    stored = "SELECT state, message, finished_at IS NOT NULL FROM webhook.deliveries WHERE policy_id = %s"
+    assert desk.hooks.rows(stored, policy) == [("error", "not sent within a day", True)]
+
+
+def test_an_open_breaker_rests_and_then_one_delivery_tries(desk: Desk) -> None:
+    project = desk.hooks.project()
+    desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(*[push(project, f"v{number}") for number in range(8)])
+    for _ in range(5):
+        [claim] = desk.claim()
+        desk.record(claim, Fault.TARGET)
+    assert desk.claim() == []
+    later = NOW + timedelta(seconds=31)
+    [probe] = desk.claim(now=later)
+    assert desk.claim(now=later) == []
+    desk.record(probe, Fault.TARGET, now=later)
+    assert desk.claim(now=later + timedelta(seconds=20)) == [], "the second rest is longer"
+    [probe] = desk.claim(now=later + timedelta(minutes=2))
+    desk.record(probe, now=later + timedelta(minutes=2))
+    due = "SELECT count(*) FROM webhook.deliveries WHERE state = 'pending' AND due_at <= %s"
+    assert desk.hooks.rows(due, later + timedelta(minutes=2)) == [(7,)]
+
+
+def test_what_is_too_much_for_a_target_is_recorded_and_not_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueue, "MOST_WAITING", 3)
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(*[push(project, f"v{number}") for number in range(5)])
+    desk.take(push(project, "more"))
+    assert desk.hooks.states(policy) == ["pending"] * 3 + ["error"] * 3
+    with desk.hooks.sessions.begin() as session:
+        assert delivery.redeliver_failed(session, project[0], policy, now=NOW) == 3
+    assert desk.hooks.states(policy) == ["pending"] * 6
+
+
+def test_old_records_and_old_ids_are_dropped_and_nothing_else(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(push(project, "old"), push(project, "waiting"))
+    [claim] = desk.claim()
+    desk.record(claim)
+    for moment, dropped in ((NOW + KEPT - timedelta(hours=1), 0), (NOW + KEPT + timedelta(hours=1), 1)):
+        with desk.sessions.begin() as session:
+            assert delivery.prune(session, now=moment) == dropped
+    assert desk.hooks.states(policy) == ["pending"]
+    assert desk.hooks.attempts(policy) == []
+    desk.hooks.do("UPDATE webhook.seen SET seen_at = %s", NOW - KEPT)
+    with desk.sessions.begin() as session:
+        assert delivery.prune(session, now=NOW + timedelta(hours=1)) == 2
+
+
+def test_an_event_without_the_projects_number_finds_it_by_name(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    assert desk.take(push(project, project_id=None)) == 1
+    assert desk.take(push((0, "no-such-project"), project_id=None)) == 0
+    assert desk.hooks.states(policy) == ["pending"]
