@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from services.webhook.commands.policy import forget_projects
 from services.webhook.domain.delivery import GIVEN_UP_AFTER, MOST_WAITING, State, Trigger
-from services.webhook.domain.payload import Notice, Place, event_type_of, notice_of, render
+from services.webhook.domain.payload import Notice, Place, Told, event_type_of, notice_of, render
 from services.webhook.domain.policy import EventType, PayloadFormat
 from services.webhook.errors import PolicyDisabled
 from services.webhook.queries.policy import get_policy
 from services.webhook.tables import delivered_events, deliveries, policies, targets
 from shared.events import Actor, Envelope
-from shared.events.definitions.artifact import ArtifactDeleted, ArtifactEvent, ArtifactPulled, ArtifactPushed
+from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled, ArtifactPushed
 from shared.events.definitions.project import ProjectDeleted
 
 CHANNEL: Final = "breakwater_deliveries"
@@ -54,7 +54,8 @@ def enqueue(session: Session, envelopes: Sequence[Envelope], *, host: str, now: 
     gone = [envelope.event.project_id for envelope in envelopes if isinstance(envelope.event, ProjectDeleted)]
     if gone:
         forget_projects(session, gone)
-    told = [(envelope, envelope.event) for envelope in envelopes if isinstance(envelope.event, ArtifactEvent)]
+    each_once = {envelope.id: envelope for envelope in envelopes}.values()
+    told = [(envelope, envelope.event) for envelope in each_once if isinstance(envelope.event, Told)]
     told = [(envelope, event) for envelope, event in told if event_type_of(event)]
     if not told or session.scalar(_SWITCHED_ON) is not True:
         return 0
@@ -136,7 +137,7 @@ def _repositories(session: Session, names: Iterable[str]) -> dict[str, datetime]
     return {row.name: row.created_at for row in rows}
 
 
-def _project_id(event: ArtifactEvent, known: dict[str, _Project]) -> int:
+def _project_id(event: Told, known: dict[str, _Project]) -> int:
     """The event's own word; else the project of that name. No project has the number 0."""
     if event.project_id is not None:
         return event.project_id

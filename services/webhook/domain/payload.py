@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactEvent, ArtifactPulled, ArtifactPushed
+from shared.events.definitions.quota import QuotaEvent, QuotaExceeded, QuotaWarned
 from shared.events.envelope import Envelope
 from shared.events.event import Event
 
@@ -18,6 +19,8 @@ _TYPES: Final[Mapping[type[Event], EventType]] = MappingProxyType(
         ArtifactPushed: EventType.PUSH_ARTIFACT,
         ArtifactPulled: EventType.PULL_ARTIFACT,
         ArtifactDeleted: EventType.DELETE_ARTIFACT,
+        QuotaExceeded: EventType.QUOTA_EXCEED,
+        QuotaWarned: EventType.QUOTA_WARNING,
     }
 )
 _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
@@ -25,8 +28,12 @@ _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
         EventType.PUSH_ARTIFACT: "harbor.artifact.pushed",
         EventType.PULL_ARTIFACT: "harbor.artifact.pulled",
         EventType.DELETE_ARTIFACT: "harbor.artifact.deleted",
+        EventType.QUOTA_EXCEED: "harbor.quota.exceeded",
+        EventType.QUOTA_WARNING: "harbor.quota.warned",
     }
 )
+Told = ArtifactEvent | QuotaEvent
+"""The events that webhooks may tell of: they name their project and a repository."""
 _SLACK_TEXT_LIMIT: Final = 2_900
 """Slack takes 3,000 characters in a block."""
 
@@ -72,15 +79,20 @@ def event_type_of(event: Event) -> EventType | None:
 def notice_of(envelope: Envelope, place: Place) -> Notice | None:
     """The notice of an event; None where webhooks do not tell of it."""
     event, type_ = envelope.event, event_type_of(envelope.event)
-    if type_ is None or not isinstance(event, ArtifactEvent):
+    if type_ is None or not isinstance(event, Told):
         return None
+    data = (
+        _artifact_data(event, envelope.time, place)
+        if isinstance(event, ArtifactEvent)
+        else _quota_data(event, place)
+    )
     return Notice(
         event_id=envelope.id,
         type=type_,
         time=envelope.time,
         operator=envelope.actor.name,
         request_id=envelope.request_id or "",
-        data=_artifact_data(event, type_, envelope.time, place),
+        data=data,
     )
 
 
@@ -96,25 +108,40 @@ def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: i
             return Payload(content_type="application/json", body=_json(_default(notice)))
 
 
-def _artifact_data(event: ArtifactEvent, type_: EventType, time: datetime, place: Place) -> dict[str, Any]:
-    project, _, name = event.repository.partition("/")
+def _artifact_data(event: ArtifactEvent, time: datetime, place: Place) -> dict[str, Any]:
     tag = event.tag or event.digest
     joint = ":" if event.tag else "@"
     created_at = place.repository_created_at
-    if created_at is None and type_ is EventType.PUSH_ARTIFACT:
+    if created_at is None and isinstance(event, ArtifactPushed):
         created_at = time  # its first push: the catalogue takes it in at this moment
-    repository: dict[str, Any] = {
-        "name": name,
-        "namespace": project,
-        "repo_full_name": event.repository,
-        "repo_type": "public" if place.public else "private",
-    }
-    if created_at is not None:
-        repository = {"date_created": int(created_at.timestamp())} | repository
     resource_url = f"{place.host}/{event.repository}{joint}{tag}"
     return {
         "resources": [{"digest": event.digest, "tag": tag, "resource_url": resource_url}],
-        "repository": repository,
+        "repository": _repository(event.repository, place, created_at),
+    }
+
+
+def _quota_data(event: QuotaEvent, place: Place) -> dict[str, Any]:
+    details = event.detail if isinstance(event, QuotaExceeded) else _warning(event)
+    return {
+        "repository": _repository(event.repository, place, place.repository_created_at),
+        "custom_attributes": {"Details": details},
+    }
+
+
+def _warning(event: QuotaEvent) -> str:
+    percent = 100 * event.used // event.limit if event.limit > 0 else 100
+    return f"the project uses {event.used} of {event.limit} bytes of its quota, {percent} per cent"
+
+
+def _repository(full_name: str, place: Place, created_at: datetime | None) -> dict[str, Any]:
+    project, _, name = full_name.partition("/")
+    created = {} if created_at is None else {"date_created": int(created_at.timestamp())}
+    return created | {
+        "name": name,
+        "namespace": project,
+        "repo_full_name": full_name,
+        "repo_type": "public" if place.public else "private",
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -29,13 +29,13 @@ class Desk:
     hooks: Hooks
     sessions: sessionmaker[Session]
 
-    def take(self, *events: Event, now: datetime = NOW) -> int:
+    def take(self, *events: Event, now: datetime = NOW, ids: Sequence[UUID] = ()) -> int:
         envelopes = [
             Envelope(
-                id=uuid4(), source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event, sequence=None,
-                request_id=None, address=None, user_agent=None, traceparent=None,
+                id=event_id, source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event,
+                sequence=None, request_id=None, address=None, user_agent=None, traceparent=None,
             )
-            for event in events
+            for event, event_id in zip(events, ids or [uuid4() for _ in events], strict=True)
         ]  # fmt: skip
         with self.sessions.begin() as session:
             return enqueue.enqueue(session, envelopes, host="h", now=now)
@@ -109,6 +109,16 @@ def test_a_policy_deleted_while_it_is_sent_for_leaves_nothing(desk: Desk) -> Non
     desk.hooks.do("DELETE FROM webhook.policies WHERE id = %s", policy)
     assert desk.record(claim) is None
     assert desk.hooks.rows("SELECT count(*) FROM webhook.attempts") == [(0,)]
+
+
+def test_an_event_is_taken_once_in_a_batch_and_ever(desk: Desk) -> None:
+    project = desk.hooks.project()
+    policy = desk.hooks.policy(project, "https://a.example.test/")
+    [once, other] = [uuid4(), uuid4()]
+    assert desk.take(*[push(project)] * 3, ids=[once, other, once]) == 2
+    assert desk.take(push(project), ids=[once]) == 0
+    assert desk.hooks.states(policy) == ["pending"] * 2
+    assert desk.hooks.rows("SELECT count(DISTINCT uid) FROM webhook.deliveries") == [(2,)]
 
 
 def test_of_a_disabled_policy_nothing_is_claimed(desk: Desk) -> None:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled
 from shared.events.definitions.project import ProjectDeleted
+from shared.events.definitions.quota import QuotaExceeded
 from tests.clients.receiver import Received, Receiver, Reply, by_path, delivery_ids, paths, receiving
 from tests.integration.broker import Broker, eventually
 from tests.integration.conftest import Database
@@ -90,6 +91,20 @@ def test_each_target_gets_its_own_form(hooks: Hooks, receiver: Receiver) -> None
     assert got["/cloud"]["data"]["repository"]["date_created"] == 1767225600
     assert "PULL_ARTIFACT" in got["/slack"]["blocks"][1]["text"]["text"]
     assert len(set(delivery_ids(receiver))) == 2
+
+
+def test_a_refused_push_is_told_of(hooks: Hooks, receiver: Receiver) -> None:
+    project = hooks.project()
+    policy = hooks.policy(project, receiver.url, events=("QUOTA_EXCEED",))
+    hooks.publish(
+        QuotaExceeded(
+            project=project[1], project_id=project[0], repository=f"{project[1]}/app", limit=1, used=1, detail="no room"
+        )
+    )
+    hooks.settled(policy, "success")
+    told = json.loads(receiver.received[0].body)["event_data"]
+    assert told["custom_attributes"] == {"Details": "no room"}
+    assert "resources" not in told
 
 
 def test_an_event_that_comes_again_is_not_delivered_again(hooks: Hooks, receiver: Receiver) -> None:

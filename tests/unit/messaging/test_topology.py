@@ -151,6 +151,7 @@ def test_passwords_are_salted_hashes(content: dict[str, Any]) -> None:
         ("metadata", "artifact", "pulled", True),
         ("metadata", "user", "created", False),
         ("webhook", "artifact", "pulled", True),
+        ("webhook", "quota", "warned", True),
         ("webhook", "tag", "created", False),
         ("replication", "artifact", "pulled", False),
         ("replication", "artifact", "pushed", True),

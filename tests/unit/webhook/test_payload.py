@@ -13,6 +13,7 @@ from services.webhook.domain.payload import Notice, Place, event_type_of, notice
 from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events import Actor, ActorKind, Envelope, Event
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled, ArtifactPushed
+from shared.events.definitions.quota import QuotaExceeded, QuotaWarned
 from shared.events.definitions.tag import TagCreated
 
 ID = UUID("11111111-2222-5333-8444-555555555555")
@@ -109,6 +110,24 @@ def test_a_repository_that_is_not_catalogued_yet_is_created_by_its_first_push() 
     gone = notice(ArtifactDeleted(project="p", repository="p/a", digest=DIGEST), unknown).data["repository"]
     assert "date_created" not in gone
     assert gone["repo_type"] == "public"
+
+
+@pytest.mark.parametrize(
+    ("event", "type_", "cloud", "details"),
+    [
+        (QuotaExceeded(project="p", project_id=3, repository="p/a", limit=100, used=90, detail="no room"),
+         "QUOTA_EXCEED", "harbor.quota.exceeded", "no room"),
+        (QuotaWarned(project="p", project_id=3, repository="p/a", limit=100, used=90),
+         "QUOTA_WARNING", "harbor.quota.warned", "the project uses 90 of 100 bytes of its quota, 90 per cent"),
+    ],
+    ids=["exceeded", "warned"],
+)  # fmt: skip
+def test_a_quota_is_told_of_with_details(event: Event, type_: str, cloud: str, details: str) -> None:
+    found = notice(event)
+    told = body(found, PayloadFormat.DEFAULT)
+    assert (told["type"], told["event_data"]["custom_attributes"]) == (type_, {"Details": details})
+    assert told["event_data"]["repository"]["repo_full_name"] == "p/a"
+    assert body(found, PayloadFormat.CLOUD_EVENTS)["type"] == cloud
 
 
 def test_of_some_events_webhooks_do_not_tell() -> None:
