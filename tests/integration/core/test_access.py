@@ -286,12 +286,8 @@ def test_every_built_operation_has_a_row(api: Api) -> None:
 def _route(api: Api, method: str, path: str) -> str:
     """The template of the route that answers a path."""
     known = ("project", "repository", "reference", "member_id", "robot_id", "system_robot", "label_id", "global_label")
-    known += ("immutable_rule_id", "owner", "absent")
+    known += ("immutable_rule_id", "webhook_policy_id", "execution_id", "task_id", "owner", "absent")
     return api.template(method, path.format(**dict.fromkeys(known, ABSENT)))
-    named = ("project", "repository", "reference", "member_id", "robot_id", "owner", "absent", "webhook_policy_id",
-             "execution_id", "task_id")  # fmt: skip
-    names = dict.fromkeys(named, ABSENT)
-    return api.template(method, path.format(**names, system_robot=ABSENT))
 
 
 def _system_robot(api: Api) -> dict[str, Any]:

@@ -192,8 +192,8 @@ def test_an_operation_answers_as_it_is_described(
     assert answer.status_code < 300, answer.text
     described.check(method, path, answer)
     if method == "POST" and "location" in answer.headers:
-        kind = path.rstrip("s").rpartition("/")[2].replace("immutabletagrule", "immutable_rule")
-        kind = {"policies": "webhook_policy"}.get(path.rpartition("/")[2], path.rstrip("s").rpartition("/")[2])
+        kind = path.rstrip("s").rpartition("/")[2]
+        kind = {"immutabletagrule": "immutable_rule", "policie": "webhook_policy"}.get(kind, kind)
         assert answer.headers["location"].startswith("/api/v2.0/")
         status = world.api.get(answer.headers["location"]).status_code
         assert status == (405 if path.endswith("immutabletagrules") else 200)
