@@ -10,7 +10,6 @@ from gateway.core.writing import write_page
 from services.api.commands.deletion import delete_repository
 from services.api.commands.repository import update_repository
 from services.api.queries import repository as queries
-from services.api.queries.project import ids_allowing
 
 
 class AllRepositories:
@@ -19,8 +18,7 @@ class AllRepositories:
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """List the repositories of all projects where the caller may."""
         listing = req.listing()
-        visible = ids_allowing(req.database, req.caller, ("repository", "list"))
-        page = queries.list_repositories(req.database, listing, project_ids=visible)
+        page = queries.list_repositories(req.database, req.caller, listing)
         write_page(req, resp, listing, page, repository_view)
 
 
@@ -31,7 +29,7 @@ class Repositories:
         """List the repositories of a project."""
         place = require_project(req, project, ("repository", "list"), by_name=True)
         listing = req.listing()
-        page = queries.list_repositories(req.database, listing, project_ids=[place.project_id])
+        page = queries.list_project_repositories(req.database, listing, project_id=place.project_id)
         write_page(req, resp, listing, page, repository_view)
 
 

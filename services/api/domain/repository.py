@@ -27,13 +27,3 @@ class FoundRepository:
     repository: Repository
     project_name: str
     project_public: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CatalogueTotals:
-    """How much the catalogue of some projects holds."""
-
-    public_repositories: int
-    private_repositories: int
-    storage_bytes: int
-    """Each blob once a project."""

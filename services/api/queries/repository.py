@@ -1,15 +1,16 @@
 """Reading repositories. Counts come from counters that the catalogue keeps, never from counting a whole list."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from services.api.domain.repository import CatalogueTotals, FoundRepository, Repository
+from services.api.domain.repository import FoundRepository, Repository
+from services.api.queries.project import within_allowed
 from services.api.tables import projects, repositories
+from shared.auth.principals import Principal
 from shared.errors import NotFound
-from shared.listing import Field, Fields, Kind, Listing, Page, conditions, ordering
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 from shared.names import RepositoryName
 
 FIELDS: Final[Fields] = {
@@ -27,24 +28,14 @@ FIELDS: Final[Fields] = {
 _NEWEST_FIRST = (repositories.c.created_at.desc(), repositories.c.id.desc())
 
 
-def list_repositories(session: Session, listing: Listing, *, project_ids: Sequence[int] | None) -> Page[Repository]:
-    """The repositories of some projects, or of all where `project_ids` is None."""
-    scope = _within(repositories.c.project_id, project_ids)
-    filters = conditions(listing.terms, FIELDS)
-    wanted = [*scope, *filters]
-    if not filters:
-        counted = select(func.coalesce(func.sum(projects.c.repository_count), 0))
-        total = session.scalar(counted.where(*_within(projects.c.id, project_ids)))
-    else:
-        total = session.scalar(select(func.count()).select_from(repositories).where(*wanted))
-    rows = session.execute(
-        select(repositories)
-        .where(*wanted)
-        .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
-        .limit(listing.limit)
-        .offset(listing.offset)
-    )
-    return Page(records=[_repository(row) for row in rows], total=int(total or 0))
+def list_repositories(session: Session, caller: Principal, listing: Listing) -> Page[Repository]:
+    """The repositories of all projects where the caller may list them."""
+    return _page(session, listing, within_allowed(session, caller, ("repository", "list")))
+
+
+def list_project_repositories(session: Session, listing: Listing, *, project_id: int) -> Page[Repository]:
+    """The repositories of one project."""
+    return _page(session, listing, projects.c.id == project_id)
 
 
 def get_repository(session: Session, name: RepositoryName) -> Repository:
@@ -65,13 +56,14 @@ def repository_names(
 
 
 def search_repositories(
-    session: Session, text: str, *, project_ids: Sequence[int] | None, limit: int = 100
+    session: Session, caller: Principal, text: str, *, limit: int = 100
 ) -> list[FoundRepository]:
-    """Repositories whose full name contains a text, in the order of their names."""
+    """Repositories that the caller may list and whose full name contains a text, in the order of their names."""
+    within = within_allowed(session, caller, ("repository", "list"))
     query: Select[Any] = (
         select(repositories, projects.c.name.label("project_name"), projects.c.public)
         .join(projects, projects.c.id == repositories.c.project_id)
-        .where(repositories.c.name.icontains(text, autoescape=True), *_within(repositories.c.project_id, project_ids))
+        .where(repositories.c.name.icontains(text, autoescape=True), within)
         .order_by(repositories.c.name)
         .limit(limit)
     )
@@ -81,21 +73,21 @@ def search_repositories(
     ]
 
 
-def catalogue_totals(session: Session, *, project_ids: Sequence[int] | None) -> CatalogueTotals:
-    """Sums over the counters of some projects, or of all."""
-    count = func.coalesce(func.sum(projects.c.repository_count).filter(projects.c.public), 0)
-    private = func.coalesce(func.sum(projects.c.repository_count).filter(~projects.c.public), 0)
-    storage = func.coalesce(func.sum(projects.c.storage_used), 0)
-    row = session.execute(
-        select(count, private, storage).where(projects.c.deleted_at.is_(None), *_within(projects.c.id, project_ids))
-    ).one()
-    return CatalogueTotals(
-        public_repositories=int(row[0]), private_repositories=int(row[1]), storage_bytes=int(row[2])
+def _page(session: Session, listing: Listing, within: ColumnElement[bool]) -> Page[Repository]:
+    """A page out of the projects `within`, whose counters are the total where nothing filters."""
+    filters = conditions(listing.terms, FIELDS)
+    found = repositories.join(projects, projects.c.id == repositories.c.project_id)
+    if filters:
+        counted = select(func.count()).select_from(found).where(within, *filters)
+    else:
+        counted = select(func.coalesce(func.sum(projects.c.repository_count), 0)).where(within)
+    statement = (
+        select(repositories)
+        .select_from(found)
+        .where(within, *filters)
+        .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
     )
-
-
-def _within(column: ColumnElement[int], project_ids: Sequence[int] | None) -> list[ColumnElement[bool]]:
-    return [] if project_ids is None else [column.in_(project_ids)]
+    return fetch(session, statement, listing, _repository, total=int(session.scalar(counted) or 0))
 
 
 def _repository(row: Row[Any]) -> Repository:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from services.api.domain.project import Project
 from services.api.domain.repository import FoundRepository
-from services.api.queries.project import ids_allowing, list_projects
+from services.api.queries.project import list_projects
 from services.api.queries.repository import search_repositories
 from shared.auth.principals import Principal
 from shared.listing import Listing, Match, Term
@@ -19,5 +19,4 @@ def search(session: Session, caller: Principal, text: str) -> tuple[list[Project
     """What the caller may see whose name contains a text, by name."""
     named = Term(key="name", match=Match.FUZZY, values=(text,))
     found = list_projects(session, caller, Listing(page_size=MOST, terms=(named,)))
-    visible = ids_allowing(session, caller, ("repository", "list"))
-    return found.records, search_repositories(session, text, project_ids=visible, limit=MOST)
+    return found.records, search_repositories(session, caller, text, limit=MOST)

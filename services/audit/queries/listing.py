@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    any_,
     column,
     exists,
     func,
@@ -271,9 +272,9 @@ def _total(
         return 0, True
     tallied = _tallied(terms, where)
     if tallied is not None and not _had_namesakes(session, projects):
-        names = [""] if projects is None else [project.name for project in projects]
+        names = literal([""] if projects is None else [project.name for project in projects], ARRAY(Text))
         number = session.scalar(
-            select(func.coalesce(func.sum(tallies.c.records), 0)).where(tallies.c.project.in_(names), tallied)
+            select(func.coalesce(func.sum(tallies.c.records), 0)).where(tallies.c.project == any_(names), tallied)
         )
         return int(number or 0), True
     return _counted(session, projects, where)

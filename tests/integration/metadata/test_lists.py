@@ -11,14 +11,16 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.queries.artifact import list_artifacts, list_project_artifacts
-from services.api.queries.repository import catalogue_totals, list_repositories, search_repositories
+from services.api.queries.repository import list_project_repositories, list_repositories, search_repositories
 from services.api.queries.tag import list_tags
+from shared.auth.principals import Principal, PrincipalKind
 from shared.errors import NotFound
 from shared.listing import Listing, parse_order, parse_terms
 from shared.names import RepositoryName
 from tests.integration.conftest import Database
 
 NAME = RepositoryName("library/app")
+ADMIN = Principal(kind=PrincipalKind.USER, id=1, name="admin", is_admin=True)
 
 
 def fill(database: Database, artifacts: int, *, repository: str = "library/app") -> None:
@@ -159,19 +161,15 @@ def test_an_unknown_repository_is_not_found(api_sessions: sessionmaker[Session])
         list_artifacts(session, listing(), repository=NAME)
 
 
-def test_repositories_are_listed_searched_and_summed(filled: Database, api_sessions: sessionmaker[Session]) -> None:
+def test_repositories_are_listed_and_searched(filled: Database, api_sessions: sessionmaker[Session]) -> None:
     fill(filled, 10, repository="library/other_app")
     with api_sessions() as session:
-        page = list_repositories(session, listing(), project_ids=[1])
+        page = list_project_repositories(session, listing(), project_id=1)
         assert (page.total, [found.name for found in page.records]) == (2, ["library/other_app", "library/app"])
-        assert list_repositories(session, listing("name=~other"), project_ids=[1]).total == 1
-        assert list_repositories(session, listing(), project_ids=[]).records == []
-        assert list_repositories(session, listing(), project_ids=None).total == 2
-        assert [found.repository.name for found in search_repositories(session, "R_a", project_ids=None)] == [
-            "library/other_app"
-        ]
-        totals = catalogue_totals(session, project_ids=None)
-    assert (totals.public_repositories, totals.private_repositories) == (2, 0)
+        assert list_project_repositories(session, listing("name=~other"), project_id=1).total == 1
+        assert list_project_repositories(session, listing(), project_id=2).records == []
+        assert list_repositories(session, ADMIN, listing()).total == 2
+        assert [found.repository.name for found in search_repositories(session, ADMIN, "R_a")] == ["library/other_app"]
 
 
 def test_an_artifacts_tags_are_a_list_of_their_own(filled: Database, api_sessions: sessionmaker[Session]) -> None:
