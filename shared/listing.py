@@ -56,7 +56,7 @@ class SortKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """What part of a list is asked for; `page_size` 0 means all of it, up to MAX_ROWS."""
+    """What part of a list is asked for; `page_size` 0 means all of it, which may be MAX_ROWS at most."""
 
     page: int = 1
     page_size: int = 10
@@ -65,8 +65,8 @@ class Listing:
 
     @property
     def limit(self) -> int:
-        """Rows at most."""
-        return self.page_size or MAX_ROWS
+        """Rows to read at most. Of a whole list one more than it may have, so that a longer one is noticed."""
+        return self.page_size or MAX_ROWS + 1
 
     @property
     def offset(self) -> int:

@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from gateway.core.request import ApiRequest, ApiResponse
+from shared.errors import Unprocessable
 from shared.events.envelope import rfc3339
-from shared.listing import Listing, Page
+from shared.listing import MAX_ROWS, Listing, Page
 
 NEVER: Final = "0001-01-01T00:00:00.000Z"
 """How Harbor writes a time that is not set."""
@@ -44,7 +45,10 @@ def write_page(
     """Answer one page of a list, with X-Total-Count and, where there are more, Link.
 
     The link to the next page carries the cursor, if the list has one: who follows links pays the same for any page.
+    Raises Unprocessable where the whole list is asked for and is too long for one answer.
     """
+    if not listing.page_size and len(page.records) > MAX_ROWS:
+        raise Unprocessable(f"page_size=0 asks for the whole list, which has more than {MAX_ROWS:,} entries: use pages")
     resp.media = [view(record) for record in page.records]
     resp.set_header("X-Total-Count", str(page.total))
     links = _links(req, listing, page.total, cursor)

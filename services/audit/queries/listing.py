@@ -35,8 +35,6 @@ from shared.listing import MAX_VALUES as MOST_VALUES
 from shared.listing import Field, Fields, Kind, Match, SortKey, Term, conditions
 
 COUNTED_AT_MOST: Final = 1_000
-MOST_AT_ONCE: Final = 10_000
-"""Records of a page without a limit: the record may be larger than any memory."""
 
 _TALLIED: Final = {"username": "actor", "operation": "operation", "resourcetype": "resource_type"}
 _SORTED: Final = {"optime": None, "username": records.c.actor, "operation": records.c.operation,
@@ -136,7 +134,7 @@ def list_records(
     session: Session,
     *,
     filter: AuditFilter,  # noqa: A002 - the word for it
-    limit: int | None,
+    limit: int,
     sort: Sequence[SortKey] = (),
     offset: int = 0,
     before: Cursor | None = None,
@@ -147,7 +145,6 @@ def list_records(
     alone. Sort keys are op_time, username, operation and resource_type; the first that is known decides. Raises
     BadRequest where a value does not fit its field.
     """
-    limit = MOST_AT_ONCE if limit is None else limit
     terms = tuple(_spelled_out(session, term) for term in filter.terms)
     wanted = conditions(terms, FIELDS)
     order = _order(sort)
@@ -157,6 +154,8 @@ def list_records(
         page = _page(filter.projects, wanted, order, limit, offset)
     found = [AuditRecord(**row) for row in session.execute(page).mappings()]
     total, exact = _total(session, filter.projects, terms, wanted)
+    if not exact and not before and len(found) < limit and (found or not offset):
+        total, exact = offset + len(found), True  # the end of the list was seen
     last = found[-1] if order.by_time and len(found) == limit else None
     following = Cursor(occurred_at=last.occurred_at, sequence=last.sequence) if last else None
     return AuditPage(records=found, total=max(total, offset + len(found)), exact=exact, next=following)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.core.people import NOBODY, Api, Caller
+from tests.integration.core.people import NOBODY, Api, Caller, sentence
 
 MANY = 70_000  # more than the 65,535 parameters that a statement may have
 
@@ -61,6 +61,16 @@ def test_a_search_among_all_that_is_public_finds_by_name(api: Api, public: str) 
     assert found.status_code == 200, found.text
     assert [each["name"] for each in found.json["project"]] == [f"{public}69999"]
     assert [each["repository_name"] for each in found.json["repository"]] == [f"{public}69999/app"]
+
+
+@pytest.mark.parametrize("path", ["/projects", "/repositories"])
+def test_a_whole_list_that_is_too_long_is_refused_not_cut_off(api: Api, public: str, path: str) -> None:
+    answer = api.get(f"{path}?page_size=0")
+    assert answer.status_code == 422
+    assert "page_size=0 asks for the whole list, which has more than 10,000 entries" in sentence(answer)
+    whole = api.get(f"{path}?page_size=0&q=name=~{public}1234")
+    assert whole.status_code == 200
+    assert str(len(whole.json)) == whole.headers["x-total-count"] == "11"
 
 
 def test_what_is_private_stays_hidden_among_them(api: Api, public: str) -> None:

@@ -9,7 +9,7 @@ from falcon.testing import create_environ
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.writing import time_or_never, write_page
 from shared.errors import BadRequest, Unprocessable
-from shared.listing import Page
+from shared.listing import MAX_ROWS, Page
 
 
 def answer(query: str, total: int) -> ApiResponse:
@@ -39,6 +39,19 @@ def test_links_lead_to_the_neighbours_that_exist(query: str, total: int, links: 
     resp = answer(query, total)
     assert resp.get_header("X-Total-Count") == str(total)
     assert resp.get_header("Link") == (" , ".join(links) or None)
+
+
+@pytest.mark.parametrize("query", ["page_size=0", "page_size=0&page=3"])
+def test_a_whole_list_is_given_whole_or_refused_with_a_sentence(query: str) -> None:
+    req, resp = ApiRequest(create_environ("/x", query)), ApiResponse()
+    listing = req.listing()
+    assert (listing.limit, listing.offset) == (MAX_ROWS + 1, 0)
+    write_page(req, resp, listing, Page(records=[1] * MAX_ROWS, total=MAX_ROWS), lambda record: {"n": record})
+    assert len(resp.media) == MAX_ROWS
+    assert resp.get_header("Link") is None
+    longer = Page(records=[1] * (MAX_ROWS + 1), total=MAX_ROWS + 7)
+    with pytest.raises(Unprocessable, match="has more than 10,000 entries"):
+        write_page(req, resp, listing, longer, lambda record: {"n": record})
 
 
 def test_a_link_keeps_the_query_whatever_is_in_it() -> None:

@@ -142,7 +142,7 @@ def test_a_list_is_sorted_by_its_own_fields_with_its_default_last() -> None:
 
 def test_a_page_is_a_limit_and_an_offset() -> None:
     assert (Listing(page=3, page_size=20).limit, Listing(page=3, page_size=20).offset) == (20, 40)
-    assert (Listing(page_size=0).limit, Listing(page_size=0).offset) == (MAX_ROWS, 0)
+    assert (Listing(page_size=0).limit, Listing(page_size=0).offset) == (MAX_ROWS + 1, 0)
 
 
 def test_a_term_is_found_however_its_key_is_spelled() -> None:
