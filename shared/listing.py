@@ -12,7 +12,21 @@ from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import unquote_plus
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, Text, and_, cast, false, func, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    SQLColumnExpression,
+    Text,
+    UnaryExpression,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from shared.errors import BadRequest
@@ -142,10 +156,24 @@ def conditions(terms: tuple[Term, ...], fields: Fields) -> list[ColumnElement[bo
 def ordering(
     order: tuple[SortKey, ...], fields: Fields, default: tuple[ColumnElement[Any], ...]
 ) -> tuple[ColumnElement[Any], ...]:
-    """The sort keys that name one of the fields, or the list's own order; the default always breaks ties."""
+    """The sort keys that name one of the fields, or the list's own order.
+
+    The last column of that order is unique and breaks the ties of any other, in its direction: so one index serves an
+    order both ways. What is not set sorts as the least.
+    """
     offered = {_plain(key): field for key, field in fields.items() if isinstance(field, Field) and field.sortable}
     keys = [(offered[_plain(key.key)].column, key.descending) for key in order if _plain(key.key) in offered]
-    return (*(column.desc() if descending else column.asc() for column, descending in keys), *default)
+    if not keys:
+        return default
+    tie = default[-1].element if isinstance(default[-1], UnaryExpression) else default[-1]
+    return tuple(_directed(column, descending=descending) for column, descending in [*keys, (tie, keys[-1][1])])
+
+
+def _directed(column: SQLColumnExpression[Any], *, descending: bool) -> ColumnElement[Any]:
+    directed = column.desc() if descending else column.asc()
+    if isinstance(column, Column) and column.nullable:
+        return directed.nulls_last() if descending else directed.nulls_first()
+    return directed
 
 
 def _unquote(q: str) -> str:

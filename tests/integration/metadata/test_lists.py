@@ -54,7 +54,7 @@ def fill(database: Database, artifacts: int, *, repository: str = "library/app")
             "UPDATE core.projects SET artifact_count = artifact_count + %s, repository_count = repository_count + 1"
             " WHERE id = 1", (artifacts,),
         )  # fmt: skip
-        connection.execute("ANALYZE core.artifacts, core.tags, core.repositories, core.artifact_references")
+        connection.execute("VACUUM ANALYZE core.artifacts, core.tags, core.repositories, core.artifact_references")
 
 
 @contextmanager
@@ -181,32 +181,105 @@ def test_an_artifacts_tags_are_a_list_of_their_own(filled: Database, api_session
         assert list_tags(session, listing("name=other"), artifact_id=row[0]).total == 0
 
 
+PLANS = [
+    ("", "", "ix_artifacts_repository_pushed"),
+    ("", "push_time", "ix_artifacts_repository_pushed"),
+    ("", "-pull_time", "ix_artifacts_repository_pulled"),
+    ("", "pull_time", "ix_artifacts_repository_pulled"),
+    ("", "-size", "ix_artifacts_repository_size"),
+    ("", "digest", "uq_artifacts_repository_digest"),
+    ("", "-type", "ix_artifacts_repository_type"),
+    ("base=*", "", "ix_artifacts_repository_every"),
+    ("tags=nil", "", "ix_artifacts_repository_pushed"),
+    ("tags=*", "", "ix_artifacts_repository_pushed"),
+    ("tags=v40000", "", "uq_tags_repository_name"),
+    ("tags=~v4000", "", "ix_tags_name_text"),
+    ("type=CHART", "", "ix_artifacts_repository_type"),
+    ("digest=sha256:none", "", "uq_artifacts_repository_digest"),
+    ("size=[100~120]", "", "ix_artifacts_repository_size"),
+    ("push_time=[2020-01-01T00:00:00~]", "", "ix_artifacts_repository_pushed"),
+]
+
+
+def test_lists_of_a_repository_go_by_an_index(database: Database, api_sessions: sessionmaker[Session]) -> None:
+    fill(database, 50_000)
+    fill(database, 50_000, repository="library/other")
+    for q, sort, index in PLANS:
+        with api_sessions() as session, explained(session) as plans:
+            list_artifacts(session, listing(q, sort), repository=NAME)
+        assert any(index in plan for plan in plans), (q, sort, plans)
+        assert not any("Seq Scan on artifacts" in plan for plan in plans), (q, sort, plans)
+
+
 @pytest.mark.parametrize(
     ("q", "sort", "index"),
     [
-        ("", "", "ix_artifacts_repository_pushed"),
-        ("", "push_time", "ix_artifacts_repository_pushed"),
-        ("tags=v40000", "", "uq_tags_repository_name"),
-        ("digest=sha256:none", "", "uq_artifacts_repository_digest"),
+        ("", "", "ix_repositories_created"),
+        ("", "creation_time", "ix_repositories_created"),
+        ("", "-update_time", "ix_repositories_updated"),
+        ("", "update_time", "ix_repositories_updated"),
+        ("", "-name", "uq_repositories_name"),
+        ("name=~app1999", "", "ix_repositories_name_text"),
+        ("name=library/app19999", "", "uq_repositories_name"),
     ],
 )
-def test_lists_go_by_an_index(
-    database: Database, api_sessions: sessionmaker[Session], q: str, sort: str, index: str
+@pytest.mark.usefixtures("many_repositories")
+def test_lists_of_repositories_go_by_an_index(
+    api_sessions: sessionmaker[Session], q: str, sort: str, index: str
 ) -> None:
-    fill(database, 50_000)
-    with api_sessions() as session, explained(session) as plans:
-        list_artifacts(session, listing(q, sort), repository=NAME)
-    assert any(index in plan for plan in plans), plans
-    assert not any("Seq Scan on artifacts" in plan for plan in plans), plans
+    with api_sessions() as session, explained(session, "FROM core.repositories") as plans:
+        list_repositories(session, ADMIN, listing(q, sort))
+    assert all(index in plan and "Seq Scan on repositories" not in plan for plan in plans), plans
+
+
+@pytest.fixture
+def many_repositories(database: Database) -> None:
+    with database.superuser() as connection:
+        connection.execute(
+            "INSERT INTO core.repositories (project_id, name, created_at, updated_at)"
+            " SELECT 1, 'library/app' || n, now() - n * interval '1 s', now() - n * 7919 % 20011 * interval '1 s'"
+            " FROM generate_series(1, 20000) n"
+        )
+        connection.execute("VACUUM ANALYZE core.repositories")
+
+
+def test_what_was_never_pulled_sorts_as_pulled_before_all_else(
+    filled: Database, api_sessions: sessionmaker[Session]
+) -> None:
+    with filled.superuser() as connection:
+        connection.execute(
+            "UPDATE core.artifacts SET pulled_at = now() - size * interval '1 day' WHERE size IN (5, 6, 7)"
+        )
+    with api_sessions() as session:
+        by_time = [
+            [artifact.size for artifact in list_artifacts(session, listing("", sort), repository=NAME).records]
+            for sort in ("-pull_time", "pull_time")
+        ]
+        whole = list_artifacts(session, listing(sort="pull_time", page_size=0), repository=NAME).records
+    assert by_time[0][:3] == [5, 6, 7]
+    assert all(artifact.pulled_at is None for artifact in whole[:-3])
+    assert [artifact.size for artifact in whole[-3:]] == [7, 6, 5]
+
+
+@pytest.mark.parametrize("sort", ["type", "-type", "media_type", "-pull_time", "artifact_type,-size", ""])
+@pytest.mark.usefixtures("filled")
+def test_pages_of_any_order_hold_each_artifact_once(api_sessions: sessionmaker[Session], sort: str) -> None:
+    with api_sessions() as session:
+        pages = [
+            list_artifacts(session, listing(sort=sort, page=page, page_size=7), repository=NAME)
+            for page in range(1, 16)
+        ]
+    seen = [artifact.id for page in pages for artifact in page.records]
+    assert len(seen) == len(set(seen)) == 100
 
 
 @contextmanager
-def explained(session: Session) -> Iterator[list[str]]:
-    """The plans of the statements on artifacts that a session sends."""
+def explained(session: Session, on: str = "FROM core.artifacts") -> Iterator[list[str]]:
+    """The plans of the statements on a table that a session sends."""
     plans: list[str] = []
 
     def explain(_connection: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "FROM core.artifacts" in statement:
+        if on in statement:
             with cursor.connection.cursor() as other:  # type: ignore[attr-defined]
                 rows = other.execute(f"EXPLAIN {statement}", parameters).fetchall()
             plans.append("\n".join(row[0] for row in rows))

@@ -28,7 +28,7 @@ table = Table(
     MetaData(),
     Column("id", Integer, primary_key=True),
     Column("name", Text),
-    Column("public", Boolean),
+    Column("public", Boolean, nullable=False),
     Column("made", DateTime(timezone=True)),
     Column("password_hash", Text),
 )
@@ -134,10 +134,16 @@ def test_a_value_must_fit_its_column(q: str) -> None:
         sql(q)
 
 
-def test_a_list_is_sorted_by_its_own_fields_with_its_default_last() -> None:
-    default = (table.c.id.asc(),)
-    order = ordering(parse_order("-name,unknown,creation_time"), FIELDS, default)
-    assert [str(each) for each in order] == ["things.name DESC", "things.id ASC"]
+def test_a_list_is_sorted_by_its_own_fields_and_ties_are_broken() -> None:
+    default = (table.c.made.desc(), table.c.id.desc())
+
+    def ordered(sort: str) -> list[str]:
+        return [str(each) for each in ordering(parse_order(sort), FIELDS, default)]
+
+    assert ordered("unknown") == ordered("") == ["things.made DESC", "things.id DESC"]
+    assert ordered("-name,unknown,creation_time") == ["things.name DESC NULLS LAST", "things.id DESC"]
+    assert ordered("name") == ["things.name ASC NULLS FIRST", "things.id ASC"]
+    assert ordered("-public,policy_id") == ["things.public DESC", "things.id ASC", "things.id ASC"]
 
 
 def test_a_page_is_a_limit_and_an_offset() -> None:
