@@ -30,14 +30,16 @@ _USE_BLOBS: Final = text(
 )
 _RELEASE_BLOBS: Final = text(
     """
-    WITH part AS (SELECT digest FROM core.artifact_blobs WHERE artifact_id = :artifact_id),
+    WITH part AS (
+        SELECT digest, count(*) AS uses FROM core.artifact_blobs WHERE artifact_id = ANY (:artifact_ids) GROUP BY digest
+    ),
     kept AS (
-        UPDATE core.project_blobs b SET uses = b.uses - 1 FROM part
-        WHERE b.project_id = :project_id AND b.digest = part.digest AND b.uses > 1
+        UPDATE core.project_blobs b SET uses = b.uses - part.uses FROM part
+        WHERE b.project_id = :project_id AND b.digest = part.digest AND b.uses > part.uses
     ),
     freed AS (
         DELETE FROM core.project_blobs b USING part
-        WHERE b.project_id = :project_id AND b.digest = part.digest AND b.uses = 1
+        WHERE b.project_id = :project_id AND b.digest = part.digest AND b.uses = part.uses
         RETURNING b.size
     )
     UPDATE core.projects SET storage_used = storage_used - (SELECT coalesce(sum(size), 0) FROM freed)
@@ -78,9 +80,9 @@ def use_blobs(session: Session, *, project_id: int, artifact_id: int, blobs: Map
     session.execute(_USE_BLOBS, arguments)
 
 
-def release_blobs(session: Session, *, project_id: int, artifact_id: int) -> None:
-    """Give back what an artifact needed in storage, before its row goes."""
-    session.execute(_RELEASE_BLOBS, {"project_id": project_id, "artifact_id": artifact_id})
+def release_blobs(session: Session, *, project_id: int, artifact_ids: Collection[int]) -> None:
+    """Give back what artifacts needed in storage, before their rows go."""
+    session.execute(_RELEASE_BLOBS, {"project_id": project_id, "artifact_ids": list(artifact_ids)})
 
 
 def refresh_listed(session: Session, *, project_id: int, repository_id: int, artifact_ids: Collection[int]) -> None:

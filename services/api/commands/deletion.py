@@ -4,6 +4,8 @@ None of this is one transaction: what is asked of the registry is committed as a
 crash the reconciler tells of what was done, and finishes a tag's deletion that was left half-way.
 """
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands.announcement import announce_removal
 from services.api.commands.catalogue import lock_repository, record, remove_repository
-from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, take_on
+from services.api.commands.expectation import Kind, SettledBy, hold, open_expectation, refuse, settle, take_on
 from services.api.commands.immutability import refuse_immutable
 from services.api.commands.observation import observe
 from services.api.domain.artifact import Artifact, Tag
@@ -22,7 +24,7 @@ from services.api.queries.artifact import get_artifact
 from services.api.queries.repository import get_repository
 from services.api.queries.tag import get_tag
 from services.api.tables import artifact_references, artifacts, repositories, tags
-from shared.errors import Conflict, NotFound, PreconditionFailed
+from shared.errors import BreakwaterError, Conflict, NotFound, PreconditionFailed
 from shared.events import EventContext, emit
 from shared.events.definitions.artifact import Origin
 from shared.events.definitions.repository import RepositoryDeleted
@@ -34,8 +36,11 @@ from shared.registry.manifests import OCI_INDEX, throwaway
 
 Sessions = sessionmaker[Session]
 
-_CHUNK: Final = 100
-_ROUNDS: Final = 1_000
+_CHUNK: Final = 50
+"""Artifacts of a repository that are deleted under one lock: whoever pushes to its project waits for the end of it."""
+_IN_FLIGHT: Final = 4
+"""Requests to the registry at once: half of the client's connections, so that others have theirs."""
+_SWEEPS: Final = 10
 
 
 def delete_artifact(
@@ -65,22 +70,19 @@ def delete_artifact(
 def delete_repository(
     sessions: Sessions, registry: RegistryClient, *, repository: RepositoryName, context: EventContext
 ) -> None:
-    """Delete a repository with all its artifacts. Raises NotFound, TagIsImmutable, RegistryUnavailable.
+    """Delete a repository with all its artifacts, a chunk after another, the newest first.
 
-    Raises Conflict where artifacts are pushed faster than they go.
+    Where it breaks off, by an error or a crash, what was deleted is told of and the rest is there to be deleted again.
+    Raises NotFound, TagIsImmutable, RegistryUnavailable, Conflict where artifacts are pushed again and again meanwhile.
     """
     with sessions.begin() as session:
         repository_id = get_repository(session, repository).id
         refuse_immutable(session, repository)
-    for _ in range(_ROUNDS):
-        with sessions.begin() as session:
-            some = select(artifacts.c.digest).where(artifacts.c.repository_id == repository_id).limit(_CHUNK)
-            doomed = [Digest(digest) for digest in session.scalars(some)]
-            expected = _expect_deletions(session, repository, doomed, context)
-        for digest, expectation_id in zip(doomed, expected, strict=True):
-            _delete_manifest(sessions, registry, repository, digest, expectation_id, context)
-        if not doomed and _remove_row(sessions, repository, context):
-            return
+    with ThreadPoolExecutor(_IN_FLIGHT, thread_name_prefix="delete") as pool:
+        for _ in range(_SWEEPS):
+            _empty(sessions, registry, pool, repository, repository_id, context)
+            if _remove_row(sessions, repository, context):
+                return
     raise Conflict(f"{repository} is being pushed to: try again")
 
 
@@ -210,6 +212,76 @@ def _delete_manifest(
         changes = record(session, Truth(repository=repository, gone=frozenset({digest})))
         if deleted:
             _announce(session, repository, changes, expectation_id, context)
+
+
+def _empty(
+    sessions: Sessions,
+    registry: RegistryClient,
+    pool: ThreadPoolExecutor,
+    repository: RepositoryName,
+    repository_id: int,
+    context: EventContext,
+) -> None:
+    """Delete each artifact that the repository holds now; what is pushed meanwhile stays."""
+    held = select(artifacts.c.id, artifacts.c.digest).where(artifacts.c.repository_id == repository_id)
+    passed: int | None = None
+    while True:
+        rest = held if passed is None else held.where(artifacts.c.id < passed)
+        with sessions.begin() as session:
+            rows = session.execute(rest.order_by(artifacts.c.id.desc()).limit(_CHUNK)).all()
+            doomed = [Digest(row.digest) for row in rows]
+            expected = _expect_deletions(session, repository, doomed, context)
+        if not rows:
+            return
+        _delete_chunk(sessions, registry, pool, repository, dict(zip(doomed, expected, strict=True)), context)
+        passed = rows[-1].id
+
+
+def _delete_chunk(
+    sessions: Sessions,
+    registry: RegistryClient,
+    pool: ThreadPoolExecutor,
+    repository: RepositoryName,
+    expected: Mapping[Digest, UUID],
+    context: EventContext,
+) -> None:
+    """Delete several at the registry at once, then those in the catalogue, and tell of each that was still there.
+
+    After a request that fails no other is sent; what was not answered stays expected, for the reconciler to judge.
+    """
+    errors: list[BreakwaterError] = []
+
+    def ask(digest: Digest) -> bool | None:
+        if errors:
+            return None
+        try:
+            return registry.delete_manifest(repository, digest, user_agent=_user_agent(context))
+        except BreakwaterError as error:
+            errors.append(error)
+            return None
+
+    with sessions.begin() as session:
+        lock_repository(session, repository)
+        mine = hold(session, expected.values())
+        wanted = [digest for digest, expectation_id in expected.items() if expectation_id in mine]
+        answers = dict(zip(wanted, pool.map(ask, wanted), strict=True))
+        gone = [digest for digest, deleted in answers.items() if deleted is not None]
+        changes = record(session, Truth(repository=repository, gone=frozenset(gone)))
+        for digest in gone:
+            settle(session, expected[digest], by=SettledBy.GATE)
+            if answers[digest]:
+                _announce(session, repository, _changes_of(changes, digest), expected[digest], context)
+    if errors:
+        raise errors[0]
+
+
+def _changes_of(changes: Changes, digest: Digest) -> Changes:
+    """The part of them that one manifest's deletion made."""
+    return Changes(
+        project_id=changes.project_id,
+        removed=tuple(each for each in changes.removed if each == digest),
+        tags_removed=tuple(each for each in changes.tags_removed if each.digest == digest),
+    )
 
 
 def _remove_row(sessions: Sessions, repository: RepositoryName, context: EventContext) -> bool:

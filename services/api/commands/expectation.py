@@ -71,6 +71,7 @@ _OPEN: Final = text(
     RETURNING id
     """
 )
+_HOLD: Final = text("SELECT id FROM events.expected WHERE id = ANY (:ids) AND state = 'open' ORDER BY id FOR UPDATE")
 _ANSWERED: Final = text("UPDATE events.expected SET answered_at = now() WHERE id = :id AND state = 'open'")
 _SETTLE: Final = text(
     """
@@ -156,6 +157,11 @@ def mark_answered(session: Session, expectation_id: UUID) -> None:
 def settle(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
     """Take it on oneself to tell of it; False where another has. The row stays locked until the commit."""
     return _close(session, expectation_id, State.SETTLED, by)
+
+
+def hold(session: Session, expectation_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those that are still open: until the commit nobody else settles them."""
+    return frozenset(session.scalars(_HOLD, {"ids": list(expectation_ids)}))
 
 
 def take_on(session: Session, expectation_id: UUID) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import cast
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands import deletion
 from services.api.commands.deletion import create_tag, delete_artifact, delete_repository, delete_tag
+from services.api.commands.reconcile import PATIENCE, settle_expected
 from shared.errors import Conflict, NotFound, PreconditionFailed
 from shared.events import EventContext
 from shared.names import Digest, RepositoryName, TagName
 from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryUnavailable
 from tests.clients.images import OCI_INDEX, Blob, make_image, make_index
+from tests.clients.polling import eventually
 from tests.integration.metadata.conftest import Catalogue
 from tests.integration.registry_rig import Pusher, RegistryServer
 
@@ -200,6 +206,105 @@ def test_a_repository_is_deleted_with_everything_in_it(
     assert len(catalogue.events("artifact.deleted")) == 4
     with pytest.raises(NotFound):
         delete_repository(api_sessions, client, repository=APP, context=context)
+
+
+@pytest.fixture
+def many(catalogue: Catalogue, pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests of an index with its children and of images that share their blobs: several chunks of them."""
+    monkeypatch.setattr(deletion, "_CHUNK", 4)
+    index = make_index("many")
+    pusher.push(NAME, "index", index)
+    images = [make_image("one", annotations={"number": str(number)}) for number in range(11)]
+    for number, image in enumerate(images):
+        pusher.push(NAME, f"v{number}", image)
+    pusher.push("library/other", "v0", images[0])
+    catalogue.observe(NAME, "index", *(f"v{number}" for number in range(11)))
+    catalogue.observe("library/other", "v0")
+    return [index.digest, *(image.digest for image in (*index.images, *images))]
+
+
+def told(catalogue: Catalogue) -> list[str]:
+    """The digests that were told of as deleted."""
+    return sorted(event["data"]["digest"] for event in catalogue.events("artifact.deleted"))
+
+
+def test_a_repository_of_several_chunks_is_deleted_and_each_artifact_told_of_once(
+    catalogue: Catalogue, api_sessions: Sessions, client: RegistryClient, context: EventContext, many: list[str]
+) -> None:
+    delete_repository(api_sessions, client, repository=APP, context=context)
+    assert client.tags(APP) == []
+    assert told(catalogue) == sorted(many)
+    assert len(catalogue.events("tag.deleted")) == 12
+    assert [event["type"] for event in catalogue.events("repository")] == ["breakwater.repository.deleted.v1"]
+    assert catalogue.rows("SELECT DISTINCT state, settled_by FROM events.expected") == [("settled", "gate")]
+    assert catalogue.rows("SELECT name, artifact_count FROM core.repositories") == [("library/other", 1)]
+    assert client.resolve(RepositoryName("library/other"), TagName("v0")) is not None
+
+
+def test_a_deletion_that_breaks_off_tells_of_what_is_gone_and_the_next_takes_the_rest(
+    catalogue: Catalogue,
+    api_sessions: Sessions,
+    client: RegistryClient,
+    context: EventContext,
+    registry: RegistryServer,
+    many: list[str],
+) -> None:
+    def kill_when_some_are_told() -> None:
+        eventually(lambda: len(told(catalogue)) >= 4, within=60, what="a chunk is deleted", every=0.001)
+        registry.kill()
+
+    with ThreadPoolExecutor(1) as other:
+        killing = other.submit(kill_when_some_are_told)
+        with pytest.raises(RegistryUnavailable):
+            delete_repository(api_sessions, client, repository=APP, context=context)
+        killing.result()
+    gone = told(catalogue)
+    assert 4 <= len(gone) < len(many)
+    assert catalogue.digests(NAME) == set(many) - set(gone)
+    catalogue.check()
+    registry.start()
+    delete_repository(api_sessions, client, repository=APP, context=context)
+    assert set(told(catalogue)) <= set(many)
+    assert len(told(catalogue)) == len(set(told(catalogue)))
+    settle_expected(
+        catalogue.sessions, client, instance_id=context.instance_id, now=datetime.now(UTC) + 2 * PATIENCE
+    )
+    assert told(catalogue) == sorted(many)
+    assert catalogue.digests(NAME) == set()
+
+
+def test_what_a_killed_deletion_had_done_is_told_of_by_the_reconciler(
+    catalogue: Catalogue, api_sessions: Sessions, client: RegistryClient, context: EventContext, many: list[str]
+) -> None:
+    """Its connection is cut after the registry has answered, which leaves the database as kill -9 does."""
+    cut = threading.Event()
+
+    class Cutting:
+        """The registry; after the last deletion of a chunk the deleting connection dies."""
+
+        def __init__(self) -> None:
+            self.left = 4
+
+        def delete_manifest(self, repository: RepositoryName, digest: Digest, *, user_agent: str) -> bool:
+            deleted = client.delete_manifest(repository, digest, user_agent=user_agent)
+            self.left -= 1
+            if not self.left and not cut.is_set():
+                catalogue.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'breakwater_core'"
+                    " AND state = 'idle in transaction'"
+                )
+                cut.set()
+            return deleted
+
+    with pytest.raises(OperationalError):
+        delete_repository(api_sessions, cast("RegistryClient", Cutting()), repository=APP, context=context)
+    assert told(catalogue) == []
+    assert catalogue.rows("SELECT count(*) FROM events.expected WHERE state = 'open'") == [(4,)]
+    later = datetime.now(UTC) + 2 * PATIENCE
+    assert settle_expected(catalogue.sessions, client, instance_id=context.instance_id, now=later) == 4
+    assert len(told(catalogue)) == 4
+    delete_repository(api_sessions, client, repository=APP, context=context)
+    assert told(catalogue) == sorted(many)
 
 
 def test_a_registry_that_is_away_leaves_everything_as_it_was(
