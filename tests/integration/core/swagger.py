@@ -34,6 +34,15 @@ class Description:
             if method != "parameters"
         }
 
+    def paged(self) -> set[tuple[str, str]]:
+        """Those of them that answer a page of a list."""
+        return {
+            (method.upper(), plain(path))
+            for path, operations in self._document["paths"].items()
+            for method, operation in operations.items()
+            if method != "parameters" and "X-Total-Count" in operation["responses"].get("200", {}).get("headers", ())
+        }
+
     def check(self, method: str, path: str, answer: Result) -> None:
         """The answer is one that the operation declares, in status, body and headers."""
         operation = next(

@@ -6,8 +6,8 @@ unset sort as the earliest. Parts of names are found by trigrams; the extension 
 
 from alembic import op
 
-revision = "0094"
-down_revision = "0091"
+revision = "0098"
+down_revision = "0097"
 branch_labels = None
 depends_on = None
 
