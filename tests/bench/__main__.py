@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from compose.local.instance import Instance
-from tests.bench import detour, events, intake, lists, memory, tokens, transfers
+from tests.bench import api, detour, events, intake, lists, memory, tokens, transfers
 from tests.bench.figures import Figure, show, write
 from tests.bench.rig import Rig
 from tests.e2e.system import System
@@ -28,6 +28,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Rig], list[Figure]]]] = {
     "detour": detour.measure,
     "intake": intake.measure,
     "events": events.measure,
+    "api": api.measure,
     "lists": lists.measure,
 }
 

@@ -14,7 +14,6 @@ from gateway.core.middleware.authentication import basic_credential
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.sign_in import SignIn
 from gateway.errors import CHALLENGE, registry_body
-from services.api.queries.project import ids_allowing
 from services.api.queries.repository import repository_names
 from shared.auth.authenticate import Reason, Rejected
 from shared.auth.bearer import Bearer, Verifier
@@ -40,16 +39,16 @@ class Catalog:
             caller = self._caller(req, resp)
             if caller is None:
                 return
-            visible = _visible(req, caller)
+            whose = None if _sees_all(caller) else caller
         elif isinstance(bearer, Bearer) and bearer.lists_all:
-            visible = None
+            whose = None
         else:
             # what is missing, and in which form to ask for it, the registry says; it sees no token we do not believe
             self._registry.get(req, f"{req.path}?n=1", with_token=isinstance(bearer, Bearer)).pass_on(resp)
             return
         wanted = read_page(req)
         size = PAGE if wanted.n is None else min(wanted.n, PAGE)
-        names = repository_names(req.database, project_ids=visible, after=wanted.last, limit=size + 1) if size else []
+        names = repository_names(req.database, whose, after=wanted.last, limit=size + 1) if size else []
         if len(names) > size:
             link_next(req, resp, {"last": names[size - 1], "n": size})
         resp.media = {"repositories": names[:size]}
@@ -73,10 +72,5 @@ class Catalog:
         raise Unauthorized("incorrect username or password")
 
 
-def _visible(req: ApiRequest, caller: Principal) -> list[int] | None:
-    """The projects where the caller may list or pull; None is all of them."""
-    if caller.is_admin or ("catalog", "read") in system_permissions(caller):
-        return None
-    listed = ids_allowing(req.database, caller, ("repository", "list"))
-    pulled = ids_allowing(req.database, caller, ("repository", "pull"))
-    return None if listed is None or pulled is None else sorted({*listed, *pulled})
+def _sees_all(caller: Principal) -> bool:
+    return caller.is_admin or ("catalog", "read") in system_permissions(caller)

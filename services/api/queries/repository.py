@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.repository import FoundRepository, Repository
@@ -46,13 +46,17 @@ def get_repository(session: Session, name: RepositoryName) -> Repository:
     return _repository(row)
 
 
-def repository_names(
-    session: Session, *, project_ids: Sequence[int] | None, after: str = "", limit: int
-) -> list[str]:
-    """The names of repositories with artifacts in them, in the order of their bytes, from behind a name on."""
+def repository_names(session: Session, caller: Principal | None, *, after: str = "", limit: int) -> list[str]:
+    """The names of repositories with artifacts in them, in the order of their bytes, from behind a name on.
+
+    Those where the caller may list or pull; None is everything.
+    """
     by_name = repositories.c.name.collate("C")
-    wanted = [repositories.c.artifact_count > 0, by_name > after, *_within(repositories.c.project_id, project_ids)]
-    return list(session.scalars(select(repositories.c.name).where(*wanted).order_by(by_name).limit(limit)))
+    wanted = select(repositories.c.name).where(repositories.c.artifact_count > 0, by_name > after)
+    if caller is not None:
+        allowed = [within_allowed(session, caller, ("repository", action)) for action in ("list", "pull")]
+        wanted = wanted.join(projects, projects.c.id == repositories.c.project_id).where(or_(*allowed))
+    return list(session.scalars(wanted.order_by(by_name).limit(limit)))
 
 
 def search_repositories(
