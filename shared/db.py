@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: an engine for use cases, a plain connection for hot paths and LISTEN.
+"""The way to PostgreSQL through SQLAlchemy, for use cases; `shared.postgres` has the plain one.
 
 Time-outs are short everywhere; a database that is away becomes `Unavailable`, never a hang. One that gives up a single
 query is not away: that is `QueryGivenUp`.
@@ -6,7 +6,6 @@ query is not away: that is `QueryGivenUp`.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import psycopg
 from sqlalchemy import URL, Engine, MetaData, create_engine
@@ -15,15 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from shared.errors import QueryGivenUp, Unavailable
+from shared.postgres import AWAY, STATEMENT_TIMEOUT_MS, is_given_up
 from shared.settings import Settings
-
-STATEMENT_TIMEOUT_MS = 10_000
-_AWAY: Final = "the database is not available right now: try again in a moment"
-_GIVEN_UP: Final = (
-    psycopg.errors.QueryCanceled,
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.DeadlockDetected,
-)
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,28 +50,14 @@ def session_factory(bind: Engine) -> sessionmaker[Session]:
     return sessionmaker(bind, expire_on_commit=False)
 
 
-def connect(settings: Settings, *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> psycopg.Connection:
-    """A connection in autocommit mode. Raises Unavailable where the database does not answer."""
-    options = f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC"
-    try:
-        return psycopg.connect(**settings.conninfo(), autocommit=True, options=options)  # type: ignore[arg-type]  # psycopg types its keywords one by one
-    except psycopg.OperationalError as error:
-        raise Unavailable(_AWAY) from error
-
-
 @contextmanager
 def unavailable_when_down() -> Iterator[None]:
     """Turn "the database is away" into Unavailable and "it took too long" into QueryGivenUp; other errors pass."""
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError, PoolTimeout) as error:
-        raise (QueryGivenUp() if is_given_up(error) else Unavailable(_AWAY)) from error
+        raise (QueryGivenUp() if is_given_up(getattr(error, "orig", error)) else Unavailable(AWAY)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise Unavailable(_AWAY) from error
+            raise Unavailable(AWAY) from error
         raise
-
-
-def is_given_up(error: Exception) -> bool:
-    """Whether the server has given up one query, by a time-out or to end a deadlock: the connection is still good."""
-    return isinstance(error.orig if isinstance(error, DBAPIError) else error, _GIVEN_UP)

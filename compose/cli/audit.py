@@ -20,10 +20,10 @@ from services.audit.commands import purge
 from services.audit.key import chain_key
 from services.audit.queries import AuditFilter, AuditRecord, ProjectScope, list_records
 from services.audit.queries.verification import count_links, heads_in_log, verify
-from shared.db import connect, unavailable_when_down
 from shared.errors import BadRequest
 from shared.events.envelope import rfc3339
 from shared.listing import Match, Term
+from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings, load_settings
 
 app = typer.Typer(help="The record of who did what.", no_args_is_help=True)

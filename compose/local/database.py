@@ -10,9 +10,9 @@ from compose.local.accounts import Account, Accounts
 from compose.local.credentials import DATABASE_PARTS
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.auth.passwords import hash_password
-from shared.db import connect
 from shared.errors import BreakwaterError
 from shared.migrations.run import upgrade
+from shared.postgres import connect
 from shared.secrets import Secret
 from shared.settings import Settings, load_settings
 

@@ -23,8 +23,9 @@ from services.api.errors import AlreadyComparing
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Database, settings_of
+from shared.messaging.dependencies import Configured, settings_of
 from shared.messaging.forever import Stopping, every, forever
+from shared.messaging.sessions import Database
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
 from shared.settings import Settings

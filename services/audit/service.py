@@ -12,8 +12,9 @@ from services.audit.queries.verification import HEAD_LOGGED, read_head
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Database
+from shared.messaging.dependencies import Configured
 from shared.messaging.forever import Stopping, forever
+from shared.messaging.sessions import Database
 from shared.settings import Settings
 
 HEAD_LOGGED_SECONDS: Final = 3600

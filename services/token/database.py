@@ -11,9 +11,9 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.abc import RV, PQGen
 
-from shared.db import is_given_up, unavailable_when_down
 from shared.directory import Source
 from shared.errors import Unavailable
+from shared.postgres import is_given_up, unavailable_when_down
 from shared.settings import Settings
 
 _ANSWER_SECONDS: Final = 1.0

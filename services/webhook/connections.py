@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from shared.db import connect, unavailable_when_down
 from shared.errors import Unavailable
+from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings
 
 WAIT_SECONDS: Final = 2.0

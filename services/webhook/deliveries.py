@@ -19,13 +19,15 @@ from services.webhook.commands.enqueue import CHANNEL, enqueue, wake
 from services.webhook.domain.delivery import Claim, Fault, Outcome
 from services.webhook.sender import Sender
 from shared import logging
-from shared.db import connect, unavailable_when_down
+from shared.db import unavailable_when_down
 from shared.errors import BreakwaterError
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Database, settings_of
+from shared.messaging.dependencies import Configured, settings_of
 from shared.messaging.forever import Stopping, forever
+from shared.messaging.sessions import Database
 from shared.outbound import Guard, Reach
+from shared.postgres import connect
 from shared.secrets import Sealer
 from shared.settings import Settings
 

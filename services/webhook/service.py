@@ -14,12 +14,12 @@ import psycopg
 from services.webhook.commands import outbox
 from services.webhook.queries.log import Logged, published_through, unpublished
 from shared import logging
-from shared.db import connect, unavailable_when_down
 from shared.messaging.connection import connected, drain
 from shared.messaging.dependencies import Configured
 from shared.messaging.forever import Stopping, every, forever
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.topology import EVENTS, QUEUES
+from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings
 
 NUMBERING_LOCK: Final = 7_302_011

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy.orm import Session
 
 from shared.events import envelope
 from shared.events.envelope import EventContext
 from shared.events.event import Event
+
+if TYPE_CHECKING:  # whoever has a session has loaded SQLAlchemy; whoever has none is spared it
+    from sqlalchemy.orm import Session
 
 INSERT: Final = """
     INSERT INTO events.outbox (event_id, type, routing_key, project, body)
@@ -19,7 +21,7 @@ INSERT: Final = """
 
 
 def emit(
-    session: Session,
+    session: "Session",
     event: Event,
     *,
     context: EventContext,

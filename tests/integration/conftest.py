@@ -19,7 +19,7 @@ class Database:
     name: str
 
     def settings(self, part: str, **overrides: object) -> Settings:
-        """The settings of a part, for `shared.db.engine` and `shared.db.connect`."""
+        """The settings of a part, for `shared.db.engine` and `shared.postgres.connect`."""
         return self.server.settings(part, database=self.name, **overrides)
 
     def superuser(self) -> psycopg.Connection:

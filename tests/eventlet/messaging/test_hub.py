@@ -15,10 +15,11 @@ import eventlet
 import psycopg
 import pytest
 
-from shared.db import connect, engine
+from shared.db import engine
 from shared.errors import Unavailable
 from shared.messaging.connection import BROKER_ERRORS, connected
 from shared.messaging.runner import check_patched
+from shared.postgres import connect
 from shared.settings import Settings
 from tests.integration.conftest import Database
 

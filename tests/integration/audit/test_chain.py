@@ -6,7 +6,7 @@ import pytest
 
 from services.audit.domain.chain import ChainKey
 from services.audit.queries.verification import Verdict, heads_in_log, verify
-from shared.db import connect
+from shared.postgres import connect
 from shared.secrets import Secret
 from tests.integration.audit.conftest import KEY, NOW, Record, push
 from tests.integration.conftest import Database

@@ -9,7 +9,7 @@ from services.audit.commands import Purge, purge
 from services.audit.errors import PurgeRefused
 from services.audit.queries import AuditFilter, list_records
 from services.audit.queries.verification import verify
-from shared.db import connect
+from shared.postgres import connect
 from tests.integration.audit.conftest import KEY, NOW, Record, context, envelope, push
 from tests.integration.conftest import Database
 

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.audit.commands import lock_head, prepare_partitions, record_batch
 from services.audit.queries import AuditFilter, AuditRecord, list_records
 from services.audit.queries.verification import verify
-from shared.db import connect
 from shared.events import Actor, ActorKind, Event, EventContext
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled
 from shared.events.definitions.configuration import ConfigurationUpdated
 from shared.events.definitions.member import MemberUpdated
 from shared.events.definitions.user import UserLoggedIn, UserLoginFailed
+from shared.postgres import connect
 from tests.integration.audit.conftest import INSTANCE, KEY, NOW, Record, context, envelope, push
 from tests.integration.conftest import Database
 

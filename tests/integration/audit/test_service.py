@@ -13,7 +13,6 @@ import pytest
 
 from services.audit.key import chain_key, ensure_chain_key
 from services.audit.queries.verification import HEAD_LOGGED, heads_in_log, verify
-from shared.db import connect
 from shared.events import Event
 from shared.events.catalogue import DEFINITIONS
 from shared.events.definitions.user import UserLoggedIn
@@ -22,6 +21,7 @@ from shared.events.event import field_types
 from shared.messaging.connection import connected
 from shared.messaging.publish import Outgoing, Publisher
 from shared.messaging.topology import EVENTS
+from shared.postgres import connect
 from shared.settings import Settings
 from tests.integration.audit.conftest import NOW, context, push
 from tests.integration.broker import Broker, Process, eventually, running

@@ -14,7 +14,8 @@ from shared.db import unavailable_when_down
 from shared.errors import Unavailable, Unprocessable
 from shared.events.envelope import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Database
+from shared.messaging.dependencies import Configured
+from shared.messaging.sessions import Database
 from shared.settings import Settings
 
 SECRET = "hunter2"

@@ -16,9 +16,9 @@ from cryptography.fernet import Fernet
 
 from services.webhook.commands.outbox import number
 from shared.auth.passwords import hash_password
-from shared.db import connect
 from shared.events import Actor, ActorKind, Event, EventContext, emit_raw
 from shared.events.definitions.artifact import ArtifactPushed
+from shared.postgres import connect
 from tests.clients.stream import Stream
 from tests.integration.conftest import Database
 from tests.servers import Postgres, free_port, start, stop, wait_for

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from compose.cli.events import app
-from shared.db import connect
 from shared.errors import BreakwaterError, ConfigurationError, Unavailable
 from shared.messaging.connection import connected
 from shared.messaging.publish import Outgoing, Publisher
+from shared.postgres import connect
 from tests.clients.notifications import body_of, event
 from tests.integration.broker import Broker, environment, eventually
 from tests.integration.conftest import Database

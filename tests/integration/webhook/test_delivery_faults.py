@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shared.db import connect
+from shared.postgres import connect
 from shared.settings import Settings
 from tests import factories
 from tests.clients.receiver import Receiver, Reply, delivery_ids, receiving

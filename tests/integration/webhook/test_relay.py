@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from shared.db import connect
 from shared.messaging.topology import EVENTS
+from shared.postgres import connect
 from tests.integration.broker import Broker, Process, eventually, running
 from tests.integration.conftest import Database
 from tests.integration.webhook.conftest import RELAY, relay_settings
