@@ -293,6 +293,7 @@ def explained(session: Session, on: str = "FROM core.artifacts") -> Iterator[lis
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_million_rows_are_as_fast_as_a_thousand(
     database: Database, api_sessions: sessionmaker[Session]
 ) -> None:
