@@ -119,12 +119,15 @@ _USER_BY_ID: Final = """
     FROM directory.users WHERE id = %s
 """
 # {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
+# OFFSET 0 keeps the planner from joining to all memberships there are: project by project, each way in is an index scan
 _USER_WITH_RIGHTS: Final = """
     SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
            p.name, p.id, p.public, p.is_full, m.role_id
     FROM directory.users u
     LEFT JOIN directory.projects p ON p.name IN ({names})
-    LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = u.id
+    LEFT JOIN LATERAL (
+        SELECT role_id FROM directory.memberships WHERE project_id = p.id AND user_id = u.id OFFSET 0
+    ) m ON true
     WHERE u.id = %s
 """
 # a robot account of a deleted project is gone with it, whatever project bears that name now
@@ -144,9 +147,13 @@ _ROBOT_WITH_RIGHTS: Final = """
 _PROJECTS: Final = "SELECT name, id, public, is_full, NULL FROM directory.projects WHERE name IN ({names})"
 _PROJECTS_OF_USER: Final = """
     SELECT p.name, p.id, p.public, p.is_full, m.role_id
-    FROM directory.projects p LEFT JOIN directory.memberships m ON m.project_id = p.id AND m.user_id = %s
+    FROM directory.projects p
+    LEFT JOIN LATERAL (
+        SELECT role_id FROM directory.memberships WHERE project_id = p.id AND user_id = %s OFFSET 0
+    ) m ON true
     WHERE p.name IN ({names})
 """
+_HAS_USER_GROUPS: Final = "SELECT EXISTS (SELECT FROM directory.user_groups)"
 _CONFIGURATION: Final = "SELECT key, value FROM directory.configuration WHERE key = ANY (%s)"
 
 
@@ -237,6 +244,11 @@ def effective_permissions(principal: Principal, rights: ProjectRights) -> frozen
 def configuration(source: Source, keys: Sequence[str]) -> dict[str, object]:
     """The configured values of some keys; one that was never set is not in the answer."""
     return dict(_rows(source, _CONFIGURATION, (list(keys),)))  # a tuple would be sent as a row, not as an array
+
+
+def has_user_groups(source: Source) -> bool:
+    """Whether any group of a directory is known here."""
+    return bool(_rows(source, _HAS_USER_GROUPS, ())[0][0])
 
 
 def is_read_only(source: Source) -> bool:

@@ -44,6 +44,12 @@ class Secret:
         """Compare in constant time."""
         return secrets.compare_digest(self._text.encode(), candidate.encode())
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.matches(other.reveal())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def __repr__(self) -> str:
         return "Secret(***)"
 

@@ -74,6 +74,22 @@ def member(connection: psycopg.Connection[Any], project_id: int, user_id: int, r
     )
 
 
+def group(connection: psycopg.Connection[Any], name: str, dn: str) -> int:
+    """A group of the directory that is known here; returns its number."""
+    return _insert(
+        connection, "INSERT INTO core.user_groups (name, ldap_dn) VALUES (%s, %s) RETURNING id", (name, dn)
+    )
+
+
+def group_member(connection: psycopg.Connection[Any], project_id: int, group_id: int, role: Role) -> int:
+    """A membership of a group; returns its number."""
+    return _insert(
+        connection,
+        "INSERT INTO core.members (project_id, group_id, role_id) VALUES (%s, %s, %s) RETURNING id",
+        (project_id, group_id, int(role)),
+    )
+
+
 def robot(
     connection: psycopg.Connection[Any],
     name: str,

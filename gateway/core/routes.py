@@ -2,6 +2,7 @@
 
 from gateway.core.catalogue import Catalogue
 from gateway.core.health import HealthCheck
+from gateway.core.onboarding import Onboarding
 from gateway.core.request import API
 from gateway.core.resources import (
     allowlist,
@@ -11,6 +12,7 @@ from gateway.core.resources import (
     health,
     immutable,
     label,
+    ldap,
     member,
     metadata,
     permissions,
@@ -23,11 +25,13 @@ from gateway.core.resources import (
     search,
     systeminfo,
     user,
+    usergroup,
     webhook,
 )
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
 from gateway.portal.pages import Index, Style
+from shared.auth.login import Login
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -37,9 +41,11 @@ _ARTIFACT = "/projects/{project}/repositories/{repository}/artifacts"
 _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 
 
-def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer) -> Routes:
+def all_routes(
+    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login
+) -> Routes:
     """Every route but the gate's."""
-    below = api_routes(settings, check, catalogue, sealer) | {
+    below = api_routes(settings, check, catalogue, sealer, login) | {
         path: Unbuilt(methods) for path, methods in UNBUILT.items()
     }
     return {API + path: resource for path, resource in below.items()} | {
@@ -50,8 +56,11 @@ def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
     }
 
 
-def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer) -> Routes:
+def api_routes(
+    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login
+) -> Routes:
     """What is built of the API, below /api/v2.0."""
+    onboarding = Onboarding(login.ldap)
     return {
         "/ping": ping.Ping(),
         "/health": health.Health(check),
@@ -73,11 +82,18 @@ def api_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/users/{user_id}/password": user.UserPassword(),
         "/users/{user_id}/refresh_tokens": refresh_token.RefreshTokens(),
         "/users/{user_id}/refresh_tokens/{token_id}": refresh_token.OneRefreshToken(),
+        "/usergroups": usergroup.UserGroups(onboarding),
+        "/usergroups/search": usergroup.UserGroupSearch(),
+        "/usergroups/{group_id}": usergroup.OneUserGroup(),
+        "/ldap/ping": ldap.LdapPing(login.ldap),
+        "/ldap/users/search": ldap.LdapUserSearch(login.ldap),
+        "/ldap/users/import": ldap.LdapUserImport(onboarding),
+        "/ldap/groups/search": ldap.LdapGroupSearch(login.ldap),
         "/projects": project.Projects(settings),
         "/projects/{project}": project.OneProject(),
         "/projects/{project}/_deletable": project.ProjectDeletable(),
         "/projects/{project}/summary": project.ProjectSummary(),
-        "/projects/{project}/members": member.Members(),
+        "/projects/{project}/members": member.Members(onboarding),
         "/projects/{project}/members/{member_id}": member.OneMember(),
         "/projects/{project}/metadatas": metadata.Metadata(),
         "/projects/{project}/metadatas/{meta_name}": metadata.OneEntry(),

@@ -25,11 +25,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/jobservice/pools/{pool_id}/workers": "GET",
     "/jobservice/queues": "GET",
     "/jobservice/queues/{job_type}": "PUT",
-    # Ldap
-    "/ldap/groups/search": "GET",
-    "/ldap/ping": "POST",
-    "/ldap/users/import": "POST",
-    "/ldap/users/search": "GET",
     # oidc
     "/system/oidc/ping": "POST",
     # preheat
@@ -101,10 +96,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/security/vul": "GET",
     # user
     "/users/{user_id}/cli_secret": "PUT",
-    # usergroup
-    "/usergroups": "GET POST",
-    "/usergroups/search": "GET",
-    "/usergroups/{group_id}": "DELETE GET PUT",
 }
 """Path below /api/v2.0 → methods."""
 

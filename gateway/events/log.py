@@ -18,7 +18,7 @@ Connection = psycopg.AsyncConnection[Any]
 
 PAGE: Final = 200
 
-_RIGHTS_CHANGE: Final = frozenset({"project", "member", "robot", "user"})
+_RIGHTS_CHANGE: Final = frozenset({"project", "member", "robot", "user", "user_group"})
 
 _NEXT: Final = """
     SELECT sequence, type, project, body FROM events.log WHERE sequence > %s ORDER BY sequence LIMIT %s

@@ -30,7 +30,8 @@ _EVERYTHING: Final = frozenset(Visibility)
 
 _PROJECTS: Final = """
     SELECT p.name, p.id, p.public, p.created_at, m.user_id, m.role_id
-    FROM directory.projects p LEFT JOIN directory.memberships m ON m.project_id = p.id
+    FROM directory.projects p
+    LEFT JOIN LATERAL (SELECT user_id, role_id FROM directory.memberships WHERE project_id = p.id OFFSET 0) m ON true
     WHERE p.name = ANY (%s)
 """
 _PROJECTS_OF_USER: Final = """

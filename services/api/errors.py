@@ -71,9 +71,27 @@ class NoSuchMember(NotFound):
 
 
 class MemberExists(Conflict):
-    """The user is a member already."""
+    """The user or group is a member already."""
 
-    default = "the user is a member of the project already"
+    default = "the user or group is a member of the project already"
+
+
+class NoSuchGroup(NotFound):
+    """The group does not exist."""
+
+    default = "the user group does not exist"
+
+
+class GroupExists(Conflict):
+    """The group of the directory is known already."""
+
+    default = "this group of the directory exists already"
+
+
+class UnfitGroup(BadRequest):
+    """A field of the group breaks its rule."""
+
+    default = "the user group's data is not valid"
 
 
 class Escalation(Forbidden):

@@ -11,6 +11,8 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    column,
+    table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
@@ -32,6 +34,7 @@ users = Table(
     Column("password_hash", Text),
     Column("ldap_dn", Text),
     Column("sysadmin", Boolean, nullable=False),
+    Column("directory_admin", Boolean, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("credential_version", Integer, nullable=False),
     Column("created_at", _moment, nullable=False),
@@ -61,11 +64,33 @@ members = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("project_id", ForeignKey("core.projects.id"), nullable=False),
-    Column("user_id", ForeignKey("core.users.id"), nullable=False),
+    Column("user_id", ForeignKey("core.users.id")),
+    Column("group_id", ForeignKey("core.user_groups.id")),
     Column("role_id", SmallInteger, nullable=False),
     Column("created_at", _moment, nullable=False),
     Column("updated_at", _moment, nullable=False),
 )
+
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("ldap_dn", Text, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+user_group_members = Table(
+    "user_group_members",
+    metadata,
+    Column("user_id", ForeignKey("core.users.id"), primary_key=True),
+    Column("group_id", ForeignKey("core.user_groups.id", ondelete="CASCADE"), primary_key=True),
+)
+
+memberships = table("memberships", column("project_id"), column("user_id"), column("role_id"), schema="directory")
+"""The view of who has which role by which way: his own membership, and each of his groups'."""
 
 robots = Table(
     "robots",

@@ -21,7 +21,8 @@ from shared.auth.authenticate import (
     is_malformed,
 )
 from shared.auth.guard import PER_ACCOUNT, GuessGuard, account_key
-from shared.auth.ldap import LdapUsers
+from shared.auth.ldap.directory import LdapDirectory
+from shared.auth.ldap.users import LdapUsers
 from shared.auth.memory import CredentialMemory, Remembered
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.record import LoginRecord
@@ -42,6 +43,7 @@ class Login:
     memory: CredentialMemory
     guard: GuessGuard
     record: LoginRecord
+    ldap: LdapDirectory
 
     def authenticate(self, credential: Credential, client: Client, now: datetime) -> Accepted | Rejected:
         """Judge a credential: by memory where it was right not long ago and the account is still the same.
@@ -143,11 +145,12 @@ def build_login(settings: Settings, engine: Engine, *, directory_seats: int = 3)
     """
     lend = directory.lender(engine)
     sealer = Sealer.read(settings.secrets / "config-key")
-    ldap = LdapUsers(lend, sealer, settings.instance_id, seats=directory_seats)
+    ldap = LdapDirectory(lend, sealer, seats=directory_seats)
     return Login(
         lend=lend,
-        chain=Chain([RobotAccounts(lend), DatabaseUsers(lend), ldap]),
+        chain=Chain([RobotAccounts(lend), DatabaseUsers(lend), LdapUsers(ldap, lend, settings.instance_id)]),
         memory=CredentialMemory(),
         guard=GuessGuard(),
         record=LoginRecord(lend, settings.instance_id),
+        ldap=ldap,
     )

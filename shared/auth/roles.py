@@ -108,6 +108,11 @@ def permissions(role: Role) -> frozenset[Permission]:
     return _PERMISSIONS[role]
 
 
+def strongest_first(roles: Iterable[Role]) -> list[Role]:
+    """The roles in the order of what they hold."""
+    return sorted(roles, key=_ROLES.index)
+
+
 def permissions_of(roles: Iterable[Role], *, public: bool) -> frozenset[Permission]:
     """The union of several roles, and of everybody's rights where the project is public."""
     return frozenset().union(*(_PERMISSIONS[role] for role in roles), PUBLIC if public else ())

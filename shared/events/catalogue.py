@@ -18,6 +18,7 @@ from shared.events.definitions import (
     signing_key,
     tag,
     user,
+    user_group,
     webhook_policy,
 )
 from shared.events.event import Event
@@ -52,6 +53,9 @@ DEFINITIONS: Final[tuple[type[Event], ...]] = (
     user.UserPasswordChanged,
     user.UserLoggedIn,
     user.UserLoginFailed,
+    user_group.UserGroupCreated,
+    user_group.UserGroupUpdated,
+    user_group.UserGroupDeleted,
     refresh_token.RefreshTokenRevoked,
     configuration.ConfigurationUpdated,
     signing_key.SigningKeyRotated,

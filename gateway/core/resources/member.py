@@ -1,7 +1,11 @@
 """Tag member: /projects/{project}/members."""
 
+from functools import partial
+
 from gateway.core.access import require_project
+from gateway.core.bodies.group import UserGroupBody
 from gateway.core.bodies.member import MemberBody, RoleBody
+from gateway.core.onboarding import Onboarding
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
 from gateway.core.views.member import member_view
@@ -14,6 +18,9 @@ from services.api.queries import member as queries
 class Members:
     """/projects/{project}/members."""
 
+    def __init__(self, onboarding: Onboarding) -> None:
+        self._onboarding = onboarding
+
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """List the members."""
         place = require_project(req, project, ("member", "list"))
@@ -22,19 +29,25 @@ class Members:
         write_page(req, resp, listing, page, member_view)
 
     def on_post(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
-        """Make a user a member."""
+        """Make a user or a group a member, known here or to the directory."""
         place = require_project(req, project, ("member", "create"))
         body = read_body(req, MemberBody)
-        member = commands.create_member(
+        named, role = body.named(), parse_role(body.role_id)
+        commands.refuse_escalation(role, place.granted)
+        grant = partial(
+            commands.create_group_member if isinstance(named, UserGroupBody) else commands.create_member,
             req.database,
             project_id=place.project_id,
             project=place.name,
-            user=body.user(),
-            role=parse_role(body.role_id),
+            role=role,
             granted=place.granted,
             now=req.now,
             context=req.event_context,
         )
+        if isinstance(named, UserGroupBody):
+            member = grant(group_id=self._onboarding.group_id(req, named))
+        else:
+            member = grant(user=self._onboarding.user_id(req, named))
         resp.created(f"{API}/projects/{project}/members/{member.id}")
 
 

@@ -14,7 +14,7 @@ def user_view(user: User) -> Json:
         "realname": user.realname,
         "comment": user.comment,
         "sysadmin_flag": user.sysadmin,
-        "admin_role_in_auth": False,
+        "admin_role_in_auth": user.directory_admin,
         "creation_time": time_or_never(user.created_at),
         "update_time": time_or_never(user.updated_at),
     }

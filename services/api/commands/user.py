@@ -19,7 +19,7 @@ from services.api.domain.user import (
 )
 from services.api.errors import LastAdministrator, NotOurs, UnfitUser, UserExists
 from services.api.queries import user as queries
-from services.api.tables import members, users
+from services.api.tables import members, user_group_members, users
 from shared.auth.passwords import hash_password, verify_password
 from shared.errors import Forbidden
 from shared.events import EventContext, emit
@@ -161,6 +161,7 @@ def delete_user(
     user = _locked(session, user_id)
     _refuse_administrator(user, allowed=of_administrators)
     session.execute(delete(members).where(members.c.user_id == user_id))
+    session.execute(delete(user_group_members).where(user_group_members.c.user_id == user_id))
     session.execute(
         update(users)
         .where(users.c.id == user_id)
@@ -170,6 +171,7 @@ def delete_user(
             password_hash=None,
             ldap_dn=None,
             sysadmin=False,
+            directory_admin=False,
             credential_version=users.c.credential_version + 1,
             updated_at=now,
             deleted_at=now,

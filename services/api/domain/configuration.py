@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from cryptography.x509 import load_pem_x509_certificates
+
+from shared.auth.ldap.names import canonical_dn
+from shared.auth.ldap.settings import split_urls
+from shared.errors import BadRequest
+
 Value = str | int | bool
 
 PER_MINUTE: Final = 60
 _MAX_TEXT: Final = 2_000
+_MAX_SERVERS: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +29,7 @@ class Item:
     default: Value
     check: Callable[[Value], str | None] = lambda _value: None
     """What is wrong with a value of the right type, None where nothing is."""
+    longest: int = _MAX_TEXT
     secret: bool = False
     """Sealed at rest, and in no answer."""
     editable: bool = True
@@ -35,8 +43,8 @@ class Item:
         """What is wrong with a value, None where nothing is."""
         if type(value) is not type(self.default):
             return f"must be {self.kind}"
-        if isinstance(value, str) and (len(value) > _MAX_TEXT or "\x00" in value):
-            return f"must have at most {_MAX_TEXT} characters"
+        if isinstance(value, str) and (len(value) > self.longest or "\x00" in value):
+            return f"must have at most {self.longest} characters"
         return self.check(value)
 
 
@@ -61,8 +69,31 @@ def _storage(value: Value) -> str | None:
 
 
 def _ldap_url(value: Value) -> str | None:
-    fits = value == "" or str(value).startswith(("ldap://", "ldaps://"))
-    return None if fits else "must begin with ldap:// or ldaps://"
+    urls = split_urls(str(value))
+    if len(urls) > _MAX_SERVERS:
+        return f"must name at most {_MAX_SERVERS} servers"
+    fits = all(url.startswith(("ldap://", "ldaps://")) for url in urls)
+    return None if fits else "must begin with ldap:// or ldaps://, each server of several"
+
+
+def _distinguished_name(value: Value) -> str | None:
+    if value == "":
+        return None
+    try:
+        canonical_dn(str(value))
+    except BadRequest:
+        return "must be a distinguished name"
+    return None
+
+
+def _certificates(value: Value) -> str | None:
+    if value == "":
+        return None
+    try:
+        load_pem_x509_certificates(str(value).encode())
+    except ValueError:
+        return "must be certificates in PEM"
+    return None
 
 
 def _robot_prefix(value: Value) -> str | None:
@@ -84,13 +115,6 @@ def _banner(value: Value) -> str | None:
 
 _LATER: Final[Mapping[str, Value]] = {
     "primary_auth_mode": False,
-    "ldap_group_admin_dn": "",
-    "ldap_group_attribute_name": "",
-    "ldap_group_base_dn": "",
-    "ldap_group_membership_attribute": "memberof",
-    "ldap_group_search_filter": "",
-    "ldap_group_search_scope": 2,
-    "ldap_group_attach_parallel": False,
     "uaa_client_id": "",
     "uaa_client_secret": "",
     "uaa_endpoint": "",
@@ -143,6 +167,16 @@ ITEMS: Final[Mapping[str, Item]] = MappingProxyType(
         "ldap_timeout": Item(default=5, check=_between(1, 60)),
         "ldap_uid": Item(default="cn"),
         "ldap_verify_cert": Item(default=True),
+        "ldap_start_tls": Item(default=False),
+        "ldap_ca_certificate": Item(default="", check=_certificates, longest=20_000),
+        "ldap_group_base_dn": Item(default="", check=_distinguished_name),
+        "ldap_group_search_filter": Item(default=""),
+        "ldap_group_attribute_name": Item(default=""),
+        "ldap_group_search_scope": Item(default=2, check=_between(0, 2)),
+        "ldap_group_membership_attribute": Item(default="memberof"),
+        "ldap_group_admin_dn": Item(default="", check=_distinguished_name),
+        # for clients that set it: groups are looked up by as few searches as there are levels, whatever it says
+        "ldap_group_attach_parallel": Item(default=False),
         # minutes; set where the instance is started, because the registry and the reserved names depend on it
         "token_expiration": Item(default=5, editable=False),
         **{key: Item(default=value, editable=False, secret=key.endswith("_secret")) for key, value in _LATER.items()},

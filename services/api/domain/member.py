@@ -1,20 +1,23 @@
-"""Members: who has which role in a project."""
+"""Members: which user or group has which role in a project."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.auth.roles import Role
 from shared.errors import BadRequest
+from shared.events.definitions.member import MemberKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A user's role in a project."""
+    """The role of a user or a group in a project."""
 
     id: int
     project_id: int
-    user_id: int
-    username: str
+    kind: MemberKind
+    entity_id: int
+    """The number of the user or the group."""
+    name: str
     role: Role
     created_at: datetime
 

@@ -41,6 +41,8 @@ class User:
     comment: str
     source: Source
     sysadmin: bool
+    directory_admin: bool
+    """Whether a group of the directory makes him an administrator, as long as he is in it."""
     disabled: bool
     created_at: datetime
     updated_at: datetime

@@ -2,20 +2,24 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.member import Member
 from services.api.errors import NoSuchMember
-from services.api.tables import members, users
+from services.api.tables import members, user_groups, users
 from shared.auth.roles import Role
+from shared.events.definitions.member import MemberKind
 from shared.listing import Listing, Page, fetch
+
+_NAME: Final = func.coalesce(users.c.username, user_groups.c.name)
 
 _COLUMNS: Final = (
     members.c.id,
     members.c.project_id,
     members.c.user_id,
-    users.c.username,
+    members.c.group_id,
+    _NAME.label("name"),
     members.c.role_id,
     members.c.created_at,
 )
@@ -31,16 +35,17 @@ def get_member(session: Session, project_id: int, member_id: int) -> Member:
 
 def list_members(session: Session, project_id: int, listing: Listing, *, name: str = "") -> Page[Member]:
     """The members of a project by name, or those whose name contains a text."""
-    statement = _members(project_id).order_by(users.c.username, members.c.id)
+    statement = _members(project_id).order_by(_NAME, members.c.id)
     if name:
-        statement = statement.where(users.c.username.icontains(name, autoescape=True))
+        statement = statement.where(_NAME.icontains(name, autoescape=True))
     return fetch(session, statement, listing, _read)
 
 
 def _members(project_id: int) -> Select[Any]:
     return (
         select(*_COLUMNS)
-        .join(users, users.c.id == members.c.user_id)
+        .outerjoin(users, users.c.id == members.c.user_id)
+        .outerjoin(user_groups, user_groups.c.id == members.c.group_id)
         .where(members.c.project_id == project_id, users.c.deleted_at.is_(None))
     )
 
@@ -49,8 +54,9 @@ def _read(row: Row[Any]) -> Member:
     return Member(
         id=row.id,
         project_id=row.project_id,
-        user_id=row.user_id,
-        username=row.username,
+        kind=MemberKind.USER if row.group_id is None else MemberKind.GROUP,
+        entity_id=row.user_id if row.group_id is None else row.group_id,
+        name=row.name,
         role=Role(row.role_id),
         created_at=row.created_at,
     )

@@ -23,9 +23,9 @@ from sqlalchemy.orm import Session
 
 from services.api.domain.project import Project, ProjectSummary
 from services.api.errors import NoSuchProject
-from services.api.tables import members, projects, users
+from services.api.tables import members, memberships, projects, users
 from shared.auth.principals import Principal, PrincipalKind
-from shared.auth.roles import PUBLIC, Permission, Role, permissions
+from shared.auth.roles import PUBLIC, Permission, Role, permissions, strongest_first
 from shared.listing import Field, Fields, Kind, Listing, Page, Term, conditions, fetch, ordering
 
 FEW: Final = 500
@@ -103,7 +103,7 @@ def allowing(caller: Principal, permission: Permission) -> ColumnElement[bool]:
     match caller.kind:
         case PrincipalKind.USER:
             roles = [role.value for role in Role if permission in permissions(role)]
-            return or_(anybody, _member(caller, members.c.role_id.in_(roles)))
+            return or_(anybody, _member(caller, memberships.c.role_id.in_(roles)))
         case PrincipalKind.ROBOT:
             namespaces = {grant.namespace for grant in caller.robot_grants if permission in grant.permissions} - {"/"}
             return true() if "*" in namespaces else or_(anybody, projects.c.name.in_(sorted(namespaces)))
@@ -154,20 +154,20 @@ def roles_of(session: Session, caller: Principal, project_ids: Iterable[int]) ->
     wanted = list(project_ids)
     if caller.kind is not PrincipalKind.USER or not wanted:
         return {}
-    found = select(members.c.project_id, members.c.role_id).where(
-        members.c.user_id == caller.id, members.c.project_id.in_(wanted)
+    found = select(memberships.c.project_id, memberships.c.role_id).where(
+        memberships.c.user_id == caller.id, memberships.c.project_id.in_(wanted)
     )
-    roles: dict[int, list[Role]] = {}
+    roles: dict[int, set[Role]] = {}
     for project_id, role_id in session.execute(found):
-        roles.setdefault(project_id, []).append(Role(role_id))
-    return roles
+        roles.setdefault(project_id, set()).add(Role(role_id))
+    return {project_id: strongest_first(held) for project_id, held in roles.items()}
 
 
 def summarise(session: Session, project_id: int) -> ProjectSummary:
-    """How many members have each role."""
+    """How many members have each role, groups as one."""
     counted = (
         select(members.c.role_id, func.count().label("members"))
-        .join(users, users.c.id == members.c.user_id)
+        .outerjoin(users, users.c.id == members.c.user_id)
         .where(members.c.project_id == project_id, users.c.deleted_at.is_(None))
         .group_by(members.c.role_id)
     )
@@ -183,8 +183,8 @@ def last_deleted(session: Session, name: str) -> datetime | None:
 
 def _member(caller: Principal, *wanted: ColumnElement[bool]) -> ColumnElement[bool]:
     """Correlated: as a list of numbers, it would be made for every page, however few projects the page looks at."""
-    mine = (members.c.project_id == projects.c.id, members.c.user_id == caller.id)
-    return select(members.c.id).where(*mine, *wanted).exists()
+    mine = (memberships.c.project_id == projects.c.id, memberships.c.user_id == caller.id)
+    return select(memberships.c.role_id).where(*mine, *wanted).exists()
 
 
 def _projects() -> Select[Any]:

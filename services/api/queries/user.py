@@ -29,6 +29,7 @@ _COLUMNS: Final = (
     users.c.comment,
     users.c.source,
     users.c.sysadmin,
+    users.c.directory_admin,
     users.c.disabled,
     users.c.created_at,
     users.c.updated_at,

@@ -41,5 +41,7 @@ def core_database(postgres_server: Postgres, migrated_template: str) -> Iterator
 def api(core_database: Database) -> Iterator[Api]:
     settings = core_database.settings("core")
     bind = engine(settings, pool_size=12)
-    yield Api(TestClient(build(settings, bind, build_login(settings, bind))), core_database)
+    login = build_login(settings, bind)
+    yield Api(TestClient(build(settings, bind, login)), core_database)
+    login.ldap.close()
     bind.dispose()

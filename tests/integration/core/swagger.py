@@ -21,6 +21,9 @@ class Description:
         # the description says that every value in them is an object, and Harbor puts texts and numbers there
         self._document["definitions"]["ExtraAttrs"] = {"type": "object"}
         self._document["definitions"]["InternalConfigurationValue"]["properties"]["value"] = {}
+        # Harbor's configuration has neither StartTLS nor an authority of the directory's own; clients pass over both
+        ours = {"ldap_start_tls": {}, "ldap_ca_certificate": {}}
+        self._document["definitions"]["ConfigurationsResponse"]["properties"] |= ours
         for definition in self._document["definitions"].values():
             if "properties" in definition:
                 definition["additionalProperties"] = False

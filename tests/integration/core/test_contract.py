@@ -15,10 +15,12 @@ from shared.db import engine, session_factory
 from shared.names import RepositoryName, TagName
 from tests.clients.images import make_image, make_index
 from tests.integration.conftest import Database
+from tests.integration.core import company
 from tests.integration.core.people import ADMIN, PASSWORD, Api
 from tests.integration.core.rows import delivery_of
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
+from tests.slapd import slapd
 
 pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"the API's description is not at {DESCRIPTION}")
 
@@ -134,6 +136,19 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("DELETE", POLICY, "", None),
     ("DELETE", "/projects/{project}", "", None),
 ]  # fmt: skip
+# The same with a directory, in whose mode nobody makes users of the database.
+WITH_DIRECTORY: list[tuple[str, str, str, object]] = [
+    ("POST", "/ldap/ping", "", {}),
+    ("GET", "/ldap/users/search", "?username=p001", None),
+    ("POST", "/ldap/users/import", "", {"ldap_uid_list": ["p001"]}),
+    ("GET", "/ldap/groups/search", "?groupname=team01", None),
+    ("POST", "/usergroups", "", {"group_type": 1, "ldap_group_dn": "cn=team01,ou=groups,dc=example,dc=test"}),
+    ("GET", "/usergroups", "", None),
+    ("GET", "/usergroups/search", "?groupname=team", None),
+    ("GET", "/usergroups/{group_id}", "", None),
+    ("PUT", "/usergroups/{group_id}", "", {"group_name": "first"}),
+    ("DELETE", "/usergroups/{group_id}", "", None),
+]
 WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert")}
 """Answers 404 where no certificate is configured; its success has a test of its own."""
 OURS = {
@@ -163,7 +178,8 @@ def world(core_database: Database) -> Iterator[World]:
     with token_mount(core_database.server) as tokens, registry_server(tokens) as registry:
         settings = core_database.settings("core", registry_socket=registry.socket, token_socket=tokens.socket)
         bind, metadata = engine(settings, pool_size=12), engine(core_database.settings("metadata"))
-        api = Api(TestClient(build(settings, bind, build_login(settings, bind))), core_database)
+        login = build_login(settings, bind)
+        api = Api(TestClient(build(settings, bind, login)), core_database)
         name, member = api.project(), api.user()
         with core_database.superuser() as connection:
             connection.execute("UPDATE core.users SET username = 'member' WHERE username = %s", (member.name,))
@@ -180,6 +196,7 @@ def world(core_database: Database) -> Iterator[World]:
             "quota_id": str(api.get(f"/projects/{name}").json["project_id"]),
         }  # fmt: skip
         yield World(api, names)
+        login.ldap.close()
         bind.dispose()
         metadata.dispose()
 
@@ -225,6 +242,29 @@ def test_a_refusal_has_the_described_shape(
     described.check(method, template, answer)
 
 
+@pytest.fixture(scope="module")
+def directory(world: World) -> Iterator[dict[str, str]]:
+    """The names that paths of groups need, while logins go to a directory."""
+    with slapd(company.PEOPLE, company.GROUPS) as running:
+        company.configure(world.api, running)
+        yield {"group_id": "0"}
+        company.configure(world.api, running, auth_mode="db_auth", ldap_url="")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body"), WITH_DIRECTORY, ids=[f"{call[0]} {call[1]}" for call in WITH_DIRECTORY]
+)
+def test_an_operation_with_the_directory_answers_as_it_is_described(
+    world: World, directory: dict[str, str], described: Description, method: str, path: str, query: str, body: object
+) -> None:
+    answer = world.api.send(method, (path + query).format(**directory), ADMIN, body)
+    assert answer.status_code < 300, answer.text
+    described.check(method, path, answer)
+    if "location" in answer.headers:
+        assert world.api.get(answer.headers["location"]).status_code == 200
+        directory["group_id"] = answer.headers["location"].rpartition("/")[2]
+
+
 def test_every_operation_of_the_description_is_built_or_says_that_it_is_not(described: Description, api: Api) -> None:
     unbuilt = {(method, path) for path, methods in UNBUILT.items() for method in methods.split()}
     built = {(method, path) for method, path in api.built() if path not in OURS}
@@ -233,7 +273,7 @@ def test_every_operation_of_the_description_is_built_or_says_that_it_is_not(desc
 
 
 def test_every_built_operation_is_held_against_the_description(api: Api) -> None:
-    called = {(method, path) for method, path, _, _ in CALLS} | WITHOUT_SUCCESS
+    called = {(method, path) for method, path, _, _ in CALLS + WITH_DIRECTORY} | WITHOUT_SUCCESS
     assert {(method, path) for method, path in api.built() if path not in OURS} == called
 
 

@@ -36,7 +36,7 @@ def test_a_user_is_made_a_member_by_name_or_number(api: Api) -> None:
         ({"role_id": "2", "member_user": {"username": "admin"}}, 400),
         ({"member_user": {"username": "admin"}}, 400),
         ({"role_id": 2, "member_user": {"username": "admin"}}, 409),
-        ({"role_id": 2, "member_group": {"group_name": "g"}}, 501),
+        ({"role_id": 2, "member_group": {"group_name": "g"}}, 404),
     ],
 )
 def test_what_cannot_be_a_member_is_refused(api: Api, body: object, status: int) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from shared.auth.ldap_settings import LdapSettings
+from shared.auth.ldap.settings import LdapSettings
 from shared.errors import ConfigurationError
 from shared.secrets import Sealer, Secret
 
@@ -51,12 +51,12 @@ def test_the_search_password_is_sealed_at_rest_and_masked_in_text() -> None:
     ],
 )
 def test_a_name_cannot_break_out_of_the_filter(name: str, expected: str) -> None:
-    assert _parsed().search_filter(name) == expected
+    assert _parsed().user_filter(name) == expected
 
 
 @pytest.mark.parametrize("filter_", ["(objectClass=person)", "objectClass=person"])
 def test_the_configured_filter_narrows_the_search(filter_: str) -> None:
-    assert _parsed(ldap_filter=filter_).search_filter("anna") == "(&(uid=anna)(objectClass=person))"
+    assert _parsed(ldap_filter=filter_).user_filter("anna") == "(&(uid=anna)(objectClass=person))"
 
 
 def test_numbers_may_come_as_texts_but_not_as_words() -> None:

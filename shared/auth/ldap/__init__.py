@@ -1,0 +1,1 @@
+"""Users and groups of a directory (LDAP, Active Directory)."""
