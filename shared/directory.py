@@ -119,14 +119,17 @@ _USER_BY_ID: Final = """
     FROM directory.users WHERE id = %s
 """
 # {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
-# OFFSET 0 keeps the planner from joining to all memberships there are: project by project, each way in is an index scan
+# only who comes from a directory is in groups: for everybody else that branch is planned and never run
 _USER_WITH_RIGHTS: Final = """
     SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
            p.name, p.id, p.public, p.is_full, m.role_id
     FROM directory.users u
     LEFT JOIN directory.projects p ON p.name IN ({names})
     LEFT JOIN LATERAL (
-        SELECT role_id FROM directory.memberships WHERE project_id = p.id AND user_id = u.id OFFSET 0
+        SELECT role_id FROM directory.own_memberships WHERE project_id = p.id AND user_id = u.id
+        UNION ALL
+        SELECT role_id FROM directory.group_memberships
+        WHERE u.source = 'ldap' AND project_id = p.id AND user_id = u.id
     ) m ON true
     WHERE u.id = %s
 """
@@ -145,6 +148,7 @@ _ROBOT_WITH_RIGHTS: Final = """
     WHERE r.id = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
 """
 _PROJECTS: Final = "SELECT name, id, public, is_full, NULL FROM directory.projects WHERE name IN ({names})"
+# OFFSET 0 keeps the planner from joining to all memberships there are
 _PROJECTS_OF_USER: Final = """
     SELECT p.name, p.id, p.public, p.is_full, m.role_id
     FROM directory.projects p

@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.api.domain.configuration import ITEMS, problem_of
 from services.api.errors import UnfitSetting
 from services.api.queries.configuration import Values, has_other_users, values
-from services.api.tables import configuration
+from services.api.tables import configuration, users
 from shared.events import EventContext, emit
 from shared.events.definitions.configuration import ConfigurationUpdated
 from shared.secrets import Sealer, Secret
+
+_MAKES_ADMINISTRATORS: Final = frozenset({"auth_mode", "ldap_url", "ldap_group_admin_dn"})
+"""Where these change, whoever is an administrator by the directory's word has to hear it anew."""
 
 
 def update_configuration(
@@ -40,6 +45,8 @@ def update_configuration(
     if not changed:
         return ()
     _store(session, {key: _at_rest(key, value, sealer) for key, value in changed.items()}, now=now)
+    if changed.keys() & _MAKES_ADMINISTRATORS:
+        session.execute(update(users).where(users.c.directory_admin).values(directory_admin=False, updated_at=now))
     names = tuple(sorted(changed))
     emit(session, ConfigurationUpdated(changed=names), context=context)
     return names

@@ -44,14 +44,19 @@ def upgrade() -> None:
                    sysadmin OR directory_admin AS sysadmin, disabled, credential_version
             FROM core.users WHERE deleted_at IS NULL;
         -- one row for each way in which somebody has a role: his own, and those of his groups
-        CREATE OR REPLACE VIEW directory.memberships AS
-            SELECT m.project_id, m.user_id, m.role_id FROM core.members m WHERE m.user_id IS NOT NULL
-            UNION ALL
+        CREATE VIEW directory.own_memberships AS
+            SELECT m.project_id, m.user_id, m.role_id FROM core.members m WHERE m.user_id IS NOT NULL;
+        CREATE VIEW directory.group_memberships AS
             SELECT m.project_id, g.user_id, m.role_id
             FROM core.members m JOIN core.user_group_members g ON g.group_id = m.group_id;
+        CREATE OR REPLACE VIEW directory.memberships AS
+            SELECT project_id, user_id, role_id FROM directory.own_memberships
+            UNION ALL
+            SELECT project_id, user_id, role_id FROM directory.group_memberships;
         CREATE VIEW directory.user_groups AS SELECT id, ldap_dn FROM core.user_groups;
 
-        GRANT SELECT ON directory.user_groups TO breakwater_token, breakwater_core, breakwater_events;
+        GRANT SELECT ON directory.user_groups, directory.own_memberships, directory.group_memberships
+            TO breakwater_token, breakwater_core, breakwater_events;
         GRANT SELECT, INSERT, UPDATE, DELETE ON core.user_groups, core.user_group_members TO breakwater_core;
 
         -- The same door as before, through which the directory's word on groups and administrators comes in too.
