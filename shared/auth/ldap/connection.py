@@ -99,11 +99,15 @@ def searching(settings: LdapSettings, url: str) -> Iterator[Connection]:
 
 
 def close(connection: Connection) -> None:
-    """Hang up, whatever state the connection is in."""
+    """Hang up, whatever state the connection is in; of one that was never open the library leaves the socket."""
+    left = connection.socket
     try:
         connection.unbind()
     except (LDAPException, OSError):
-        connection.strategy.close()
+        pass  # it is gone already
+    finally:
+        if left is not None:
+            left.close()
 
 
 def raise_if(codes: frozenset[int], result: Mapping[str, Any]) -> None:

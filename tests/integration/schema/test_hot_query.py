@@ -1,4 +1,4 @@
-"""The one query that every token waits for stays a handful of index scans, however many members and groups there are."""
+"""The one query that every token waits for stays a handful of index scans, however many members and groups exist."""
 
 from typing import Any
 
