@@ -7,6 +7,7 @@ shrunk is ended. A database that is away makes the hub wait, not the clients go.
 import asyncio
 import random
 from collections import Counter
+from datetime import timedelta
 from time import monotonic
 from typing import Final
 
@@ -44,6 +45,7 @@ class Hub:
         self._settings = settings
         self._most_streams = most_streams
         self._streams: dict[Stream, float] = {}
+        self._until: dict[Stream, float] = {}
         self._of_account: Counter[AccountKey] = Counter()
         self._last: int | None = None
         self._refreshed = 0.0
@@ -57,8 +59,8 @@ class Hub:
         if principal and self._of_account[account_key(principal)] >= MOST_STREAMS_OF_ACCOUNT:
             raise TooManyStreams
 
-    async def open(self, principal: Principal, wish: Wish) -> Stream:
-        """A stream of what somebody asks for, handed to from now on.
+    async def open(self, principal: Principal, wish: Wish, *, lasts: timedelta | None = None) -> Stream:
+        """A stream of what somebody asks for, handed to from now on, for as long as `lasts` if that is given.
 
         Raises Forbidden for projects of which nothing may be seen, Unavailable, and what Replay.place raises.
         """
@@ -82,6 +84,8 @@ class Hub:
             watched=watched,
         )
         self._streams[stream] = monotonic()
+        if lasts is not None:
+            self._until[stream] = monotonic() + lasts.total_seconds()
         self._of_account[account_key(principal)] += 1
         return stream
 
@@ -193,9 +197,13 @@ class Hub:
 
     def _forget_closed(self) -> None:
         now = monotonic()
+        for stream, until in self._until.items():
+            if now > until:
+                stream.end(End.TIME, "the directory has to be asked again: connect again with Last-Event-ID")
         for stream, opened in list(self._streams.items()):
             if stream.closed or (not stream.started and now - opened > UNSTARTED_SECONDS):
                 del self._streams[stream]
+                self._until.pop(stream, None)
                 key = account_key(stream.principal)
                 self._of_account[key] -= 1
                 if not self._of_account[key]:

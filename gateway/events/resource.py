@@ -5,7 +5,7 @@ import binascii
 import re
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -16,14 +16,15 @@ import structlog
 from gateway.events.asking import Wish, read_wish
 from gateway.events.hub import Hub
 from shared import logging
-from shared.auth.authenticate import Accepted, Client, Credential, Reason
+from shared.auth.authenticate import Accepted, Client, Credential, Method, Reason
 from shared.auth.login import Login
-from shared.auth.principals import Principal
 from shared.errors import TooManyRequests, Unauthorized, Unavailable
 from shared.secrets import Secret
 
 THREADS: Final = 4
 MOST_LOGINS_WAITING: Final = 200
+DIRECTORY_LASTS: Final = timedelta(minutes=5)
+"""A directory does not tell us that an account was closed or left a group: a stream lasts no longer than a token."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -45,15 +46,18 @@ class EventStream:
         resp.set_header("X-Request-Id", client.request_id or "")
         self._hub.refuse_more()
         wish = _wish(req)
-        principal = await self._sign_in(_credential(req.auth), client)
-        stream = await self._hub.open(principal, wish)
+        accepted = await self._sign_in(_credential(req.auth), client)
+        principal = accepted.principal
+        stream = await self._hub.open(
+            principal, wish, lasts=DIRECTORY_LASTS if accepted.method is Method.LDAP else None
+        )
         self._log.info("stream.opened", actor=principal.name, address=client.address, since=str(wish.since or ""))
         resp.content_type = "text/event-stream; charset=utf-8"
         resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Accel-Buffering", "no")
         resp.stream = stream
 
-    async def _sign_in(self, credential: Credential, client: Client) -> Principal:
+    async def _sign_in(self, credential: Credential, client: Client) -> Accepted:
         """Compare in a thread. What is waited for is bounded."""
         if self._waiting >= MOST_LOGINS_WAITING:
             raise Unavailable("too many logins at once: try again in a moment")
@@ -66,7 +70,7 @@ class EventStream:
         finally:
             self._waiting -= 1
         if isinstance(verdict, Accepted):
-            return verdict.principal
+            return verdict
         if verdict.reason is Reason.GUESSING:
             raise TooManyRequests("too many failed logins of this account from this address: try again later")
         raise Unauthorized("incorrect username or password")

@@ -44,11 +44,13 @@ class End(StrEnum):
     """The client does not read as fast as events come."""
     TRIMMED = "trimmed"
     """The log dropped a day before the client had read it."""
+    TIME = "time"
+    """An account of a directory has to be judged anew; connect again."""
     SHUTDOWN = "shutdown"
     """The server stops; connect again."""
 
 
-_MAY_HAVE_THE_REST: Final = frozenset({End.PROJECT, End.SHUTDOWN})
+_MAY_HAVE_THE_REST: Final = frozenset({End.PROJECT, End.TIME, End.SHUTDOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
