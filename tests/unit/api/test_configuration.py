@@ -15,6 +15,9 @@ from services.api.domain.configuration import ITEMS, problem_of
         ("banner_message", "x" * 3000), ("ldap_url", "http://x"), ("ldap_scope", 3), ("ldap_timeout", 0),
         ("project_creation_restriction", "nobody"), ("oidc_endpoint", "https://x"), ("token_expiration", 30),
         ("self_registration", True), ("ldap_filter", "a\x00"),
+        ("ldap_url", "ldap://a http://b"), ("ldap_url", " ".join(f"ldap://h{n}" for n in range(9))),
+        ("ldap_group_search_scope", 3), ("ldap_group_admin_dn", "admins"), ("ldap_group_base_dn", "*)(cn=*"),
+        ("ldap_ca_certificate", "no certificate"), ("ldap_start_tls", "yes"), ("ldap_group_attach_parallel", 1),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_told_by_the_items_name(key: str, value: object) -> None:

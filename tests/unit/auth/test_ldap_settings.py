@@ -63,3 +63,35 @@ def test_numbers_may_come_as_texts_but_not_as_words() -> None:
     assert _parsed(ldap_scope="1", ldap_timeout="3").scope == 1
     with pytest.raises(ConfigurationError, match="ldap_scope"):
         _parsed(ldap_scope="all")
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("ldap://a", ("ldap://a",)),
+        ("ldap://a,ldaps://b", ("ldap://a", "ldaps://b")),
+        (" ldap://a , ldaps://b  ldap://a\n", ("ldap://a", "ldaps://b")),
+    ],
+)
+def test_several_servers_are_separated_by_blanks_or_commas(text: str, urls: tuple[str, ...]) -> None:
+    assert _parsed(ldap_url=text).urls == urls
+
+
+def test_a_changed_password_makes_other_settings_and_the_same_one_does_not() -> None:
+    first, same, other = (
+        _parsed(ldap_search_password={"sealed": SEALER.seal(Secret(text))}) for text in ("one", "one", "other")
+    )
+    assert first == same
+    assert first != other
+
+
+def test_groups_are_looked_for_where_people_are_unless_told_otherwise() -> None:
+    assert _parsed().group_base_dn == BASE["ldap_base_dn"]
+    assert _parsed(ldap_group_base_dn="ou=g").group_base_dn == "ou=g"
+
+
+def test_members_cannot_break_out_of_the_filter_of_groups() -> None:
+    settings = _parsed(ldap_group_search_filter="objectClass=group")
+    assert settings.holding_filter(["cn=a)(cn=*", "b"]) == (
+        r"(&(|(member=cn=a\29\28cn=\2a)(uniqueMember=cn=a\29\28cn=\2a)(member=b)(uniqueMember=b))(objectClass=group))"
+    )
