@@ -54,6 +54,8 @@ LISTS = {
     "/robots": ("/robots?q=Level=project,ProjectID={number}", 5),
     "/search": ("/search?q=project", 4),
     "/users": ("/users", 3),
+    "/usergroups": ("/usergroups", 2),
+    "/usergroups/search": ("/usergroups/search?groupname=many", 2),
     "/users/search": ("/users/search?username=user", 3),
     "/projects/{project}/webhook/policies": ("/projects/{project}/webhook/policies", 3),
     "/projects/{project}/webhook/policies/{webhook_policy_id}/executions": (
@@ -64,7 +66,7 @@ LISTS = {
 }  # fmt: skip
 """Each list of the API: how it is asked for, and how many statements it may take."""
 
-FOR_ADMINISTRATORS = {"/users", "/quotas"}
+FOR_ADMINISTRATORS = {"/users", "/quotas", "/usergroups"}
 ROWS = 100
 
 
@@ -100,6 +102,13 @@ MANY = (
         FROM generate_series(1, %(rows)s::int) n RETURNING id
     )
     INSERT INTO core.members (project_id, user_id, role_id) SELECT %(project)s, id, 3 FROM made
+    """,
+    """
+    WITH made AS (
+        INSERT INTO core.user_groups (name, ldap_dn) SELECT 'group-many-' || n, 'cn=many' || n
+        FROM generate_series(1, %(rows)s::int) n RETURNING id
+    )
+    INSERT INTO core.members (project_id, group_id, role_id) SELECT %(project)s, id, 3 FROM made
     """,
     """
     INSERT INTO core.robots (name, project_id, secret_hash) SELECT %(name)s || '+many' || n, %(project)s, ''

@@ -1,5 +1,6 @@
 """The one query that every token waits for stays a handful of index scans, however many members and groups exist."""
 
+import re
 from typing import Any
 
 import psycopg
@@ -44,6 +45,7 @@ def _plan(connection: psycopg.Connection[Any], source: str) -> str:
 def test_it_reads_no_table_from_end_to_end(filled: Database, source: str) -> None:
     with filled.superuser() as connection:
         plan = _plan(connection, source)
-    assert "Seq Scan" not in plan, plan
+    assert not re.search(r"Seq Scan on (users|projects|members|user_group)", plan), plan
     assert "One-Time Filter" in plan, plan
-    assert ("never executed" in plan) == (source == "database"), plan
+    groups = next(line for line in plan.splitlines() if "user_group_members" in line)
+    assert ("never executed" in groups) == (source == "database"), plan
