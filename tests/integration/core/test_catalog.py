@@ -136,10 +136,9 @@ def test_who_is_nobody_gets_a_challenge_and_no_name(api: Api, place: dict[str, s
 def test_a_guesser_waits_and_the_right_password_does_not(api: Api) -> None:
     person = api.user()
     names(catalog(api, person, address="203.0.113.7"))
-    wrong = Caller(name=person.name, password="guess")
-    statuses = [catalog(api, wrong, address="203.0.113.7").status_code for _ in range(PER_ACCOUNT + 1)]
-    assert statuses == [401] * PER_ACCOUNT + [429]
-    waiting = catalog(api, wrong, address="203.0.113.7")
+    guesses = [Caller(name=person.name, password=f"guess {number}") for number in range(PER_ACCOUNT + 2)]
+    *answers, waiting = [catalog(api, guess, address="203.0.113.7") for guess in guesses]
+    assert [answer.status_code for answer in answers] == [401] * PER_ACCOUNT + [429]
     assert int(waiting.headers["retry-after"]) > 0
     assert json.loads(waiting.text)["errors"][0]["code"] == "TOOMANYREQUESTS"
     names(catalog(api, person, address="203.0.113.7"))

@@ -61,6 +61,10 @@ LISTS = {
     "/projects/{project}/webhook/policies/{webhook_policy_id}/executions": (
         "/projects/{project}/webhook/policies/{policy}/executions", 4,
     ),
+    "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks": (
+        "/projects/{project}/webhook/policies/{policy}/executions/{execution}/tasks", 5,
+    ),
+    "/projects/{project}/webhook/jobs": ("/projects/{project}/webhook/jobs?policy_id={policy}", 4),
     "/audit-logs": ("/audit-logs", 4),
     "/auditlog-exts": ("/auditlog-exts", 4),
 }  # fmt: skip
@@ -77,13 +81,11 @@ def project(api: Api) -> str:
     artifact_of(api, name, "app0", "v1")
     api.member(name, "guest")
     label_of(api, name)
-    for hook in range(4):
-        policy = api.made(f"/projects/{name}/webhook/policies", {
-            "name": f"hook{hook}", "event_types": ["PUSH_ARTIFACT"],
-            "targets": [{"type": "http", "address": "https://hooks.example.test/"}] * 2,
-        })  # fmt: skip
-        for _ in range(2):
-            delivery_of(api, policy)
+    policy = api.made(f"/projects/{name}/webhook/policies", {
+        "name": "hook", "event_types": ["PUSH_ARTIFACT"],
+        "targets": [{"type": "http", "address": "https://hooks.example.test/"}] * 2,
+    })  # fmt: skip
+    delivery_of(api, policy)
     number = api.get(f"/projects/{name}").json["project_id"]
     with api.database.superuser() as connection:
         for statement in MANY:
@@ -155,6 +157,28 @@ MANY = (
     UPDATE core.repositories SET artifact_count = (SELECT count(*) FROM core.artifacts a WHERE a.repository_id = r.id)
     FROM core.repositories r WHERE r.id = repositories.id
     """,
+    """
+    WITH made AS (
+        INSERT INTO webhook.policies (project_id, name, event_types)
+        SELECT %(project)s, 'many' || n, ARRAY['PUSH_ARTIFACT'] FROM generate_series(1, %(rows)s::int) n RETURNING id
+    )
+    INSERT INTO webhook.targets (policy_id, position, kind, address, payload_format)
+    SELECT id, 0, 'http', 'https://hooks.example.test/', 'Default' FROM made
+    """,
+    """
+    INSERT INTO webhook.attempts (delivery_id, number, started_at, finished_at, succeeded, message, request, response)
+    SELECT a.delivery_id, n, a.started_at, a.finished_at, a.succeeded, a.message, a.request, a.response
+    FROM webhook.attempts a JOIN webhook.deliveries d ON d.id = a.delivery_id
+    JOIN webhook.policies p ON p.id = d.policy_id AND p.project_id = %(project)s, generate_series(2, %(rows)s::int) n
+    """,
+    """
+    INSERT INTO webhook.deliveries (uid, target_id, policy_id, event_type, trigger, content_type, body, state, attempts,
+        message, created_at, updated_at, due_at, expires_at, finished_at)
+    SELECT gen_random_uuid(), d.target_id, d.policy_id, d.event_type, d.trigger, d.content_type, d.body, d.state,
+        d.attempts, d.message, d.created_at, d.updated_at, d.due_at, d.expires_at, d.finished_at
+    FROM webhook.deliveries d JOIN webhook.policies p ON p.id = d.policy_id AND p.project_id = %(project)s,
+        generate_series(1, %(rows)s::int) n
+    """,
     "SELECT audit.prepare(now())",
     """
     INSERT INTO audit.records (sequence, recorded_at, event_id, event_type, occurred_at, actor, actor_kind, operation,
@@ -181,8 +205,10 @@ def test_a_page_costs_the_same_however_long_it_is(api: Api, project: str, path: 
     caller = ADMIN if as_admin else api.member(project, "projectAdmin")
     number = api.get(f"/projects/{project}").json["project_id"]
     template, most = LISTS[path]
-    policy = api.get(f"/projects/{project}/webhook/policies").json[0]["id"]
-    target = template.format(project=project, number=number, policy=policy)
+    hooks = f"/projects/{project}/webhook/policies"
+    policy = api.get(f"{hooks}?q=name=hook").json[0]["id"]
+    execution = api.get(f"{hooks}/{policy}/executions?sort=id").json[0]["id"]
+    target = template.format(project=project, number=number, policy=policy, execution=execution)
     counts = {size: _count(api, target, size, caller) for size in (1, ROWS)}
     assert counts[1] == counts[ROWS] <= most
 
