@@ -61,14 +61,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/replication/executions/{id}/tasks/{task_id}/log": "GET",
     "/replication/policies": "GET POST",
     "/replication/policies/{id}": "DELETE GET PUT",
-    # Retention
-    "/retentions": "POST",
-    "/retentions/metadatas": "GET",
-    "/retentions/{id}": "DELETE GET PUT",
-    "/retentions/{id}/executions": "GET POST",
-    "/retentions/{id}/executions/{eid}": "PATCH",
-    "/retentions/{id}/executions/{eid}/tasks": "GET",
-    "/retentions/{id}/executions/{eid}/tasks/{tid}": "GET",
     # scan
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan": "POST",
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan/stop": "POST",
@@ -88,9 +80,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/scanners/ping": "POST",
     "/scanners/{registration_id}": "DELETE GET PATCH PUT",
     "/scanners/{registration_id}/metadata": "GET",
-    # schedule
-    "/schedules": "GET",
-    "/schedules/{job_type}/paused": "GET",
     # securityhub
     "/security/summary": "GET",
     "/security/vul": "GET",

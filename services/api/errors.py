@@ -198,3 +198,21 @@ class AlreadyComparing(Conflict):
     """One comparison of registry and catalogue at a time."""
 
     default = "a comparison is running already: let it finish"
+
+
+class NoSuchRetention(NotFound):
+    """The project has no such policy, or the policy no such execution or task."""
+
+    default = "the retention policy, execution or task does not exist"
+
+
+class RetentionExists(BadRequest):
+    """A project has one policy; Harbor's clients know this refusal as 400."""
+
+    default = "the project has a retention policy already"
+
+
+class RetentionRunning(Conflict):
+    """What a policy does is not begun twice."""
+
+    default = "the retention policy is being carried out already: wait for the end, or stop it"

@@ -16,6 +16,8 @@ from services.api.commands.observation import observe, raise_refused
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
 from services.api.commands.quota import forget_reserved
 from services.api.commands.reconcile import settle_expected
+from services.api.commands.retaining import carry_out, claim_task
+from services.api.commands.retention import start_due
 from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
 from services.api.domain.observation import Unread
@@ -31,6 +33,7 @@ from shared.registry.tokens import SystemTokens
 from shared.settings import Settings
 
 SETTLE_SECONDS: Final = 5.0
+RETENTION_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 10.0
 COMPARISON_SECONDS: Final = 60.0
 CLEANING_SECONDS: Final = 600.0
@@ -115,6 +118,15 @@ class MetadataService:
                 except AlreadyComparing:
                     log.info("comparison_put_off", reason="another one is running")
 
+    @forever
+    def retain(self, stopping: Stopping) -> None:
+        """Begin the retention that is due, and carry out what has begun, a repository at a time."""
+        while not stopping.wait(RETENTION_SECONDS):
+            while not stopping and self._start_due():
+                pass
+            while not stopping and self._retain_one(stopping):
+                pass
+
     @every(DISK_SECONDS)
     def watch_disk(self) -> None:
         """Close the door for pushes while the registry's disk is nearly full."""
@@ -146,6 +158,26 @@ class MetadataService:
                             break
             if stopping.wait(CLEANING_SECONDS):
                 return
+
+    def _start_due(self) -> bool:
+        with self.sessions.begin() as session:
+            return start_due(session, instance_id=self.settings.instance_id, now=datetime.now(UTC))
+
+    def _retain_one(self, stopping: Stopping) -> bool:
+        """Whether there was a task to do."""
+        with self.sessions.begin() as session:
+            claim = claim_task(session, instance_id=self.settings.instance_id, now=datetime.now(UTC))
+        if claim is None:
+            return False
+        ended = carry_out(
+            self.sessions,
+            self.registry,
+            claim,
+            clock=lambda: datetime.now(UTC),
+            is_stopping=lambda: bool(stopping),
+        )
+        log.info("retention_task", task=claim.task_id, repository=claim.repository.text, ended=ended)
+        return True
 
     def _compare_all(self, stopping: Stopping) -> None:
         with self.sessions() as session:

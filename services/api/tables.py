@@ -196,6 +196,81 @@ immutable_rules = Table(
     Column("updated_at", _moment, nullable=False),
 )
 
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("owner_id", Integer, nullable=False),
+    Column("cron_type", Text, nullable=False),
+    Column("cron", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("next_at", _moment, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+retention_policies = Table(
+    "retention_policies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("core.projects.id"), nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
+retention_executions = Table(
+    "retention_executions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("policy_id", ForeignKey("core.retention_policies.id", ondelete="CASCADE"), nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("rules", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("stopping", Boolean, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("started_at", _moment, nullable=False),
+    Column("finished_at", _moment),
+)
+
+retention_tasks = Table(
+    "retention_tasks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("execution_id", ForeignKey("core.retention_executions.id", ondelete="CASCADE"), nullable=False),
+    Column("repository", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("holder", Uuid),
+    Column("lease_until", _moment),
+    Column("attempts", Integer, nullable=False),
+    Column("planned", Boolean, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("retained", Integer, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("started_at", _moment),
+    Column("finished_at", _moment),
+)
+
+retention_verdicts = Table(
+    "retention_verdicts",
+    metadata,
+    Column("task_id", ForeignKey("core.retention_tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("pushed_at", _moment, nullable=False),
+    Column("pulled_at", _moment),
+    Column("mark", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("settled", Boolean, nullable=False),
+)
+
 tags = Table(
     "tags",
     metadata,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from services.api.domain.project import Project, check_entry, check_metadata
+from services.api.domain.project import RETENTION_ENTRY, Project, check_entry, check_metadata
 from services.api.errors import MetadataExists, NoSuchMetadata
 from services.api.queries import project as queries
 from services.api.tables import projects
@@ -51,10 +51,15 @@ def set_entry(
 
 
 def delete_entry(session: Session, project_id: int, name: str, *, now: datetime, context: EventContext) -> None:
-    """Take one entry away; without `public` a project is private. Raises NoSuchProject, NoSuchMetadata."""
+    """Take one entry away; without `public` a project is private.
+
+    Raises NoSuchProject, NoSuchMetadata, BadRequest for the entry that is not the client's.
+    """
     project = _locked(session, project_id)
     if name not in project.entries:
         raise NoSuchMetadata
+    if name == RETENTION_ENTRY:
+        raise BadRequest("delete the retention policy: its metadata goes with it")
     left = {other: value for other, value in project.entries.items() if other != name}
     _store(session, project, left, now=now, context=context)
 

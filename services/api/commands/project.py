@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.api.commands.retention import forget_policy
 from services.api.commands.robot import withdraw_rights
 from services.api.domain.project import (
     NewProject,
@@ -73,8 +74,8 @@ def create_project(
 def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:
     """Delete an empty project; its row stays as a tombstone.
 
-    Its members, robot accounts, labels and rules go with it, and the rights in it that robot accounts of the system
-    have.
+    Its members, robot accounts, labels, rules and retention policy go with it, and the rights in it that robot
+    accounts of the system have.
     Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
     """
     session.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
@@ -83,6 +84,7 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
         raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
     session.execute(delete(members).where(members.c.project_id == project_id))
     session.execute(delete(immutable_rules).where(immutable_rules.c.project_id == project_id))
+    forget_policy(session, project_id)
     session.execute(delete(robots).where(robots.c.project_id == project_id))
     session.execute(delete(labels).where(labels.c.project_id == project_id))
     withdraw_rights(session, project.name, now=now, context=context)

@@ -9,6 +9,8 @@ from typing import Final
 from shared.errors import BadRequest
 
 UNLIMITED: Final = -1
+RETENTION_ENTRY: Final = "retention_id"
+"""The metadata that names a project's retention policy: made and deleted with it, and by nobody else."""
 _SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
 _MAX_TEXT: Final = 255
 
@@ -88,7 +90,6 @@ METADATA: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "auto_scan": _flag,
         "auto_sbom_generation": _flag,
         "reuse_sys_cve_allowlist": _flag,
-        "retention_id": _whole_number,
         "proxy_speed_kb": _whole_number,
         "max_upstream_conn": _whole_number,
         "proxy_cache_local_on_not_found": _flag,
@@ -117,6 +118,8 @@ def check_metadata(given: Mapping[str, str]) -> dict[str, str]:
 
 def check_entry(name: str, value: str) -> str:
     """The value of one entry in its one spelling. Raises BadRequest where it does not fit, or no entry has the name."""
+    if name == RETENTION_ENTRY:
+        raise BadRequest("the metadata retention_id comes and goes with the project's retention policy")
     if name not in METADATA:
         raise BadRequest(f"there is no project metadata named {name[:80]!r}")
     return check_metadata({name: value})[name]

@@ -17,6 +17,7 @@ from shared.events.definitions.label import LabelAttached, LabelDetached, LabelU
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.quota import QuotaExceeded
+from shared.events.definitions.retention import RetentionFinished
 from shared.events.definitions.robot import RobotUpdated
 from shared.events.definitions.user import UserLoggedIn, UserLoginFailed, UserPasswordChanged, UserUpdated
 from shared.events.definitions.webhook_policy import WebhookPolicyUpdated
@@ -55,6 +56,7 @@ _OPERATIONS: Final = {
     "password_changed": Operation.UPDATE,
     "exceeded": Operation.UPDATE,
     "warned": Operation.UPDATE,
+    "finished": Operation.UPDATE,
     "logged_in": Operation.LOGIN,
     "login_failed": Operation.LOGIN,
 }
@@ -145,6 +147,9 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"pull artifact {event.subject} for replication"
         case QuotaExceeded():
             return f"push to {event.repository} refused: {event.detail}"
+        case RetentionFinished():
+            went = "would be deleted" if event.dry_run else "deleted"
+            return f"retention of {event.project}, {event.status}: {event.deleted} of {event.total} artifacts {went}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:

@@ -22,6 +22,21 @@ def label_of(api: Api, project: str | None = None, name: str = "") -> int:
     return int(row[0])
 
 
+def retention_of(api: Api, project: str) -> int:
+    """The retention policy of a project, made where it is missing; returns its number."""
+    with api.database.superuser() as connection:
+        row = connection.execute(
+            """
+            INSERT INTO core.retention_policies (project_id, rules)
+            VALUES ((SELECT id FROM core.projects WHERE name = %s AND deleted_at IS NULL), '[]')
+            ON CONFLICT (project_id) DO UPDATE SET updated_at = now() RETURNING id
+            """,
+            (project,),
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
 def artifact_of(api: Api, project: str, rest: str, *tags: str) -> str:
     """An image in a repository of a project, both made where they are missing; returns its digest."""
     digest = "sha256:" + sha256(f"{project}/{rest}/{next(_numbers)}".encode()).hexdigest()

@@ -24,6 +24,7 @@ class Description:
         # Harbor's configuration has neither StartTLS nor an authority of the directory's own; clients pass over both
         ours = {"ldap_start_tls": {}, "ldap_ca_certificate": {}}
         self._document["definitions"]["ConfigurationsResponse"]["properties"] |= ours
+        self._document["definitions"]["RetentionRule"]["properties"]["params"] = {"type": "object"}
         for definition in self._document["definitions"].values():
             if "properties" in definition:
                 definition["additionalProperties"] = False

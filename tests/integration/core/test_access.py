@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller
-from tests.integration.core.rows import artifact_of, label_of
+from tests.integration.core.rows import artifact_of, label_of, retention_of
 
 ROLES = {"P": "projectAdmin", "M": "maintainer", "D": "developer", "G": "guest", "L": "limitedGuest"}
 REPOSITORY = "/projects/{project}/repositories/{repository}"
@@ -79,6 +79,15 @@ IN_PROJECT = [
     Row("POST", "/projects/{project}/immutabletagrules", "PM", body={}),
     Row("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM", body={}),
     Row("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM"),
+    Row("POST", "/retentions", "PMD", body={"algorithm": "and", "scope": {"level": "project"}}),
+    Row("GET", "/retentions/{id}", "PMD"),
+    Row("PUT", "/retentions/{id}", "PMD", body={}),
+    Row("GET", "/retentions/{id}/executions", "PMD"),
+    Row("POST", "/retentions/{id}/executions", "PMD", body={"dry_run": 1}),
+    Row("PATCH", "/retentions/{id}/executions/{eid}", "PMD", body={}),
+    Row("GET", "/retentions/{id}/executions/{eid}/tasks", "PMD"),
+    Row("GET", "/retentions/{id}/executions/{eid}/tasks/{tid}", "PMD"),
+    Row("DELETE", "/retentions/{id}", "PMD"),
     Row("GET", "/robots", "PMDG", query="?q=Level=project,ProjectID={project_id}"),
     Row("POST", "/robots", "P", body={
         "name": "NOT A NAME", "level": "project",
@@ -155,6 +164,9 @@ OF_SYSTEM = [
     ("GET", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens/00000000-0000-4000-8000-000000000000", OWNER, None),
+    ("GET", "/retentions/metadatas", SIGNED_IN, None),
+    ("GET", "/schedules", ADMINISTRATORS, None),
+    ("GET", "/schedules/all/paused", SIGNED_IN, None),
     ("GET", "/quotas", ADMINISTRATORS, None),
     ("GET", "/quotas/{absent}", ADMINISTRATORS, None),
     ("PUT", "/quotas/{absent}", ADMINISTRATORS, {"hard": {"storage": 1}}),
@@ -202,6 +214,9 @@ def _world(api: Api, *, public: bool) -> World:
         "immutable_rule_id": ABSENT,
         "robot_id": str(robots[0]["id"]),
         "label_id": str(label_of(api, name)),
+        "id": str(retention_of(api, name)),
+        "eid": ABSENT,
+        "tid": ABSENT,
         "global_label": str(label_of(api)),
         "webhook_policy_id": ABSENT,
         "execution_id": ABSENT,
@@ -297,6 +312,7 @@ def _route(api: Api, method: str, path: str) -> str:
     """The template of the route that answers a path."""
     known = ("project", "repository", "reference", "member_id", "robot_id", "system_robot", "label_id", "global_label")
     known += ("immutable_rule_id", "webhook_policy_id", "execution_id", "task_id", "owner", "absent")
+    known += ("immutable_rule_id", "owner", "absent", "id", "eid", "tid")
     return api.template(method, path.format(**dict.fromkeys(known, ABSENT)))
 
 
@@ -316,6 +332,10 @@ def _send(api: Api, row: Row, caller: Caller, names: dict[str, str]) -> Any:  # 
         body = body | {"permissions": [each | {"namespace": names["project"]} for each in body["permissions"]]}
     if row.path == "/labels" and isinstance(body, dict):
         body = body | {"project_id": int(names["project_id"])}
+    if row.path == "/retentions" and isinstance(body, dict):
+        body = body | {"scope": {"level": "project", "ref": int(names["project_id"])}}
+    if (row.method, row.path) == ("DELETE", "/retentions/{id}"):  # as labels below
+        names = names | {"id": str(retention_of(api, names["project"]))}
     if (row.method, row.path) == ("DELETE", "/labels/{label_id}"):  # one for each caller, as a deleted one is nobody's
         names = names | {"label_id": str(label_of(api, names["project"]))}
     return api.send(row.method, (row.path + row.query).format(**names), caller, body)

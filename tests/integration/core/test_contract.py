@@ -39,6 +39,11 @@ NEW_POLICY = {
     "name": "hook", "description": "described", "enabled": True, "event_types": ["PUSH_ARTIFACT", "QUOTA_EXCEED"],
     "targets": [{"type": "http", "address": "https://hooks.example.test/in", "auth_header": "Bearer x"}],
 }  # fmt: skip
+RETENTION = {
+    "algorithm": "or",
+    "rules": [IMMUTABLE_RULE | {"action": "retain", "template": "latestPushedK", "params": {"latestPushedK": 3}}],
+    "trigger": {"kind": "Schedule", "settings": {"cron": "0 0 0 * * *"}},
+}
 NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
 
 # In this order: what is made is read, changed, and then deleted.
@@ -86,6 +91,18 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("POST", "/projects/{project}/immutabletagrules", "", IMMUTABLE_RULE),
     ("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "", IMMUTABLE_RULE | {"disabled": True}),
     ("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "", None),
+    ("GET", "/retentions/metadatas", "", None),
+    ("POST", "/retentions", "", RETENTION),
+    ("GET", "/retentions/{id}", "", None),
+    ("PUT", "/retentions/{id}", "", RETENTION),
+    ("POST", "/retentions/{id}/executions", "", {"dry_run": True}),
+    ("GET", "/retentions/{id}/executions", "", None),
+    ("GET", "/retentions/{id}/executions/{eid}/tasks", "", None),
+    ("GET", "/retentions/{id}/executions/{eid}/tasks/{tid}", "", None),
+    ("PATCH", "/retentions/{id}/executions/{eid}", "", {"action": "stop"}),
+    ("GET", "/schedules", "", None),
+    ("GET", "/schedules/{job_type}/paused", "", None),
+    ("DELETE", "/retentions/{id}", "", None),
     ("GET", "/quotas", "", None),
     ("GET", "/quotas/{quota_id}", "", None),
     ("PUT", "/quotas/{quota_id}", "", {"hard": {"storage": 10**12}}),
@@ -193,7 +210,7 @@ def world(core_database: Database) -> Iterator[World]:
         names = {
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
             "addition": "build_history", "meta_name": "prevent_vul",
-            "quota_id": str(api.get(f"/projects/{name}").json["project_id"]),
+            "quota_id": str(api.get(f"/projects/{name}").json["project_id"]), "job_type": "all", "tid": "1",
         }  # fmt: skip
         yield World(api, names)
         login.ldap.close()
@@ -205,6 +222,8 @@ def world(core_database: Database) -> Iterator[World]:
 def test_an_operation_answers_as_it_is_described(
     world: World, described: Description, method: str, path: str, query: str, body: object
 ) -> None:
+    if body is RETENTION:
+        body = RETENTION | {"scope": {"level": "project", "ref": int(world.names["quota_id"])}}
     answer = world.api.send(method, (path + query).format(**world.names), ADMIN, body)
     assert answer.status_code < 300, answer.text
     described.check(method, path, answer)
@@ -213,8 +232,9 @@ def test_an_operation_answers_as_it_is_described(
         kind = {"immutabletagrule": "immutable_rule", "policie": "webhook_policy"}.get(kind, kind)
         assert answer.headers["location"].startswith("/api/v2.0/")
         status = world.api.get(answer.headers["location"]).status_code
-        assert status == (405 if path.endswith("immutabletagrules") else 200)
-        world.names[f"{kind}_id"] = answer.headers["location"].rpartition("/")[2]
+        assert status == (405 if path.endswith(("immutabletagrules", "executions")) else 200)
+        name = {"retention": "id", "execution": "eid"}.get(kind, f"{kind}_id")
+        world.names[name] = answer.headers["location"].rpartition("/")[2]
         if kind == "webhook_policy":
             execution, task = delivery_of(world.api, int(world.names["webhook_policy_id"]))
             world.names.update(execution_id=str(execution), task_id=str(task))

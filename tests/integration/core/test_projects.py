@@ -92,12 +92,13 @@ def test_a_proxy_of_another_registry_is_refused_in_so_many_words(api: Api) -> No
 def test_fields_that_are_not_the_clients_to_set_are_dropped(api: Api) -> None:
     caller = api.user()
     body = {"project_name": "mine", "project_id": 1, "owner_id": 1, "owner_name": "admin", "repo_count": 9,
-            "deleted": True, "metadata": {"public": "false", "owner": "admin", "retention_id": "4"}}  # fmt: skip
+            "deleted": True,
+            "metadata": {"public": "false", "owner": "admin", "severity": "low", "retention_id": "4"}}  # fmt: skip
     api.made("/projects", body, caller)
     project = api.get("/projects/mine", caller).json
     assert project["owner_name"] == caller.name
     assert project["repo_count"] == 0
-    assert project["metadata"] == {"public": "false", "retention_id": "4"}
+    assert project["metadata"] == {"public": "false", "severity": "low"}
 
 
 def test_metadata_are_changed_entry_by_entry(api: Api) -> None:

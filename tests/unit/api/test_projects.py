@@ -10,12 +10,12 @@ from shared.errors import BadRequest
 
 def test_metadata_are_brought_into_one_spelling_and_unknown_names_dropped() -> None:
     given = {"public": "True", "auto_scan": "0", "severity": "High", "retention_id": "12", "owner_id": "1", "x": "y"}
-    assert check_metadata(given) == {"public": "true", "auto_scan": "false", "severity": "high", "retention_id": "12"}
+    assert check_metadata(given) == {"public": "true", "auto_scan": "false", "severity": "high"}
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("public", "yes"), ("public", ""), ("severity", "worst"), ("retention_id", "one"), ("proxy_speed_kb", "٣"),
+    [("public", "yes"), ("public", ""), ("severity", "worst"), ("max_upstream_conn", "one"), ("proxy_speed_kb", "٣"),
      ("proxy_cache_filter_pattern", "x" * 256)],
 )  # fmt: skip
 def test_metadata_that_do_not_fit_are_refused_by_name(name: str, value: str) -> None:
