@@ -42,11 +42,6 @@ UNBUILT: Final[dict[str, str]] = {
     # project
     "/projects/{project}/scanner": "GET PUT",
     "/projects/{project}/scanner/candidates": "GET",
-    # purge
-    "/system/purgeaudit": "GET",
-    "/system/purgeaudit/schedule": "GET POST PUT",
-    "/system/purgeaudit/{purge_id}": "GET PUT",
-    "/system/purgeaudit/{purge_id}/log": "GET",
     # registry
     "/registries": "GET POST",
     "/registries/ping": "POST",

@@ -200,6 +200,12 @@ class AlreadyComparing(Conflict):
     default = "a comparison is running already: let it finish"
 
 
+class NoSuchPurge(NotFound):
+    """Nobody has asked for such a purge."""
+
+    default = "the purge does not exist"
+
+
 class NoSuchRetention(NotFound):
     """The project has no such policy, or the policy no such execution or task."""
 

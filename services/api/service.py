@@ -11,6 +11,7 @@ from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands import expectation, nightly
+from services.api.commands.audit_purge import request_due
 from services.api.commands.comparison import Comparison, Pace
 from services.api.commands.observation import observe, raise_refused
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
@@ -120,7 +121,7 @@ class MetadataService:
 
     @forever
     def retain(self, stopping: Stopping) -> None:
-        """Begin the retention that is due, and carry out what has begun, a repository at a time."""
+        """Begin what is due by a schedule, and carry out retention that has begun, a repository at a time."""
         while not stopping.wait(RETENTION_SECONDS):
             while not stopping and self._start_due():
                 pass
@@ -161,7 +162,8 @@ class MetadataService:
 
     def _start_due(self) -> bool:
         with self.sessions.begin() as session:
-            return start_due(session, instance_id=self.settings.instance_id, now=datetime.now(UTC))
+            now = datetime.now(UTC)
+            return request_due(session, now=now) or start_due(session, instance_id=self.settings.instance_id, now=now)
 
     def _retain_one(self, stopping: Stopping) -> bool:
         """Whether there was a task to do."""

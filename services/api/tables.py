@@ -210,6 +210,25 @@ schedules = Table(
     Column("updated_at", _moment, nullable=False),
 )
 
+audit_purges = Table(
+    "audit_purges",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("trigger", Text, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("kinds", ARRAY(Text), nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("log", Text, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+    Column("finished_at", _moment),
+)
+
 retention_policies = Table(
     "retention_policies",
     metadata,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from services.audit.domain.chain import ENTRY_FIELDS, Anchor, ChainKey, Head, Link
@@ -26,7 +26,7 @@ _WAIT_FOR_HEAD: Final = text("SET LOCAL lock_timeout = '3s'")
 _LOCK_HEAD: Final = text("SELECT sequence, recorded_at, mac FROM audit.lock_head()")
 _APPEND: Final = text("SELECT audit.append(CAST(:batch AS jsonb))")
 _PREPARE: Final = text("SELECT audit.prepare(:moment)")
-_PURGE: Final = text("SELECT audit.purge(:through, :older_than, :moment, :mac)")
+_PURGE: Final = text("SELECT audit.purge(:through, :older_than, :moment, :mac, :kinds)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,18 @@ def prepare_partitions(session: Session, now: datetime) -> None:
         session.execute(_PREPARE, {"moment": moment})
 
 
-def purge(session: Session, *, older_than: datetime, key: ChainKey, now: datetime, context: EventContext) -> Purge:
+def purge(
+    session: Session,
+    *,
+    older_than: datetime,
+    key: ChainKey,
+    now: datetime,
+    context: EventContext,
+    kinds: Sequence[str] = (),
+) -> Purge:
     """Drop the content of records from before a time; their links stay, an anchor and an event are left.
+
+    `kinds`, as `create_artifact`, leaves the records of others; empty stands for all.
 
     Raises PurgeRefused where there is nothing so old, or the time is within the last hour.
     """
@@ -68,28 +78,58 @@ def purge(session: Session, *, older_than: datetime, key: ChainKey, now: datetim
         raise PurgeRefused
     session.execute(text("SET LOCAL statement_timeout = 0"))
     lock_head(session)
-    last = session.execute(
-        select(chain.c.sequence, chain.c.mac)
-        .where(chain.c.recorded_at < older_than)
-        .order_by(chain.c.recorded_at.desc(), chain.c.sequence.desc())
-        .limit(1)
-    ).one_or_none()
-    before = session.scalar(select(func.max(anchors.c.sequence))) or 0
-    if last is None or last.sequence <= before:
+    last = _last_before(session, older_than)
+    before = session.scalar(select(func.max(anchors.c.sequence)).where(anchors.c.kinds == [])) or 0
+    number = 0 if last is None or last.sequence <= before else _count(session, last.sequence, kinds)
+    if last is None or last.sequence <= before or (kinds and not number):
         raise PurgeRefused(f"no record is from before {rfc3339(older_than)}")
-    number = session.scalar(select(func.count()).select_from(records).where(records.c.sequence <= last.sequence)) or 0
-    anchor = Anchor(sequence=last.sequence, purged_before=older_than, purged_at=now, records=number)
+    anchor = Anchor(
+        sequence=last.sequence, purged_before=older_than, purged_at=now, records=number, kinds=tuple(kinds)
+    )
     purged = session.scalar(
         _PURGE,
-        {"through": last.sequence, "older_than": older_than, "moment": now, "mac": key.anchor(anchor, bytes(last.mac))},
+        {
+            "through": last.sequence,
+            "older_than": older_than,
+            "moment": now,
+            "mac": key.anchor(anchor, bytes(last.mac)),
+            "kinds": list(kinds),
+        },
     )
     if purged != number:
         raise ChainBroken("records were added out of the chain while it was purged")
     event = AuditPurged(
-        older_than=rfc3339(older_than), records=number, through=last.sequence, anchor=bytes(last.mac).hex()
+        older_than=rfc3339(older_than),
+        records=number,
+        through=last.sequence,
+        anchor=bytes(last.mac).hex(),
+        kinds=tuple(kinds),
     )
     emit(session, event, context=context, time=now)
     return Purge(records=number, through=last.sequence)
+
+
+def count_older(session: Session, *, older_than: datetime, kinds: Sequence[str] = ()) -> int:
+    """How many records a purge would drop."""
+    last = _last_before(session, older_than)
+    return 0 if last is None else _count(session, last.sequence, kinds)
+
+
+def _last_before(session: Session, moment: datetime) -> Row[Any, Any] | None:
+    """The last link from before a time."""
+    return session.execute(
+        select(chain.c.sequence, chain.c.mac)
+        .where(chain.c.recorded_at < moment)
+        .order_by(chain.c.recorded_at.desc(), chain.c.sequence.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _count(session: Session, through: int, kinds: Sequence[str]) -> int:
+    held = select(func.count()).select_from(records).where(records.c.sequence <= through)
+    if kinds:
+        held = held.where((records.c.operation + "_" + records.c.resource_type).in_(kinds))
+    return session.scalar(held) or 0
 
 
 def _unrecorded(session: Session, envelopes: Iterable[Envelope]) -> Sequence[Envelope]:

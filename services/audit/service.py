@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.audit.commands import prepare_partitions, record_batch
 from services.audit.domain.chain import ChainKey
 from services.audit.key import chain_key_at_start
+from services.audit.purging import carry_out_purge
 from services.audit.queries.verification import HEAD_LOGGED, read_head
 from shared import logging
 from shared.events import Envelope
@@ -18,6 +19,7 @@ from shared.messaging.sessions import Database
 from shared.settings import Settings
 
 HEAD_LOGGED_SECONDS: Final = 3600
+PURGE_SECONDS: Final = 2.0
 
 log = logging.get()
 
@@ -49,6 +51,18 @@ class AuditService:
             log.info(HEAD_LOGGED, sequence=head.sequence, mac=head.mac.hex())
             if stopping.wait(HEAD_LOGGED_SECONDS):
                 return
+
+    @forever
+    def purge(self, stopping: Stopping) -> None:
+        """Carry out the purges that are asked for, one after the other."""
+        while not stopping.wait(PURGE_SECONDS):
+            while not stopping and carry_out_purge(
+                self.sessions,
+                key_of=self._chain_key,
+                instance_id=self.settings.instance_id,
+                clock=lambda: datetime.now(UTC),
+            ):
+                pass
 
     def _chain_key(self, session: Session) -> ChainKey:
         cls = type(self)

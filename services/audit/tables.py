@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -68,9 +69,10 @@ anchors: Final = Table(
     metadata,
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("purged_before", DateTime(timezone=True), nullable=False),
-    Column("purged_at", DateTime(timezone=True), nullable=False),
+    Column("purged_at", DateTime(timezone=True), primary_key=True),
     Column("records", BigInteger, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    Column("kinds", ARRAY(Text), nullable=False, server_default="{}"),
 )
 
 tallies: Final = Table(

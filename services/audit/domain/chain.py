@@ -50,12 +50,14 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Anchor:
-    """What a purge leaves: up to which link the content is gone, since when, and how much it was."""
+    """What a purge leaves: up to which link the content is gone, since when, how much it was, and of which kinds."""
 
     sequence: int
     purged_before: datetime
     purged_at: datetime
     records: int
+    kinds: tuple[str, ...] = ()
+    """Empty where all of it went."""
 
 
 class ChainKey:
@@ -74,7 +76,8 @@ class ChainKey:
 
     def anchor(self, anchor: Anchor, chain_mac: bytes) -> bytes:
         """The MAC of an anchor and of the link that it stands on."""
-        line = copy_line(anchor.sequence, anchor.purged_before, anchor.purged_at, anchor.records)
+        some = (",".join(anchor.kinds),) if anchor.kinds else ()
+        line = copy_line(anchor.sequence, anchor.purged_before, anchor.purged_at, anchor.records, *some)
         return hmac.digest(self._anchors, chain_mac + line, "sha256")
 
     def extend(self, head: Head, entries: Iterable[Entry], now: datetime) -> Iterator[Link]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
@@ -36,8 +36,8 @@ _STREAM: Final = f"""
     ) TO STDOUT
 """  # noqa: S608 - the parts are this module's own field names
 _ANCHORS: Final = """
-    SELECT a.sequence, a.purged_before, a.purged_at, a.records, a.mac, c.mac
-    FROM audit.anchors a LEFT JOIN audit.chain c USING (sequence) ORDER BY a.sequence
+    SELECT a.sequence, a.purged_before, a.purged_at, a.records, a.mac, a.kinds, c.mac
+    FROM audit.anchors a LEFT JOIN audit.chain c USING (sequence) ORDER BY a.sequence, a.purged_at
 """
 _STRAY: Final = """
     SELECT r.sequence FROM audit.records r LEFT JOIN audit.chain c ON c.sequence = r.sequence
@@ -48,6 +48,9 @@ _SETTINGS: Final = """
     SET LOCAL client_encoding = 'UTF8'; SET LOCAL max_parallel_workers_per_gather = 0
 """
 _NULL: Final = rb"\N"
+# behind the record's sequence and time
+_OPERATION: Final = 2 + ENTRY_FIELDS.index("operation")
+_RESOURCE_TYPE: Final = 2 + ENTRY_FIELDS.index("resource_type")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +107,11 @@ def verify(
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute(_SETTINGS)
         try:
-            checked.purged_through = _purged_through(connection, key)
+            _read_anchors(connection, key, checked)
             checked.stray = _first_stray(connection)
             _follow(connection, key, checked, dict(witnesses or {}), progress)
             _refuse_stray(checked)
+            _count_purged(checked)
             _compare_head(connection, checked)
         except _Broken as broken:
             return Verdict(links=checked.sequence, purged=checked.purged, broken=broken.found)
@@ -128,6 +132,13 @@ class _Checked:
     mac: bytes = GENESIS
     purged: int = 0
     purged_through: int = 0
+    """Up to here all content was purged."""
+    kinds_through: dict[bytes, int] = field(default_factory=dict)
+    """Up to where the content of a kind was purged, and that of others was not."""
+    purged_last: int = 0
+    """Beyond this nothing was purged."""
+    purged_records: int = 0
+    """How many records the purges have dropped, by their own word."""
     stray: int | None = None
     """The first record without a link."""
 
@@ -142,15 +153,26 @@ def _refuse_stray(checked: _Checked, *, at: int | None = None) -> None:
         raise _Broken(checked.stray, "there is a record but no link: the record was inserted, or its link deleted")
 
 
-def _purged_through(connection: psycopg.Connection[Any], key: ChainKey) -> int:
-    """The last link whose content was purged by the key's holder."""
-    through = 0
-    for sequence, before, at, records, mac, chain_mac in connection.execute(_ANCHORS):
-        anchor = Anchor(sequence=sequence, purged_before=before, purged_at=at, records=records)
+def _read_anchors(connection: psycopg.Connection[Any], key: ChainKey, checked: _Checked) -> None:
+    """What was purged by the key's holder: how much, of which kinds, up to which links."""
+    for sequence, before, at, records, mac, kinds, chain_mac in connection.execute(_ANCHORS):
+        anchor = Anchor(sequence=sequence, purged_before=before, purged_at=at, records=records, kinds=tuple(kinds))
         if chain_mac is None or key.anchor(anchor, chain_mac) != mac:
             raise _Broken(sequence, "its anchor was not made by a purge")
-        through = sequence
-    return through
+        checked.purged_last = sequence
+        checked.purged_records += records
+        if not kinds:
+            checked.purged_through = sequence
+        checked.kinds_through |= {kind.encode(): sequence for kind in kinds}
+
+
+def _count_purged(checked: _Checked) -> None:
+    """What is missing is what purges have dropped: one record more was deleted by somebody else."""
+    if checked.purged != checked.purged_records:
+        raise _Broken(
+            checked.purged_last,
+            f"up to here {checked.purged} records are missing, and purges have dropped {checked.purged_records}",
+        )
 
 
 def _follow(
@@ -184,14 +206,22 @@ def _check_link(data: bytes, key: ChainKey, checked: _Checked) -> None:
     if computed.hex().encode() != mac:
         raise _Broken(expected, "it does not follow from the link before: a link was edited, moved or cut out")
     if record.startswith(_NULL):
-        if expected > checked.purged_through:
+        if expected > checked.purged_last:
             raise _Broken(expected, "its record was deleted")
         checked.purged += 1
-    elif expected <= checked.purged_through:
+    elif expected <= max(checked.purged_through, _purged_of_kind(record, checked)):
         raise _Broken(expected, "its record was purged and is there again")
     elif sha256(record).hexdigest().encode() != row_hash:
         raise _Broken(expected, "its record was edited")
     checked.sequence, checked.mac = expected, computed
+
+
+def _purged_of_kind(record: bytes, checked: _Checked) -> int:
+    """Up to which link records of the same kind as this one were purged."""
+    if not checked.kinds_through:
+        return 0
+    values = record.split(b"\t")
+    return checked.kinds_through.get(values[_OPERATION] + b"_" + values[_RESOURCE_TYPE], 0)
 
 
 def _compare_head(connection: psycopg.Connection[Any], checked: _Checked) -> None:

@@ -18,6 +18,7 @@ class AuditPurged(Event):
     records: Annotated[int, "how many records were dropped"]
     through: Annotated[int, "the last chain sequence whose content was dropped"]
     anchor: Annotated[str, "MAC of that link, in hexadecimal: what the purged part ended in"]
+    kinds: Annotated[tuple[str, ...], "the kinds of records that were dropped, `create_artifact`; empty for all"] = ()
 
     @property
     def subject(self) -> str:

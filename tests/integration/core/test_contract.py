@@ -44,6 +44,7 @@ RETENTION = {
     "rules": [IMMUTABLE_RULE | {"action": "retain", "template": "latestPushedK", "params": {"latestPushedK": 3}}],
     "trigger": {"kind": "Schedule", "settings": {"cron": "0 0 0 * * *"}},
 }
+PURGE = {"parameters": {"audit_retention_hour": 24, "include_event_types": "pull_artifact", "dry_run": True}}
 NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
 
 # In this order: what is made is read, changed, and then deleted.
@@ -103,6 +104,13 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/schedules", "", None),
     ("GET", "/schedules/{job_type}/paused", "", None),
     ("DELETE", "/retentions/{id}", "", None),
+    ("POST", "/system/purgeaudit/schedule", "", PURGE | {"schedule": {"type": "Daily", "cron": "0 0 0 * * *"}}),
+    ("GET", "/system/purgeaudit/schedule", "", None),
+    ("PUT", "/system/purgeaudit/schedule", "", PURGE | {"schedule": {"type": "Manual"}}),
+    ("GET", "/system/purgeaudit", "", None),
+    ("GET", "/system/purgeaudit/{purge_id}", "", None),
+    ("PUT", "/system/purgeaudit/{purge_id}", "", None),
+    ("GET", "/system/purgeaudit/{purge_id}/log", "", None),
     ("GET", "/quotas", "", None),
     ("GET", "/quotas/{quota_id}", "", None),
     ("PUT", "/quotas/{quota_id}", "", {"hard": {"storage": 10**12}}),
@@ -211,6 +219,7 @@ def world(core_database: Database) -> Iterator[World]:
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
             "addition": "build_history", "meta_name": "prevent_vul",
             "quota_id": str(api.get(f"/projects/{name}").json["project_id"]), "job_type": "all", "tid": "1",
+            "purge_id": "1",
         }  # fmt: skip
         yield World(api, names)
         login.ldap.close()

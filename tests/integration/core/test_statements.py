@@ -62,15 +62,19 @@ LISTS = {
         "/projects/{project}/webhook/policies/{policy}/executions", 4,
     ),
     "/projects/{project}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks": (
-        "/projects/{project}/webhook/policies/{policy}/executions/{execution}/tasks", 5,
+        "/projects/{project}/webhook/policies/{policy}/executions/{delivery}/tasks", 5,
     ),
     "/projects/{project}/webhook/jobs": ("/projects/{project}/webhook/jobs?policy_id={policy}", 4),
+    "/retentions/{id}/executions": ("/retentions/{retention}/executions", 4),
+    "/retentions/{id}/executions/{eid}/tasks": ("/retentions/{retention}/executions/{execution}/tasks", 5),
+    "/schedules": ("/schedules", 2),
+    "/system/purgeaudit": ("/system/purgeaudit", 2),
     "/audit-logs": ("/audit-logs", 4),
     "/auditlog-exts": ("/auditlog-exts", 4),
 }  # fmt: skip
 """Each list of the API: how it is asked for, and how many statements it may take."""
 
-FOR_ADMINISTRATORS = {"/users", "/quotas", "/usergroups"}
+FOR_ADMINISTRATORS = {"/users", "/quotas", "/usergroups", "/schedules", "/system/purgeaudit"}
 ROWS = 100
 
 
@@ -179,6 +183,29 @@ MANY = (
     FROM webhook.deliveries d JOIN webhook.policies p ON p.id = d.policy_id AND p.project_id = %(project)s,
         generate_series(1, %(rows)s::int) n
     """,
+    """
+    WITH policy AS (
+        INSERT INTO core.retention_policies (project_id, rules) VALUES (%(project)s, '[]') RETURNING id
+    ), named AS (
+        UPDATE core.projects SET metadata = jsonb_build_object('retention_id', policy.id::text) FROM policy
+        WHERE projects.id = %(project)s
+    ), executions AS (
+        INSERT INTO core.retention_executions
+            (policy_id, trigger, dry_run, rules, actor, actor_kind, request_id, finished_at)
+        SELECT id, 'MANUAL', true, '[]', 'alice', 'user', '', now() FROM policy, generate_series(1, %(rows)s::int)
+        RETURNING id
+    )
+    INSERT INTO core.retention_tasks (execution_id, repository)
+    SELECT (SELECT max(id) FROM executions), 'many' || n FROM generate_series(1, %(rows)s::int) n
+    """,
+    """
+    INSERT INTO core.schedules (kind, owner_id, cron, next_at)
+    SELECT 'retention', 1000000 + n, '0 0 0 * * *', now() FROM generate_series(1, %(rows)s::int) n
+    """,
+    """
+    INSERT INTO core.audit_purges (trigger, hours, kinds, dry_run, parameters, actor, actor_kind, request_id)
+    SELECT 'MANUAL', 1, '{}', true, '{}', 'alice', 'user', '' FROM generate_series(1, %(rows)s::int)
+    """,
     "SELECT audit.prepare(now())",
     """
     INSERT INTO audit.records (sequence, recorded_at, event_id, event_type, occurred_at, actor, actor_kind, operation,
@@ -207,8 +234,14 @@ def test_a_page_costs_the_same_however_long_it_is(api: Api, project: str, path: 
     template, most = LISTS[path]
     hooks = f"/projects/{project}/webhook/policies"
     policy = api.get(f"{hooks}?q=name=hook").json[0]["id"]
-    execution = api.get(f"{hooks}/{policy}/executions?sort=id").json[0]["id"]
-    target = template.format(project=project, number=number, policy=policy, execution=execution)
+    retention = api.get(f"/projects/{project}/metadatas").json["retention_id"]
+    names = {
+        "policy": policy,
+        "delivery": api.get(f"{hooks}/{policy}/executions?sort=id").json[0]["id"],
+        "retention": retention,
+        "execution": api.get(f"/retentions/{retention}/executions").json[0]["id"],
+    }
+    target = template.format(project=project, number=number, **names)
     counts = {size: _count(api, target, size, caller) for size in (1, ROWS)}
     assert counts[1] == counts[ROWS] <= most
 

@@ -1,0 +1,103 @@
+"""Tag purge: /system/purgeaudit. What is asked for here, the audit service carries out."""
+
+import falcon
+
+from gateway.core.access import require_system
+from gateway.core.bodies.schedule import ScheduleBody
+from gateway.core.reading import read_body
+from gateway.core.request import API, ApiRequest, ApiResponse, identifier
+from gateway.core.views.purge import purge_schedule_view, purge_view
+from gateway.core.writing import write_page
+from services.api.commands.audit_purge import request_purge, stop_purge
+from services.api.commands.schedule import drop_schedule, set_schedule
+from services.api.domain.audit_purge import parse_wish
+from services.api.domain.retention import Trigger
+from services.api.domain.schedule import ScheduleKind
+from services.api.queries import audit_purge as queries
+from services.api.queries.schedule import find_schedule
+
+_RESOURCE = "purge-audit"
+_SYSTEM = 0
+
+
+class Purges:
+    """/system/purgeaudit."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """List the purges that were asked for."""
+        require_system(req, (_RESOURCE, "list"))
+        listing = req.listing()
+        write_page(req, resp, listing, queries.list_purges(req.database, listing), purge_view)
+
+
+class OnePurge:
+    """/system/purgeaudit/{purge_id}."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, purge_id: str) -> None:
+        """Show a purge."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.media = purge_view(queries.get_purge(req.database, identifier(purge_id)))
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse, purge_id: str) -> None:
+        """Withdraw a purge, if nobody has begun it."""
+        require_system(req, (_RESOURCE, "stop"))
+        stop_purge(req.database, identifier(purge_id), now=req.now)
+
+
+class PurgeLog:
+    """/system/purgeaudit/{purge_id}/log."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, purge_id: str) -> None:
+        """Show what a purge has done; empty while it waits."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.text = queries.get_purge(req.database, identifier(purge_id)).log
+        resp.content_type = falcon.MEDIA_TEXT
+
+
+class PurgeSchedule:
+    """/system/purgeaudit/schedule."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Show when the record is purged by itself."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.media = purge_schedule_view(find_schedule(req.database, ScheduleKind.AUDIT_PURGE))
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Purge at once, or from now on by a schedule, which takes the place of another."""
+        require_system(req, (_RESOURCE, "create"))
+        purge_id = _carry_out(req)
+        resp.created(f"{API}/system/purgeaudit/{purge_id or 'schedule'}")
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
+        """Put another schedule in its place, end it, or purge at once."""
+        require_system(req, (_RESOURCE, "update"))
+        _carry_out(req)
+
+
+def _carry_out(req: ApiRequest) -> int | None:
+    """Do what the body asks for; returns the number of a purge that is to be at once."""
+    body = read_body(req, ScheduleBody)
+    if body.is_none:
+        drop_schedule(req.database, ScheduleKind.AUDIT_PURGE, _SYSTEM)
+        return None
+    wish = parse_wish(body.parameters)
+    if body.is_manual:
+        context = req.event_context
+        return request_purge(
+            req.database,
+            wish,
+            trigger=Trigger.MANUAL,
+            actor=context.actor,
+            request_id=context.request_id or "",
+            now=req.now,
+        )
+    set_schedule(
+        req.database,
+        ScheduleKind.AUDIT_PURGE,
+        _SYSTEM,
+        body.cron(),
+        now=req.now,
+        cron_type=body.plan.type,
+        parameters=wish.parameters,
+    )
+    return None
