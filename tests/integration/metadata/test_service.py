@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -168,6 +169,49 @@ def test_metadata_killed_in_the_middle_of_two_hundred_pushes_loses_and_doubles_n
     assert (house.told("artifact.pushed", app), house.told("artifact.pulled", app)) == (200, 200)
     assert house.states(app) == {("settled", "registry")}
     house.catalogue.check()
+
+
+def test_retention_killed_in_the_middle_goes_on_and_deletes_each_once(house: House, app: str) -> None:
+    for number in range(20):
+        house.pusher().push(app, f"v{number}", make_image(f"{app}/{number}", layers=0))
+    eventually(lambda: len(house.catalogue.tags(app)), 20)
+    begin_retention(house, app, keep=1)
+    settled = "SELECT count(*) > 3 FROM core.retention_verdicts WHERE settled"
+    eventually(lambda: house.catalogue.rows(settled), [(True,)])
+    house.metadata.kill()
+    assert len(house.catalogue.tags(app)) > 1, "it was killed too late"
+    house.catalogue.rows("UPDATE core.retention_tasks SET lease_until = now() WHERE finished_at IS NULL RETURNING id")
+    house.start_metadata()
+    status = "SELECT status, total, retained FROM core.retention_tasks"
+    eventually(lambda: house.catalogue.rows(status), [("Success", 20, 1)], seconds=60)
+    assert set(house.catalogue.tags(app)) == {"v19"}
+    eventually(lambda: house.told("artifact.deleted", app), 19)
+    told = "SELECT body->'data'->>'deleted' FROM events.log WHERE type = 'breakwater.retention.finished.v1'"
+    eventually(lambda: house.catalogue.rows(told), [("19",)])
+    house.catalogue.check()
+
+
+def begin_retention(house: House, repository: str, *, keep: int) -> None:
+    """An execution of a policy of the project `library`, for one of its repositories."""
+    name = repository.partition("/")[2]
+    rule = {
+        "template": "latestPushedK",
+        "params": {"latestPushedK": keep},
+        "disabled": False,
+        "priority": 0,
+        "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**", "extras": ""}],
+        "scope_selectors": {
+            "repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": name, "extras": ""}]
+        },
+    }
+    house.catalogue.rows(
+        "WITH policy AS (INSERT INTO core.retention_policies (project_id, rules) VALUES (1, %s::jsonb)"
+        " RETURNING id, rules), execution AS (INSERT INTO core.retention_executions"
+        " (policy_id, trigger, dry_run, rules, actor, actor_kind, request_id)"
+        " SELECT id, 'MANUAL', false, rules, 'alice', 'user', '' FROM policy RETURNING id)"
+        " INSERT INTO core.retention_tasks (execution_id, repository) SELECT id, %s FROM execution RETURNING id",
+        json.dumps([rule]), repository,
+    )  # fmt: skip
 
 
 def test_a_registry_killed_before_it_could_notify_loses_nothing(house: House, app: str) -> None:
