@@ -51,8 +51,8 @@ class Core:
 
 
 @contextmanager
-def core(database: Database, *, workers: int = 1) -> Iterator[Core]:
-    """A gunicorn with the core mount."""
+def core(database: Database, *, workers: int = 1, variables: dict[str, str] | None = None) -> Iterator[Core]:
+    """A gunicorn with the core mount; `variables` are settings beside those that say where its database is."""
     with short_folder() as folder:
         path = folder / "core.sock"
         environment = {
@@ -62,6 +62,7 @@ def core(database: Database, *, workers: int = 1) -> Iterator[Core]:
             "BREAKWATER_PART": "core",
             "BREAKWATER_DATABASE_PORT": str(database.server.port),
             "BREAKWATER_DATABASE_NAME": database.name,
+            **(variables or {}),
         }
         log = (folder / "log").open("wb")
         process = subprocess.Popen(
