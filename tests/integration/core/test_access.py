@@ -161,6 +161,7 @@ OF_SYSTEM = [
     ("GET", "/users/{owner}", OWNER, None),
     ("PUT", "/users/{owner}", OWNER, {}),
     ("PUT", "/users/{owner}/password", OWNER, {"old_password": PASSWORD, "new_password": "short"}),
+    ("GET", "/openapi.json", EVERYBODY, None),
     ("GET", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens", OWNER, None),
     ("DELETE", "/users/{owner}/refresh_tokens/00000000-0000-4000-8000-000000000000", OWNER, None),
