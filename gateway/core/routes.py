@@ -9,6 +9,7 @@ from gateway.core.resources import (
     artifact,
     auditlog,
     configure,
+    description,
     health,
     immutable,
     label,
@@ -51,7 +52,13 @@ def all_routes(
     below = api_routes(settings, check, catalogue, sealer, login) | {
         path: Unbuilt(methods) for path, methods in UNBUILT.items()
     }
+    built = api_routes(settings, check, catalogue, sealer)
+    described = description.Description(built)
+    below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
+        API + "/openapi.json": description.OpenApi(described),
+        "/api/docs": description.Docs(described),
+        "/api/docs/page.css": description.DocsStyle(),
         "/api/version": ping.Version(),
         "/healthz": ping.Healthz(),
         "/": Index(),

@@ -8,6 +8,7 @@ import pytest
 from falcon.testing import TestClient
 
 from gateway.core.app import build
+from gateway.core.openapi.operations import OPERATIONS
 from gateway.core.unbuilt import UNBUILT
 from services.api.commands.observation import observe
 from shared.auth.login import build_login
@@ -18,6 +19,8 @@ from tests.integration.conftest import Database
 from tests.integration.core import company
 from tests.integration.core.people import ADMIN, PASSWORD, Api
 from tests.integration.core.rows import delivery_of
+from tests.integration.core.described import OwnDescription, Reads
+from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
 from tests.slapd import slapd
@@ -183,6 +186,7 @@ OURS = {
     POLICY + "/redelivery",
     POLICY + "/executions/{execution_id}/redelivery",
 }
+OURS = {"/users/{user_id}/refresh_tokens", "/users/{user_id}/refresh_tokens/{token_id}", "/openapi.json"}
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,16 @@ class World:
 @pytest.fixture(scope="module")
 def described() -> Description:
     return Description()
+
+
+@pytest.fixture(scope="module")
+def own(world: World) -> OwnDescription:
+    return OwnDescription(world.api.get("/openapi.json", NOBODY).json)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    return Reads(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -229,13 +243,16 @@ def world(core_database: Database) -> Iterator[World]:
 
 @pytest.mark.parametrize(("method", "path", "query", "body"), CALLS, ids=[f"{call[0]} {call[1]}" for call in CALLS])
 def test_an_operation_answers_as_it_is_described(
-    world: World, described: Description, method: str, path: str, query: str, body: object
+    world: World, described: Description, own: OwnDescription, reads: Reads,
+    method: str, path: str, query: str, body: object,
 ) -> None:
     if body is RETENTION:
         body = RETENTION | {"scope": {"level": "project", "ref": int(world.names["quota_id"])}}
     answer = world.api.send(method, (path + query).format(**world.names), ADMIN, body)
     assert answer.status_code < 300, answer.text
     described.check(method, path, answer)
+    own.check(method, path, answer)
+    reads.check(OPERATIONS[method, path])
     if method == "POST" and "location" in answer.headers:
         kind = path.rstrip("s").rpartition("/")[2]
         kind = {"immutabletagrule": "immutable_rule", "policie": "webhook_policy"}.get(kind, kind)
@@ -263,12 +280,13 @@ def test_an_operation_answers_as_it_is_described(
     ],
 )
 def test_a_refusal_has_the_described_shape(
-    world: World, described: Description, method: str, path: str, body: object, status: int
+    world: World, described: Description, own: OwnDescription, method: str, path: str, body: object, status: int
 ) -> None:
     answer = world.api.send(method, path, ADMIN, body)
     assert answer.status_code == status
     template = path.partition("?")[0].replace("/none", "/{project}").replace("/999999", "/{user_id}")
     described.check(method, template, answer)
+    own.check(method, template, answer)
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +317,10 @@ def test_every_operation_of_the_description_is_built_or_says_that_it_is_not(desc
     built = {(method, path) for method, path in api.built() if path not in OURS}
     assert built | unbuilt == described.operations()
     assert built & unbuilt == set()
+
+
+def test_every_built_operation_is_in_the_systems_own_description(own: OwnDescription, api: Api) -> None:
+    assert own.operations() == api.built() - {("GET", "/openapi.json")}
 
 
 def test_every_built_operation_is_held_against_the_description(api: Api) -> None:

@@ -49,6 +49,7 @@ from tests.integration.registry_rig import Pusher, RegistryServer, Tokens, regis
 REPOSITORY = "a/b"  # its slash is what clients encode in many ways
 IMAGE = make_image("driven")
 NOT_OF_THE_CLIENT = {
+    ("GET", "/openapi.json"),
     ("GET", "/internalconfig"),
     ("GET", "/auditlog-exts"),
     ("GET", "/auditlog-exts/events"),

@@ -1,0 +1,190 @@
+"""Every operation that is built, with what goes in and what comes out.
+
+Tests hold this table against the routes, and against what the operations read and answer.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.core.bodies.allowlist import AllowlistBody
+from gateway.core.bodies.immutable import ImmutableRuleBody
+from gateway.core.bodies.label import LabelBody, LabelNumberBody, NewLabelBody
+from gateway.core.bodies.member import MemberBody, RoleBody
+from gateway.core.bodies.project import ProjectBody
+from gateway.core.bodies.quota import QuotaBody
+from gateway.core.bodies.repository import NewTagBody, RepositoryBody
+from gateway.core.bodies.robot import NewRobotBody, RobotBody, SecretBody
+from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBody, ProfileBody
+from gateway.core.openapi import catalogue_shapes as catalogue
+from gateway.core.openapi import shapes
+from gateway.core.openapi.operation import BY_NAME, LIST, Operation, Parameter, flag, number, text
+from gateway.core.writing import CURSOR
+
+_PROJECT: Final = "/projects/{project}"
+_REPOSITORY: Final = _PROJECT + "/repositories/{repository}"
+_ARTIFACT: Final = _REPOSITORY + "/artifacts/{reference}"
+
+_WITH: Final = (
+    flag("with_tag", "Show the tags.", default=True),
+    flag("with_label", "Show the labels.", default=False),
+    flag("with_immutable_status", "Tell which tags are immutable.", default=False),
+)
+_PROJECT_FILTERS: Final = (
+    text("name", "A part of the name."),
+    text("owner", "The owner's name."),
+    Parameter(name="public", meaning="Only public ones, or only private ones.", schema={"type": "boolean"}),
+)
+_RECORD: Final = (*LIST, text(CURSOR, "A place in the list, as the link to the next page carries it."))
+
+
+def _list(shape: Any, *more: Parameter) -> Operation:  # noqa: ANN401 - a type, TypedDicts among them
+    return Operation(answer=list[shape], parameters=(*LIST, *more))
+
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/ping"): Operation(answer=str, media_type="text/plain", for_strangers=True),
+    ("GET", "/health"): Operation(answer=shapes.HealthStatus, for_strangers=True),
+    ("GET", "/systeminfo"): Operation(answer=shapes.SystemInformation, for_strangers=True),
+    ("GET", "/systeminfo/volumes"): Operation(answer=shapes.VolumeList),
+    ("GET", "/systeminfo/getcert"): Operation(answer=bytes, media_type="application/octet-stream", for_strangers=True),
+    ("GET", "/statistics"): Operation(answer=shapes.StatisticNumbers),
+    ("GET", "/search"): Operation(
+        answer=catalogue.Found, parameters=(text("q", "A part of a name.", required=True),), for_strangers=True
+    ),
+    ("GET", "/configurations"): Operation(answer=dict[str, shapes.ConfigurationItem | shapes.ScanAllPolicy]),
+    ("PUT", "/configurations"): Operation(body=dict[str, str | int | bool]),
+    ("GET", "/internalconfig"): Operation(answer=dict[str, shapes.ConfigurationItem]),
+    ("GET", "/system/CVEAllowlist"): Operation(answer=shapes.CVEAllowlist),
+    ("PUT", "/system/CVEAllowlist"): Operation(body=AllowlistBody),
+    ("GET", "/permissions"): Operation(answer=shapes.GrantablePermissions),
+    # user
+    ("GET", "/users"): _list(shapes.UserAccount),
+    ("POST", "/users"): Operation(body=NewUserBody, status=201, located=True),
+    ("GET", "/users/current"): Operation(answer=shapes.UserAccount),
+    ("GET", "/users/current/permissions"): Operation(
+        answer=list[shapes.PermissionPair],
+        parameters=(
+            text("scope", "/project/{project}, or nothing for the system."),
+            flag("relative", "Leave the scope out of the answer.", default=False),
+            BY_NAME,
+        ),
+    ),
+    ("GET", "/users/search"): _list(shapes.FoundUser, text("username", "A part of the name.", required=True)),
+    ("GET", "/users/{user_id}"): Operation(answer=shapes.UserAccount),
+    ("PUT", "/users/{user_id}"): Operation(body=ProfileBody),
+    ("DELETE", "/users/{user_id}"): Operation(),
+    ("PUT", "/users/{user_id}/sysadmin"): Operation(body=AdministratorBody),
+    ("PUT", "/users/{user_id}/password"): Operation(body=PasswordBody),
+    ("GET", "/users/{user_id}/refresh_tokens"): Operation(answer=list[shapes.RefreshTokenEntry]),
+    ("DELETE", "/users/{user_id}/refresh_tokens"): Operation(),
+    ("DELETE", "/users/{user_id}/refresh_tokens/{token_id}"): Operation(),
+    # project
+    ("GET", "/projects"): _list(
+        shapes.ProjectEntry, *_PROJECT_FILTERS, flag("with_detail", "Show the caller's roles.", default=True)
+    ),
+    ("HEAD", "/projects"): Operation(parameters=(text("project_name", "The name in question.", required=True),)),
+    ("POST", "/projects"): Operation(
+        body=ProjectBody,
+        status=201,
+        located=True,
+        parameters=(
+            flag("X-Resource-Name-In-Location", "Answer a path with the name in it.", default=False, place="header"),
+        ),
+    ),
+    ("GET", _PROJECT): Operation(answer=shapes.ProjectEntry, parameters=(BY_NAME,)),
+    ("PUT", _PROJECT): Operation(body=ProjectBody, parameters=(BY_NAME,)),
+    ("DELETE", _PROJECT): Operation(parameters=(BY_NAME,)),
+    ("GET", _PROJECT + "/_deletable"): Operation(answer=shapes.Deletable, parameters=(BY_NAME,)),
+    ("GET", _PROJECT + "/summary"): Operation(answer=shapes.ProjectNumbers, parameters=(BY_NAME,)),
+    # member
+    ("GET", _PROJECT + "/members"): _list(
+        shapes.MemberEntry, text("entityname", "A part of the member's name."), BY_NAME
+    ),
+    ("POST", _PROJECT + "/members"): Operation(body=MemberBody, status=201, located=True, parameters=(BY_NAME,)),
+    ("GET", _PROJECT + "/members/{member_id}"): Operation(answer=shapes.MemberEntry, parameters=(BY_NAME,)),
+    ("PUT", _PROJECT + "/members/{member_id}"): Operation(body=RoleBody, parameters=(BY_NAME,)),
+    ("DELETE", _PROJECT + "/members/{member_id}"): Operation(parameters=(BY_NAME,)),
+    # projectMetadata
+    ("GET", _PROJECT + "/metadatas"): Operation(answer=dict[str, str], parameters=(BY_NAME,)),
+    ("POST", _PROJECT + "/metadatas"): Operation(body=dict[str, str], parameters=(BY_NAME,)),
+    ("GET", _PROJECT + "/metadatas/{meta_name}"): Operation(answer=dict[str, str], parameters=(BY_NAME,)),
+    ("PUT", _PROJECT + "/metadatas/{meta_name}"): Operation(body=dict[str, str], parameters=(BY_NAME,)),
+    ("DELETE", _PROJECT + "/metadatas/{meta_name}"): Operation(parameters=(BY_NAME,)),
+    # immutable
+    ("GET", _PROJECT + "/immutabletagrules"): _list(shapes.ImmutableRuleEntry, BY_NAME),
+    ("POST", _PROJECT + "/immutabletagrules"): Operation(
+        body=ImmutableRuleBody, status=201, located=True, parameters=(BY_NAME,)
+    ),
+    ("PUT", _PROJECT + "/immutabletagrules/{immutable_rule_id}"): Operation(
+        body=ImmutableRuleBody, parameters=(BY_NAME,)
+    ),
+    ("DELETE", _PROJECT + "/immutabletagrules/{immutable_rule_id}"): Operation(parameters=(BY_NAME,)),
+    # quota
+    ("GET", "/quotas"): _list(
+        shapes.QuotaEntry,
+        Parameter(name="reference", meaning="What has a quota.", schema={"type": "string", "enum": ["project"]}),
+        number("reference_id", "The number of the project."),
+    ),
+    ("GET", "/quotas/{quota_id}"): Operation(answer=shapes.QuotaEntry),
+    ("PUT", "/quotas/{quota_id}"): Operation(body=QuotaBody),
+    # repository
+    ("GET", "/repositories"): _list(catalogue.RepositoryEntry),
+    ("GET", _PROJECT + "/repositories"): _list(catalogue.RepositoryEntry),
+    ("GET", _REPOSITORY): Operation(answer=catalogue.RepositoryEntry),
+    ("PUT", _REPOSITORY): Operation(body=RepositoryBody),
+    ("DELETE", _REPOSITORY): Operation(),
+    # artifact
+    ("GET", _PROJECT + "/artifacts"): _list(
+        catalogue.ArtifactEntry,
+        *_WITH,
+        flag("latest_in_repository", "Only the newest of each repository.", default=False),
+        BY_NAME,
+    ),
+    ("GET", _REPOSITORY + "/artifacts"): _list(catalogue.ArtifactEntry, *_WITH),
+    ("POST", _REPOSITORY + "/artifacts"): Operation(
+        status=201,
+        located=True,
+        parameters=(text("from", "project/repository:tag, or project/repository@digest.", required=True),),
+    ),
+    ("GET", _ARTIFACT): Operation(answer=catalogue.ArtifactEntry, parameters=_WITH),
+    ("DELETE", _ARTIFACT): Operation(),
+    ("GET", _ARTIFACT + "/tags"): _list(
+        catalogue.TagEntry, flag("with_immutable_status", "Tell which are immutable.", default=False)
+    ),
+    ("POST", _ARTIFACT + "/tags"): Operation(body=NewTagBody, status=201),
+    ("DELETE", _ARTIFACT + "/tags/{tag}"): Operation(),
+    ("GET", _ARTIFACT + "/accessories"): _list(dict[str, Any]),
+    ("GET", _ARTIFACT + "/additions/{addition}"): Operation(answer=list[catalogue.BuildStep]),
+    ("POST", _ARTIFACT + "/labels"): Operation(body=LabelNumberBody),
+    ("DELETE", _ARTIFACT + "/labels/{label_id}"): Operation(),
+    # label
+    ("GET", "/labels"): _list(
+        shapes.LabelEntry,
+        text("name", "A part of the name."),
+        Parameter(
+            name="scope",
+            meaning="g for global ones, p for those of a project.",
+            schema={"type": "string", "enum": ["g", "p"]},
+            required=True,
+        ),
+        number("project_id", "The project, where the scope is p."),
+    ),
+    ("POST", "/labels"): Operation(body=NewLabelBody, status=201, located=True),
+    ("GET", "/labels/{label_id}"): Operation(answer=shapes.LabelEntry),
+    ("PUT", "/labels/{label_id}"): Operation(body=LabelBody),
+    ("DELETE", "/labels/{label_id}"): Operation(),
+    # robot
+    ("GET", "/robots"): _list(shapes.RobotAccount, BY_NAME),
+    ("POST", "/robots"): Operation(body=NewRobotBody, answer=shapes.MadeRobot, status=201, located=True),
+    ("GET", "/robots/{robot_id}"): Operation(answer=shapes.RobotAccount),
+    ("PUT", "/robots/{robot_id}"): Operation(body=RobotBody),
+    ("PATCH", "/robots/{robot_id}"): Operation(body=SecretBody, answer=shapes.RobotSecret),
+    ("DELETE", "/robots/{robot_id}"): Operation(),
+    # auditlog
+    ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
+    ("GET", "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),
+    ("GET", "/auditlog-exts/events"): Operation(answer=list[catalogue.EventTypeEntry]),
+    ("GET", _PROJECT + "/logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
+    ("GET", _PROJECT + "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),
+}
+"""Method and path below /api/v2.0 → what goes in and what comes out."""
