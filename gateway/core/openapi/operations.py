@@ -18,6 +18,7 @@ from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBod
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import shapes
 from gateway.core.openapi.operation import BY_NAME, LIST, Operation, Parameter, flag, number, text
+from gateway.core.resources.artifact import NOT_BUILT
 from gateway.core.writing import CURSOR
 
 _PROJECT: Final = "/projects/{project}"
@@ -28,6 +29,7 @@ _WITH: Final = (
     flag("with_tag", "Show the tags.", default=True),
     flag("with_label", "Show the labels.", default=False),
     flag("with_immutable_status", "Tell which tags are immutable.", default=False),
+    *(flag(name, "Changes nothing: no artifact has it here.", default=False) for name in NOT_BUILT),
 )
 _PROJECT_FILTERS: Final = (
     text("name", "A part of the name."),

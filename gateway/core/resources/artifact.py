@@ -23,6 +23,14 @@ from shared.errors import BadRequest, NotImplementedHere, Unprocessable
 from shared.listing import Page
 from shared.names import TagName, parse_reference
 
+NOT_BUILT: Final = (
+    "with_scan_overview",
+    "with_sbom_overview",
+    "with_accessory",
+    "with_inherited_accessory",
+    "with_signature",
+)
+"""Flags that clients send for what no artifact has here."""
 ADDITIONS: Final = ("build_history", "values.yaml", "readme.md", "dependencies", "sbom", "license", "files")
 
 
@@ -225,6 +233,8 @@ class Addition:
 
 
 def _with_labels(req: ApiRequest) -> bool:
+    for name in NOT_BUILT:
+        req.flag(name, default=False)
     return req.flag("with_label", default=False)
 
 

@@ -47,14 +47,25 @@ class Description:
             if method != "parameters" and "X-Total-Count" in operation["responses"].get("200", {}).get("headers", ())
         }
 
+    def parameters(self, method: str, path: str) -> list[dict[str, Any]]:
+        """The query parameters of an operation."""
+        found = [
+            self._document["parameters"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+            for each in self._operation(method, path).get("parameters", ())
+        ]
+        return [each for each in found if each["in"] == "query"]
+
+    def takes_body(self, method: str, path: str) -> bool:
+        """Whether an operation reads a body."""
+        return any(each.get("in") == "body" for each in self._operation(method, path).get("parameters", ()))
+
+    def declares(self, method: str, path: str, status: int) -> bool:
+        """Whether an operation may answer so."""
+        return str(status) in self._operation(method, path)["responses"]
+
     def check(self, method: str, path: str, answer: Result) -> None:
         """The answer is one that the operation declares, in status, body and headers."""
-        operation = next(
-            operations[method.lower()]
-            for template, operations in self._document["paths"].items()
-            if plain(template) == path and method.lower() in operations
-        )
-        declared = operation["responses"].get(str(answer.status_code))
+        declared = self._operation(method, path)["responses"].get(str(answer.status_code))
         assert declared is not None, f"{method} {path} does not declare {answer.status_code}: {answer.text}"
         if "$ref" in declared:
             declared = self._document["responses"][declared["$ref"].rpartition("/")[2]]
@@ -75,6 +86,14 @@ class Description:
             document = {**schema, "definitions": self._document["definitions"]}
             Draft4Validator(document).validate(answer.json)
             _check_times(answer.json)
+
+    def _operation(self, method: str, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(
+            operations[method.lower()]
+            for template, operations in self._document["paths"].items()
+            if plain(template) == path and method.lower() in operations
+        )
+        return found
 
 
 def plain(template: str) -> str:
