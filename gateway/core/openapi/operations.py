@@ -15,8 +15,10 @@ from gateway.core.bodies.quota import QuotaBody
 from gateway.core.bodies.repository import NewTagBody, RepositoryBody
 from gateway.core.bodies.robot import NewRobotBody, RobotBody, SecretBody
 from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBody, ProfileBody
+from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import shapes
+from gateway.core.openapi import webhook_shapes as webhook
 from gateway.core.openapi.operation import BY_NAME, LIST, Operation, Parameter, flag, number, text
 from gateway.core.resources.artifact import NOT_BUILT
 from gateway.core.writing import CURSOR
@@ -24,6 +26,9 @@ from gateway.core.writing import CURSOR
 _PROJECT: Final = "/projects/{project}"
 _REPOSITORY: Final = _PROJECT + "/repositories/{repository}"
 _ARTIFACT: Final = _REPOSITORY + "/artifacts/{reference}"
+
+_WEBHOOK: Final = _PROJECT + "/webhook"
+_POLICY: Final = _WEBHOOK + "/policies/{webhook_policy_id}"
 
 _WITH: Final = (
     flag("with_tag", "Show the tags.", default=True),
@@ -182,6 +187,31 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("PUT", "/robots/{robot_id}"): Operation(body=RobotBody),
     ("PATCH", "/robots/{robot_id}"): Operation(body=SecretBody, answer=shapes.RobotSecret),
     ("DELETE", "/robots/{robot_id}"): Operation(),
+    # webhook
+    ("GET", _WEBHOOK + "/events"): Operation(answer=webhook.SupportedEvents, parameters=(BY_NAME,)),
+    ("GET", _WEBHOOK + "/lasttrigger"): Operation(answer=list[webhook.LastTriggerEntry], parameters=(BY_NAME,)),
+    ("GET", _WEBHOOK + "/jobs"): _list(
+        webhook.JobEntry,
+        Parameter(name="policy_id", meaning="The policy.", schema={"type": "integer"}, required=True),
+        Parameter(
+            name="status", meaning="Only those in one of these states.",
+            schema={"type": "array", "items": {"type": "string"}},
+        ),
+        BY_NAME,
+    ),
+    ("GET", _WEBHOOK + "/policies"): _list(webhook.PolicyEntry, BY_NAME),
+    ("POST", _WEBHOOK + "/policies"): Operation(body=PolicyBody, status=201, located=True, parameters=(BY_NAME,)),
+    ("GET", _POLICY): Operation(answer=webhook.PolicyEntry, parameters=(BY_NAME,)),
+    ("PUT", _POLICY): Operation(body=PolicyBody, parameters=(BY_NAME,)),
+    ("DELETE", _POLICY): Operation(parameters=(BY_NAME,)),
+    ("POST", _POLICY + "/test"): Operation(answer=webhook.Trials, status=202, parameters=(BY_NAME,)),
+    ("POST", _POLICY + "/redelivery"): Operation(answer=webhook.Redelivered, status=202, parameters=(BY_NAME,)),
+    ("POST", _POLICY + "/executions/{execution_id}/redelivery"): Operation(status=202, parameters=(BY_NAME,)),
+    ("GET", _POLICY + "/executions"): _list(webhook.ExecutionEntry, BY_NAME),
+    ("GET", _POLICY + "/executions/{execution_id}/tasks"): _list(webhook.TaskEntry, BY_NAME),
+    ("GET", _POLICY + "/executions/{execution_id}/tasks/{task_id}/log"): Operation(
+        answer=str, media_type="text/plain", parameters=(BY_NAME,)
+    ),
     # auditlog
     ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
     ("GET", "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),

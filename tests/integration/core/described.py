@@ -58,6 +58,8 @@ class Reads:
             ApiRequest.text, ApiRequest.header_flag, access._name, Body.model_validate.__func__
         )  # fmt: skip
         patch.setattr(ApiRequest, "text", lambda req, key: self._names.add(key) or text(req, key))
+        several = ApiRequest.get_param_as_list
+        patch.setattr(ApiRequest, "get_param_as_list", lambda req, key: self._names.add(key) or several(req, key))
         patch.setattr(ApiRequest, "header_flag", lambda req, key: self._names.add(key) or header_flag(req, key))
         patch.setattr(access, "_name", lambda *given: self._names.add(BY_NAME) or name(*given))
         patch.setattr(

@@ -21,6 +21,7 @@ from tests.integration.core.people import ADMIN, PASSWORD, Api
 from tests.integration.core.rows import delivery_of
 from tests.integration.core.described import OwnDescription, Reads
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api
+from tests.integration.core.rows import delivery_of
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
 from tests.slapd import slapd
@@ -182,11 +183,11 @@ WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert")}
 OURS = {
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",
+    "/openapi.json",
     POLICY + "/test",
     POLICY + "/redelivery",
     POLICY + "/executions/{execution_id}/redelivery",
 }
-OURS = {"/users/{user_id}/refresh_tokens", "/users/{user_id}/refresh_tokens/{token_id}", "/openapi.json"}
 
 
 @dataclass(frozen=True)

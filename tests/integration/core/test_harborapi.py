@@ -157,7 +157,8 @@ def test_harborapi_drives_all_that_is_built_and_that_it_knows(rig: Rig, harbor: 
     _read_the_record(harbor, project)
     _take_all_away(harbor, project, user_id)
     asked = {(method, api.template(method, path.replace(REPOSITORY, "a%2Fb"))) for method, path in rig.asked}
-    assert asked == api.built() - NOT_OF_THE_CLIENT
+    built = {(method, path) for method, path in api.built() if "/webhook/" not in path}  # have tests of their own
+    assert asked == built - NOT_OF_THE_CLIENT
 
 
 def _read_the_system(harbor: Harbor) -> None:
