@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.fernet import Fernet
+from sqlalchemy import create_engine
 from sqlalchemy.orm import sessionmaker
 
 from gateway.core.catalogue import Catalogue
@@ -14,6 +15,8 @@ from gateway.core.openapi.document import document
 from gateway.core.resources.systeminfo import VERSION
 from gateway.core.routes import Routes, api_routes
 from gateway.core.unbuilt import UNBUILT
+from shared.auth.ldap.directory import LdapDirectory
+from shared.directory import lender
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
 from shared.secrets import Sealer, Secret
@@ -38,7 +41,9 @@ def routes() -> Routes:
     registry = RegistryClient(nowhere, SystemTokens(nowhere, "docs", nothing))
     catalogue = Catalogue(sessions=sessionmaker(), registry=registry)
     sealer = Sealer([Secret(Fernet.generate_key().decode())])
-    return api_routes(Settings(home=nowhere, run=nowhere), HealthCheck({"none": lambda: None}), catalogue, sealer)
+    settings, check = Settings(home=nowhere, run=nowhere), HealthCheck({"none": lambda: None})
+    ldap = LdapDirectory(lender(create_engine("postgresql+psycopg://")), sealer, seats=1)
+    return api_routes(settings, check, catalogue, sealer, ldap)
 
 
 def page() -> str:

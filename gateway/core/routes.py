@@ -13,7 +13,6 @@ from gateway.core.resources import (
     health,
     immutable,
     label,
-    ldap,
     member,
     metadata,
     permissions,
@@ -32,10 +31,11 @@ from gateway.core.resources import (
     usergroup,
     webhook,
 )
+from gateway.core.resources import ldap as directory
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
 from gateway.portal.pages import Index, Style
-from shared.auth.login import Login
+from shared.auth.ldap.directory import LdapDirectory
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -46,13 +46,10 @@ _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 
 
 def all_routes(
-    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login
+    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, ldap: LdapDirectory
 ) -> Routes:
     """Every route but the gate's."""
-    below = api_routes(settings, check, catalogue, sealer, login) | {
-        path: Unbuilt(methods) for path, methods in UNBUILT.items()
-    }
-    built = api_routes(settings, check, catalogue, sealer)
+    built = api_routes(settings, check, catalogue, sealer, ldap)
     described = description.Description(built)
     below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
@@ -67,10 +64,10 @@ def all_routes(
 
 
 def api_routes(
-    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login
+    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, ldap: LdapDirectory
 ) -> Routes:
     """What is built of the API, below /api/v2.0."""
-    onboarding = Onboarding(login.ldap)
+    onboarding = Onboarding(ldap)
     return {
         "/ping": ping.Ping(),
         "/health": health.Health(check),
@@ -99,10 +96,10 @@ def api_routes(
         "/usergroups": usergroup.UserGroups(onboarding),
         "/usergroups/search": usergroup.UserGroupSearch(),
         "/usergroups/{group_id}": usergroup.OneUserGroup(),
-        "/ldap/ping": ldap.LdapPing(login.ldap),
-        "/ldap/users/search": ldap.LdapUserSearch(login.ldap),
-        "/ldap/users/import": ldap.LdapUserImport(onboarding),
-        "/ldap/groups/search": ldap.LdapGroupSearch(login.ldap),
+        "/ldap/ping": directory.LdapPing(ldap),
+        "/ldap/users/search": directory.LdapUserSearch(ldap),
+        "/ldap/users/import": directory.LdapUserImport(onboarding),
+        "/ldap/groups/search": directory.LdapGroupSearch(ldap),
         "/projects": project.Projects(settings),
         "/projects/{project}": project.OneProject(),
         "/projects/{project}/_deletable": project.ProjectDeletable(),

@@ -7,16 +7,22 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.bodies.allowlist import AllowlistBody
+from gateway.core.bodies.group import UserGroupBody
 from gateway.core.bodies.immutable import ImmutableRuleBody
 from gateway.core.bodies.label import LabelBody, LabelNumberBody, NewLabelBody
+from gateway.core.bodies.ldap import LdapConfBody, LdapImportBody
 from gateway.core.bodies.member import MemberBody, RoleBody
 from gateway.core.bodies.project import ProjectBody
 from gateway.core.bodies.quota import QuotaBody
 from gateway.core.bodies.repository import NewTagBody, RepositoryBody
+from gateway.core.bodies.retention import ActionBody, ExecutionBody, RetentionBody
 from gateway.core.bodies.robot import NewRobotBody, RobotBody, SecretBody
+from gateway.core.bodies.schedule import ScheduleBody
 from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBody, ProfileBody
 from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
+from gateway.core.openapi import directory_shapes as directory
+from gateway.core.openapi import retention_shapes as retention
 from gateway.core.openapi import shapes
 from gateway.core.openapi import webhook_shapes as webhook
 from gateway.core.openapi.operation import BY_NAME, LIST, Operation, Parameter, flag, number, text
@@ -212,6 +218,54 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", _POLICY + "/executions/{execution_id}/tasks/{task_id}/log"): Operation(
         answer=str, media_type="text/plain", parameters=(BY_NAME,)
     ),
+    # usergroup
+    ("GET", "/usergroups"): _list(
+        directory.GroupEntry,
+        text("ldap_group_dn", "The group of this distinguished name."),
+        text("group_name", "A part of the name."),
+    ),
+    ("POST", "/usergroups"): Operation(body=UserGroupBody, status=201, located=True),
+    ("GET", "/usergroups/search"): _list(
+        directory.FoundGroup, text("groupname", "A part of the name.", required=True)
+    ),
+    ("GET", "/usergroups/{group_id}"): Operation(answer=directory.GroupEntry),
+    ("PUT", "/usergroups/{group_id}"): Operation(body=UserGroupBody),
+    ("DELETE", "/usergroups/{group_id}"): Operation(),
+    # Ldap
+    ("POST", "/ldap/ping"): Operation(body=LdapConfBody, answer=directory.PingResult),
+    ("GET", "/ldap/users/search"): Operation(
+        answer=list[directory.DirectoryUser], parameters=(text("username", "A part of the name; nothing is all."),)
+    ),
+    ("POST", "/ldap/users/import"): Operation(body=LdapImportBody),
+    ("GET", "/ldap/groups/search"): Operation(
+        answer=list[directory.DirectoryGroup],
+        parameters=(
+            text("groupname", "A part of the name; nothing is all."),
+            text("groupdn", "The distinguished name of one, where no name is given."),
+        ),
+    ),
+    # Retention
+    ("GET", "/retentions/metadatas"): Operation(answer=retention.RetentionChoice),
+    ("POST", "/retentions"): Operation(body=RetentionBody, status=201, located=True),
+    ("GET", "/retentions/{id}"): Operation(answer=retention.RetentionEntry),
+    ("PUT", "/retentions/{id}"): Operation(body=RetentionBody),
+    ("DELETE", "/retentions/{id}"): Operation(),
+    ("GET", "/retentions/{id}/executions"): _list(retention.RetentionExecution),
+    ("POST", "/retentions/{id}/executions"): Operation(body=ExecutionBody, status=201, located=True),
+    ("PATCH", "/retentions/{id}/executions/{eid}"): Operation(body=ActionBody),
+    ("GET", "/retentions/{id}/executions/{eid}/tasks"): _list(retention.RetentionTask),
+    ("GET", "/retentions/{id}/executions/{eid}/tasks/{tid}"): Operation(answer=str, media_type="text/plain"),
+    # schedule
+    ("GET", "/schedules"): _list(retention.ScheduleEntry),
+    ("GET", "/schedules/{job_type}/paused"): Operation(answer=retention.PausedState),
+    # purge
+    ("GET", "/system/purgeaudit"): _list(retention.PurgeEntry),
+    ("GET", "/system/purgeaudit/schedule"): Operation(answer=retention.PurgeEntry | retention.NoEntry),
+    ("POST", "/system/purgeaudit/schedule"): Operation(body=ScheduleBody, status=201, located=True),
+    ("PUT", "/system/purgeaudit/schedule"): Operation(body=ScheduleBody),
+    ("GET", "/system/purgeaudit/{purge_id}"): Operation(answer=retention.PurgeEntry),
+    ("PUT", "/system/purgeaudit/{purge_id}"): Operation(),
+    ("GET", "/system/purgeaudit/{purge_id}/log"): Operation(answer=str, media_type="text/plain"),
     # auditlog
     ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
     ("GET", "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),

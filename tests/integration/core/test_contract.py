@@ -17,8 +17,6 @@ from shared.names import RepositoryName, TagName
 from tests.clients.images import make_image, make_index
 from tests.integration.conftest import Database
 from tests.integration.core import company
-from tests.integration.core.people import ADMIN, PASSWORD, Api
-from tests.integration.core.rows import delivery_of
 from tests.integration.core.described import OwnDescription, Reads
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api
 from tests.integration.core.rows import delivery_of

@@ -87,7 +87,9 @@ def test_a_parameter_of_a_wrong_type_is_422_and_one_of_the_right_type_is_taken(
     assert _ask(api, method, path, names, f"{name}={RIGHT[kind]}").status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [key for key in OPERATIONS_THERE if OPERATIONS[key].is_list and _is_there(key[1])])
+@pytest.mark.parametrize(
+    ("method", "path"), [key for key in OPERATIONS_THERE if OPERATIONS[key].is_list and _is_there(key[1])]
+)
 def test_a_page_ends_where_it_is_declared_to_end(api: Api, names: dict[str, str], method: str, path: str) -> None:
     for query, status in {"page=0": 422, "page_size=101": 422, "page_size=100": 200, "page_size=0": 200}.items():
         assert _ask(api, method, path, names, query).status_code == status, query

@@ -16,7 +16,7 @@ REACHED = ("shared.", "services.api.", "services.token.", "gateway.")
 """Where errors come from that the gateway may have to answer."""
 BEHIND = "shared.messaging."
 """The event path, which no gateway imports; other tests of the same run may have."""
-INTERNAL = {"CONFIGURATION", "INVALID_EVENT", "REGISTRY_REFUSED"}
+INTERNAL = {"CONFIGURATION", "INVALID_EVENT", "OUTBOUND_REFUSED", "REGISTRY_REFUSED"}
 """Codes that never reach a client by intent: told as a fault of ours."""
 
 
