@@ -77,7 +77,7 @@ AUDIT: Final = Consumer(queue="audit", patterns=("#",))
 METADATA: Final = Consumer(
     queue="metadata", patterns=("artifact.#", "tag.#", "repository.deleted.#", "project.deleted.#")
 )
-WEBHOOK: Final = Consumer(queue="webhook", patterns=("artifact.#", "quota.#", "project.deleted.#"))
+WEBHOOK: Final = Consumer(queue="webhook", patterns=("artifact.#", "quota.#", "retention.#", "project.deleted.#"))
 REPLICATION: Final = Consumer(
     queue="replication",
     patterns=("artifact.pushed.#", "artifact.deleted.#", "tag.created.#", "tag.deleted.#", "project.deleted.#"),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.webhook.commands.policy import forget_projects
 from services.webhook.domain.delivery import GIVEN_UP_AFTER, MOST_WAITING, State, Trigger
-from services.webhook.domain.payload import Notice, Place, Told, event_type_of, notice_of, render
+from services.webhook.domain.payload import Notice, Place, Told, event_type_of, notice_of, render, repository_of
 from services.webhook.domain.policy import EventType, PayloadFormat
 from services.webhook.errors import PolicyDisabled
 from services.webhook.queries.policy import get_policy
@@ -65,12 +65,12 @@ def enqueue(session: Session, envelopes: Sequence[Envelope], *, host: str, now: 
         return 0
     fresh = _take_in(session, (envelope.id for envelope, _ in told))
     told = [(envelope, event) for envelope, event in told if envelope.id in fresh]
-    created = _repositories(session, (event.repository for _, event in told))
+    created = _repositories(session, (name for _, event in told if (name := repository_of(event))))
     rows: list[dict[str, Any]] = []
     for envelope, event in told:
         project_id, project = _project_id(event, known), known.get(event.project)
         public = project is not None and project.id == project_id and project.public
-        place = Place(host=host, public=public, repository_created_at=created.get(event.repository))
+        place = Place(host=host, public=public, repository_created_at=created.get(repository_of(event) or ""))
         notice = notice_of(envelope, place)
         if notice is not None:
             wanted = (target for target in wanting.get(project_id, ()) if notice.type.value in target.event_types)

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactEvent, ArtifactPulled, ArtifactPushed
 from shared.events.definitions.quota import QuotaEvent, QuotaExceeded, QuotaWarned
+from shared.events.definitions.retention import RetentionFinished
 from shared.events.envelope import Envelope
 from shared.events.event import Event
 
@@ -21,6 +22,7 @@ _TYPES: Final[Mapping[type[Event], EventType]] = MappingProxyType(
         ArtifactDeleted: EventType.DELETE_ARTIFACT,
         QuotaExceeded: EventType.QUOTA_EXCEED,
         QuotaWarned: EventType.QUOTA_WARNING,
+        RetentionFinished: EventType.TAG_RETENTION,
     }
 )
 _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
@@ -30,10 +32,11 @@ _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
         EventType.DELETE_ARTIFACT: "harbor.artifact.deleted",
         EventType.QUOTA_EXCEED: "harbor.quota.exceeded",
         EventType.QUOTA_WARNING: "harbor.quota.warned",
+        EventType.TAG_RETENTION: "harbor.tag_retention.finished",
     }
 )
-Told = ArtifactEvent | QuotaEvent
-"""The events that webhooks may tell of: they name their project and a repository."""
+Told = ArtifactEvent | QuotaEvent | RetentionFinished
+"""The events that webhooks may tell of: they name their project."""
 _SLACK_TEXT_LIMIT: Final = 2_900
 """Slack takes 3,000 characters in a block."""
 
@@ -70,8 +73,13 @@ class Payload:
 
 
 def event_type_of(event: Event) -> EventType | None:
-    """What webhooks call an event; None where they do not tell of it. Replication's own pulls are nobody's news."""
-    if isinstance(event, ArtifactPulled) and not event.counted:
+    """What webhooks call an event; None where they do not tell of it.
+
+    Replication's own pulls are nobody's news, and after a dry run of retention nothing has happened.
+    """
+    if (isinstance(event, ArtifactPulled) and not event.counted) or (
+        isinstance(event, RetentionFinished) and event.dry_run
+    ):
         return None
     return _TYPES.get(type(event))
 
@@ -81,19 +89,19 @@ def notice_of(envelope: Envelope, place: Place) -> Notice | None:
     event, type_ = envelope.event, event_type_of(envelope.event)
     if type_ is None or not isinstance(event, Told):
         return None
-    data = (
-        _artifact_data(event, envelope.time, place)
-        if isinstance(event, ArtifactEvent)
-        else _quota_data(event, place)
-    )
     return Notice(
         event_id=envelope.id,
         type=type_,
         time=envelope.time,
         operator=envelope.actor.name,
         request_id=envelope.request_id or "",
-        data=data,
+        data=_data(event, envelope.time, place),
     )
+
+
+def repository_of(event: Told) -> str | None:
+    """The full name of the repository that an event is about; None where it is about the whole project."""
+    return None if isinstance(event, RetentionFinished) else event.repository
 
 
 def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: int) -> Payload:
@@ -106,6 +114,16 @@ def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: i
             return Payload(content_type="application/json", body=_json(_slack(notice)))
         case PayloadFormat.DEFAULT:
             return Payload(content_type="application/json", body=_json(_default(notice)))
+
+
+def _data(event: Told, time: datetime, place: Place) -> dict[str, Any]:
+    match event:
+        case ArtifactEvent():
+            return _artifact_data(event, time, place)
+        case QuotaEvent():
+            return _quota_data(event, place)
+        case RetentionFinished():
+            return {"retention": _retention(event, place)}
 
 
 def _artifact_data(event: ArtifactEvent, time: datetime, place: Place) -> dict[str, Any]:
@@ -132,6 +150,20 @@ def _quota_data(event: QuotaEvent, place: Place) -> dict[str, Any]:
 def _warning(event: QuotaEvent) -> str:
     percent = 100 * event.used // event.limit if event.limit > 0 else 100
     return f"the project uses {event.used} of {event.limit} bytes of its quota, {percent} per cent"
+
+
+def _retention(event: RetentionFinished, place: Place) -> dict[str, Any]:
+    deleted = [{"type": "image", "status": "SUCCESS", "name_tag": name} for name in event.deleted_artifacts]
+    return {
+        "total": event.total,
+        "retained": event.retained,
+        "harbor_hostname": place.host,
+        "project_name": event.project,
+        "retention_policy_id": event.policy_id,
+        "retention_rule": [json.loads(rule) for rule in event.rules],
+        "result": event.status.upper(),
+        "deleted_artifact": deleted,
+    }
 
 
 def _repository(full_name: str, place: Place, created_at: datetime | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled
 from shared.events.definitions.project import ProjectDeleted
 from shared.events.definitions.quota import QuotaExceeded
+from shared.events.definitions.retention import RetentionFinished
 from tests.clients.receiver import Received, Receiver, Reply, by_path, delivery_ids, paths, receiving
 from tests.integration.broker import Broker, eventually
 from tests.integration.conftest import Database
@@ -105,6 +106,23 @@ def test_a_refused_push_is_told_of(hooks: Hooks, receiver: Receiver) -> None:
     told = json.loads(receiver.received[0].body)["event_data"]
     assert told["custom_attributes"] == {"Details": "no room"}
     assert "resources" not in told
+
+
+def test_a_run_of_retention_is_told_of_and_a_dry_one_is_not(hooks: Hooks, receiver: Receiver) -> None:
+    number, name = project = hooks.project()
+    policy = hooks.policy(project, receiver.url, events=("TAG_RETENTION",))
+    dry, done = (
+        RetentionFinished(
+            project=name, project_id=number, policy_id=1, execution_id=execution, trigger="MANUAL",
+            dry_run=execution == 1, status="Success", rules=(), total=2, retained=1, deleted=1,
+            deleted_artifacts=("app:old",),
+        )
+        for execution in (1, 2)
+    )  # fmt: skip
+    hooks.publish(dry, done)
+    hooks.settled(policy, "success")
+    [told] = [json.loads(each.body)["event_data"]["retention"] for each in receiver.received]
+    assert (told["project_name"], told["deleted_artifact"][0]["name_tag"]) == (name, "app:old")
 
 
 def test_an_event_that_comes_again_is_not_delivered_again(hooks: Hooks, receiver: Receiver) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events import Actor, ActorKind, Envelope, Event
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled, ArtifactPushed
 from shared.events.definitions.quota import QuotaExceeded, QuotaWarned
+from shared.events.definitions.retention import RetentionFinished
 from shared.events.definitions.tag import TagCreated
 
 ID = UUID("11111111-2222-5333-8444-555555555555")
@@ -130,7 +132,28 @@ def test_a_quota_is_told_of_with_details(event: Event, type_: str, cloud: str, d
     assert body(found, PayloadFormat.CLOUD_EVENTS)["type"] == cloud
 
 
+RETENTION = RetentionFinished(
+    project="team", project_id=3, policy_id=5, execution_id=7, trigger="SCHEDULE", dry_run=False, status="Success",
+    rules=('{"template":"always"}',), total=3, retained=2, deleted=1, deleted_artifacts=("app:old",),
+)  # fmt: skip
+
+
+def test_a_run_of_retention_is_told_of_with_what_went() -> None:
+    found = notice(RETENTION)
+    told = body(found, PayloadFormat.DEFAULT)
+    assert told["type"] == "TAG_RETENTION"
+    assert told["event_data"] == {
+        "retention": {
+            "total": 3, "retained": 2, "harbor_hostname": "registry.example.test:8443", "project_name": "team",
+            "retention_policy_id": 5, "retention_rule": [{"template": "always"}], "result": "SUCCESS",
+            "deleted_artifact": [{"type": "image", "status": "SUCCESS", "name_tag": "app:old"}],
+        }
+    }  # fmt: skip
+    assert body(found, PayloadFormat.CLOUD_EVENTS)["type"] == "harbor.tag_retention.finished"
+
+
 def test_of_some_events_webhooks_do_not_tell() -> None:
+    assert event_type_of(replace(RETENTION, dry_run=True)) is None
     assert event_type_of(TagCreated(project="p", repository="p/a", tag="t")) is None
     assert event_type_of(ArtifactPulled(project="p", repository="p/a", digest="d", counted=False)) is None
     assert event_type_of(ArtifactPulled(project="p", repository="p/a", digest="d")) is EventType.PULL_ARTIFACT
