@@ -69,7 +69,7 @@ class MetadataService:
     sessions: "sessionmaker[Session]" = Database(pool_size=6)
     registry: RegistryClient = Registry()
 
-    @consume(queue="metadata", batch=100)
+    @consume(queue="metadata", batch=100, pace=0.1)
     def observe(self, envelopes: list[Envelope]) -> None:
         """Look where a batch of events points, one transaction a repository, and count its pulls in one.
 

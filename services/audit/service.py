@@ -34,7 +34,7 @@ class AuditService:
 
     _key: ChainKey | None = None
 
-    @consume(queue="audit", batch=200)
+    @consume(queue="audit", batch=200, pace=0.02)
     def record(self, envelopes: list[Envelope]) -> None:
         """Record a batch."""
         with self.sessions.begin() as session:

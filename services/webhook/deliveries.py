@@ -67,7 +67,7 @@ class DeliveryService:
     sessions: "sessionmaker[Session]" = Database(pool_size=WORKERS + 3)
     sender: Sender = Sending()
 
-    @consume(queue="webhook", batch=100)
+    @consume(queue="webhook", batch=100, pace=0.1)
     def take(self, envelopes: list[Envelope]) -> None:
         """Commit a batch's deliveries."""
         with self.sessions.begin() as session:

@@ -29,8 +29,12 @@ NUMBERED_AT_ONCE: Final = 1_000
 PUBLISHED_AT_ONCE: Final = 500
 POLL_SECONDS: Final = 0.5
 """Where NOTIFY does not come through, behind some poolers, this is the delay."""
-PACE_SECONDS: Final = 0.015
+PACE_SECONDS: Final = 0.02
 """Between two numberings at least: a lone event is passed on at once, many come together and cost less each."""
+AWAKE_SECONDS: Final = 0.25
+"""Since the last event: so long it looks by itself, and nobody who writes to the outbox needs to wake it."""
+COMMIT_SECONDS: Final = 0.05
+"""For those to commit who saw it awake while it fell asleep, before it looks for the last time."""
 UPKEEP_SECONDS: Final = 600
 CONTENT_TYPE: Final = "application/cloudevents+json"
 
@@ -47,8 +51,17 @@ class RelayService:
         with _elected(self.settings, NUMBERING_LOCK, stopping) as database:
             outbox.prepare_log(database)
             database.execute("LISTEN breakwater_outbox")
+            awake, tired_at = False, 0.0
             while not stopping:
                 if outbox.number(database, most=NUMBERED_AT_ONCE):
+                    tired_at = monotonic() + AWAKE_SECONDS
+                    awake = awake or outbox.stay_awake(database)
+                elif awake and monotonic() > tired_at:
+                    outbox.fall_asleep(database)
+                    awake = False
+                    stopping.wait(COMMIT_SECONDS)
+                    continue
+                if awake:
                     stopping.wait(PACE_SECONDS)
                 else:
                     _await_notify(database)
@@ -71,8 +84,7 @@ class RelayService:
                 events = unpublished(database, after=through, most=PUBLISHED_AT_ONCE)
                 if events:
                     through = _publish(publisher, database, events)
-                else:
-                    _await_notify(database)
+                elif not _await_notify(database):
                     drain(broker, 0)
                     broker.heartbeat_tick()
 
@@ -101,9 +113,9 @@ def _elected(settings: Settings, lock: int, stopping: Stopping) -> Iterator[psyc
         yield database
 
 
-def _await_notify(database: psycopg.Connection) -> None:
-    for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
-        pass
+def _await_notify(database: psycopg.Connection) -> bool:
+    """Whether there was one in time."""
+    return any(True for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1))
 
 
 def _require_queues(broker: Any) -> None:  # noqa: ANN401 - py-amqp has no types

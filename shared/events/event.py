@@ -3,8 +3,11 @@
 A field is only ever added to an event, with a default; anything else is a new version beside the old one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from shared.errors import BreakwaterError
@@ -84,10 +87,15 @@ class Event:
             raise InvalidEvent(f"{cls.type}: {error}") from error
 
 
-def field_types(definition: type[Event]) -> dict[str, Any]:
+def field_types(definition: type[Event]) -> Mapping[str, Any]:
     """Each field's type without its meaning."""
+    return _field_types(definition)
+
+
+@cache
+def _field_types(definition: Any) -> Mapping[str, Any]:  # noqa: ANN401 - no class of dataclasses is Hashable to mypy
     hints = get_type_hints(definition)
-    return {field.name: hints[field.name] for field in fields(definition)}
+    return MappingProxyType({field.name: hints[field.name] for field in fields(definition)})
 
 
 def field_meanings(definition: type[Event]) -> dict[str, str]:

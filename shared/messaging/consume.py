@@ -24,8 +24,10 @@ from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.settling import Delivery, after_failure, dead_letter, reason
 from shared.messaging.topology import consumer_of
 
-WINDOW_SECONDS: Final = 0.005
+WINDOW_SECONDS: Final = 0.002
 """The relay publishes in bursts: what belongs to one arrives within milliseconds."""
+PACE_SECONDS: Final = 0.03
+"""Between the starts of two batches at least: a lone event is taken at once, many come together and cost less each."""
 IDLE_SECONDS: Final = 1.0
 PREFETCH_BATCHES: Final = 3
 PATIENCE: Final = 3
@@ -45,13 +47,14 @@ class _Stopped(Exception):
 class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
     """Feeds a service's method with batches from one queue, one batch at a time, in the queue's order."""
 
-    def __init__(self, *, queue: str, batch: int = 100, window: float = WINDOW_SECONDS, **options: object) -> None:
+    def __init__(self, *, queue: str, batch: int = 100, pace: float = PACE_SECONDS, **options: object) -> None:
         consumer = consumer_of(queue)
         if consumer is None:
             raise ValueError(f"no queue {queue!r} is catalogued in shared.messaging.topology")
         self._consumer = consumer
         self._batch = batch
-        self._window = window
+        self._pace = pace
+        self._rested = 0.0
         self._waiting: deque[Delivery] = deque()
         self._stopping = eventlet.event.Event()
         self._busy = False
@@ -105,6 +108,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
             while not self._stopping.ready():
                 batch = self._gather(connection)
                 if batch:
+                    self._rested = monotonic() + self._pace
                     self._busy = True
                     publisher.publish(self._settle(batch, connection))
                     channel.basic_ack(batch[-1].tag, multiple=True)
@@ -116,9 +120,11 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
     def _gather(self, connection: Any) -> list[Delivery]:  # noqa: ANN401 - py-amqp has no types
         """Up to a batch: what there is, and what comes within the window after the first."""
+        if len(self._waiting) < self._batch and (rest := self._rested - monotonic()) > 0:
+            self._pause(rest)
         if not self._waiting:
             drain(connection, IDLE_SECONDS)
-        deadline = monotonic() + self._window
+        deadline = monotonic() + WINDOW_SECONDS
         while 0 < len(self._waiting) < self._batch and (left := deadline - monotonic()) > 0:
             drain(connection, left)
         return self._take(self._batch)
@@ -246,14 +252,14 @@ def _beat(connection: Any) -> None:  # noqa: ANN401 - py-amqp has no types
 
 
 def consume(
-    *, queue: str, batch: int = 100, window: float = WINDOW_SECONDS
+    *, queue: str, batch: int = 100, pace: float = PACE_SECONDS
 ) -> Callable[[Callable[[Service, list[Envelope]], None]], Callable[[Service, list[Envelope]], None]]:
     """Have a service's method called with every batch of a queue's events, at most `batch` at once.
 
-    A batch is what arrives within `window` seconds of its first event. The method commits; if it raises Unavailable the
+    Batches begin `pace` seconds apart at least. The method commits; if it raises Unavailable the
     batch waits, if it raises anything else each event is tried by itself.
     """
     decorator: Callable[[Callable[[Service, list[Envelope]], None]], Callable[[Service, list[Envelope]], None]] = (
-        Consume.decorator(queue=queue, batch=batch, window=window)
+        Consume.decorator(queue=queue, batch=batch, pace=pace)
     )
     return decorator

@@ -13,6 +13,10 @@ from typing import Any, Final
 
 MOST_WORKERS: Final = 16
 STOP_SECONDS: Final = 25
+AT_ONCE: Final = frozenset({"intake", "relay", "audit"})
+"""Parts on the way of a push, of the live stream and of the record."""
+NICE: Final = 10
+"""Of all others: where processors are short they wait, and not logins, pushes and pulls."""
 
 
 def patch() -> None:
@@ -65,6 +69,8 @@ def _run(service: str) -> int:
         {SETTINGS: settings, "WEB_SERVER_ADDRESS": f"127.0.0.1:{settings.intake_port}", "max_workers": MOST_WORKERS},
     )
     check_patched()
+    if settings.part not in AT_ONCE:
+        os.nice(NICE)
     log = logging.get()
 
     eventlet.spawn_n(_stop_on_signal, container)

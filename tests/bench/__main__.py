@@ -14,6 +14,7 @@ from rich.console import Console
 from compose.local.instance import Instance
 from tests.bench import api, detour, events, intake, lists, memory, tokens, transfers
 from tests.bench.figures import Figure, show, write
+from tests.bench.machine import cores_worth
 from tests.bench.rig import Rig
 from tests.e2e.system import System
 from tests.servers import free_port, short_folder
@@ -60,9 +61,11 @@ def main() -> int:
     given = parser.parse_args()
     console = Console()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # an end like any other: the instance goes as well
+    worth = cores_worth()
+    console.print(f"[dim]· all cores together do {worth:.2f} times the work of one[/]")
     figures = run(given.only or list(MEASUREMENTS), small=given.small, console=console)
     show(figures, console)
-    write(figures, given.json, small=given.small)
+    write(figures, given.json, cores_worth=worth, small=given.small)
     console.print(f"written to {given.json}")
     return 0 if given.small or all(figure.met for figure in figures) else 1
 

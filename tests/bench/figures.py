@@ -92,11 +92,14 @@ def show(figures: Sequence[Figure], console: Console) -> None:
             console.print(f"[bold]{figure.name}[/]", *(f"\n  {key}: {value}" for key, value in figure.details.items()))
 
 
-def write(figures: Sequence[Figure], path: Path, *, small: bool) -> None:
-    """Writes the figures and what machine they were taken on."""
+def write(figures: Sequence[Figure], path: Path, *, cores_worth: float, small: bool) -> None:
+    """Writes the figures and what machine they were taken on, and what its cores were worth at the time."""
     document = {
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": {
+            "cores": os.cpu_count(), "cores_worth": round(cores_worth, 2), "system": platform.platform(),
+            "python": platform.python_version(),
+        },
         "load_average": os.getloadavg()[0],
         "small": small,
         "figures": [

@@ -33,6 +33,8 @@ FORGET: Final[LiteralString] = """
         ORDER BY seen_at LIMIT %(most)s)
 """
 
+AWAKE_LOCK: Final = 7_302_013
+"""As the trigger on the outbox knows it."""
 LOG_DAYS: Final = 7
 """How long the numbered log is kept for replay; what is not published yet is kept longer."""
 DAYS_AHEAD: Final = 3
@@ -47,6 +49,16 @@ def number(connection: psycopg.Connection, *, most: int) -> int:
         return 0
     row = connection.execute(NUMBER, {"most": most}).fetchone()
     return int(row[0]) if row else 0
+
+
+def stay_awake(connection: psycopg.Connection) -> bool:
+    """Have writers of the outbox notify nobody; False while one of them is still about to."""
+    return connection.execute("SELECT pg_try_advisory_lock(%s)", (AWAKE_LOCK,)).fetchone() == (True,)
+
+
+def fall_asleep(connection: psycopg.Connection) -> None:
+    """Have writers of the outbox notify again. Who is in the middle of his transaction may not."""
+    connection.execute("SELECT pg_advisory_unlock(%s)", (AWAKE_LOCK,))
 
 
 def advance(connection: psycopg.Connection, sequence: int) -> None:

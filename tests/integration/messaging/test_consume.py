@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from shared.messaging.consume import PACE_SECONDS
 from shared.messaging.publish import Outgoing
 from shared.messaging.topology import EVENTS
 from tests.integration.broker import eventually
@@ -31,6 +32,16 @@ def test_a_lonely_event_does_not_wait_for_a_batch_to_fill(bench: Bench) -> None:
             bench.publish("p")
             wait_for(lambda count=count: len(bench.effects()) == count, seconds=5, what="the effect")  # type: ignore[misc]
             assert time.monotonic() - begun < 1
+
+
+def test_a_trickle_is_taken_in_batches_that_begin_a_pace_apart(bench: Bench) -> None:
+    with bench.recorder():
+        begun = time.monotonic()
+        ids = [event_id for _ in range(60) for event_id in bench.publish("p")]
+        bench.await_effects(*ids)
+        seconds = time.monotonic() - begun
+    batches = sum(1 / size for (size,) in bench.rows("SELECT size FROM public.effects"))
+    assert batches <= seconds / PACE_SECONDS + 2
 
 
 def test_an_unreadable_message_is_dead_lettered_at_once_with_its_reason(bench: Bench) -> None:

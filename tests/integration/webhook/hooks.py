@@ -96,9 +96,11 @@ class Hooks:
                 [
                     Outgoing(
                         exchange=EVENTS, routing_key=event.routing_key,
-                        body=encode(build(event, context=context, event_id=event_id, time=now)).encode(),
+                        body=encode(
+                            build(event, context=context, event_id=event_id, time=now) | {"sequence": str(number)}
+                        ).encode(),
                     )
-                    for event, event_id in zip(events, chosen, strict=True)
+                    for number, (event, event_id) in enumerate(zip(events, chosen, strict=True), start=1)
                 ]
             )  # fmt: skip
         return chosen

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS
 from shared.messaging.topology import EVENTS
 from shared.postgres import connect
 from tests.integration.broker import Broker, Process, eventually, running
@@ -59,6 +60,11 @@ def received(rabbit: Broker, queue: str = "audit") -> list[int]:
         while (message := channel.basic_get(queue, no_ack=True)) is not None:
             sequences.append(int(json.loads(message.body)["sequence"]))
     return sequences
+
+
+def heard(connection: psycopg.Connection, seconds: float) -> int:
+    """How many notifications come on the channel in that time."""
+    return sum(1 for _ in connection.notifies(timeout=seconds))
 
 
 def first_occurrences(sequences: list[int]) -> list[int]:
@@ -373,3 +379,46 @@ class TestUpkeep:
             )
         with relay(database, rabbit, tmp_path / "log"):
             eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(0,)])
+
+
+def test_only_a_relay_that_sleeps_is_woken(database: Database, rabbit: Broker, tmp_path: Path) -> None:
+    with connect(database.settings("core")) as listener, connect(database.settings("core")) as writer:
+        listener.execute("LISTEN breakwater_outbox")
+        with relay(database, rabbit, tmp_path / "log"):
+            write(writer, 1)
+            eventually(lambda: head(database), (1, 1))
+            assert heard(listener, 0.1) == 1
+            for number in range(2, 30):  # within the time that it stays awake after each
+                write(writer, 1)
+                eventually(lambda: head(database)[0], number)
+            assert heard(listener, 0.1) <= 3
+            time.sleep(1)
+            write(writer, 1)
+            eventually(lambda: head(database)[0], 30)
+            assert heard(listener, 0.1) == 1
+
+
+def test_a_relay_that_died_awake_leaves_the_writers_notifying(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with connect(database.settings("core")) as listener, connect(database.settings("core")) as writer:
+        listener.execute("LISTEN breakwater_outbox")
+        with relay(database, rabbit, tmp_path / "log") as process:
+            write(writer, 1)
+            eventually(lambda: head(database), (1, 1))
+            process.kill()
+        heard(listener, 0.1)
+        write(writer, 1)
+        assert heard(listener, 0.5) == 1
+
+
+def test_what_commits_while_the_relay_falls_asleep_is_not_left_for_the_poll(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with connect(database.settings("core")) as writer, relay(database, rabbit, tmp_path / "log"):
+        write(writer, 1)
+        eventually(lambda: head(database), (1, 1))
+        with writer.transaction():
+            write(writer, 1)  # sees the relay awake and notifies nobody
+            time.sleep(AWAKE_SECONDS + COMMIT_SECONDS / 4)
+        eventually(lambda: head(database), (2, 2), seconds=POLL_SECONDS * 4)

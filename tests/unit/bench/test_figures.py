@@ -46,7 +46,7 @@ def test_the_table_shows_both_sides_the_ratio_and_the_goal() -> None:
 
 def test_the_file_holds_every_side_and_the_machine(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "figures.json"
-    write([figure(ours=2.3, against=2.0, goal=Goal.AT_MOST, limit=1.15)], path, small=True)
+    write([figure(ours=2.3, against=2.0, goal=Goal.AT_MOST, limit=1.15)], path, cores_worth=1.5, small=True)
     document = json.loads(path.read_text())
     assert document["machine"]["cores"]
     assert document["small"] is True
