@@ -119,7 +119,15 @@ _USER_BY_ID: Final = """
     FROM directory.users WHERE id = %s
 """
 # {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
-# only who comes from a directory is in groups: for everybody else that branch is planned and never run
+_USER_WITH_OWN_RIGHTS: Final = """
+    SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
+           p.name, p.id, p.public, p.is_full, m.role_id
+    FROM directory.users u
+    LEFT JOIN directory.projects p ON p.name IN ({names})
+    LEFT JOIN directory.own_memberships m ON m.project_id = p.id AND m.user_id = u.id
+    WHERE u.id = %s
+"""
+# only who comes from a directory is in groups
 _USER_WITH_RIGHTS: Final = """
     SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
            p.name, p.id, p.public, p.is_full, m.role_id
@@ -203,13 +211,20 @@ def find_robot(source: Source, name: str) -> Robot | None:
 
 
 def user_with_rights(
-    source: Source, user_id: int, projects: Sequence[str]
+    source: Source, user_id: int, projects: Sequence[str], *, is_local: bool = False
 ) -> tuple[User, dict[str, ProjectRights]] | None:
-    """An account's present state and its rights in some projects, by one query; no password hash comes with it."""
-    rows = _rows(source, _naming(_USER_WITH_RIGHTS, len(projects)), (*(projects or ("",)), user_id))
+    """An account's present state and its rights in some projects, by one query; no password hash comes with it.
+
+    Where the caller takes the account for one of the database, which no group has, that is asked the cheaper way.
+    """
+    query = _USER_WITH_OWN_RIGHTS if is_local else _USER_WITH_RIGHTS
+    rows = _rows(source, _naming(query, len(projects)), (*(projects or ("",)), user_id))
     if not rows:
         return None
-    return _user(rows[0]), _rights((row[7:] for row in rows), projects)
+    user = _user(rows[0])
+    if is_local and user.source == "ldap":
+        return user_with_rights(source, user_id, projects)
+    return user, _rights((row[7:] for row in rows), projects)
 
 
 def robot_with_rights(

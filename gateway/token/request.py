@@ -4,6 +4,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import falcon.asgi
@@ -23,6 +24,8 @@ _FORM: Final = "application/x-www-form-urlencoded"
 # Scripts written for Harbor name its registry instead of echoing what the challenge says.
 _SERVICES: Final = frozenset({TOKEN_SERVICE, "harbor-registry"})
 _MOST_CLIENT_ID: Final = 255
+_LONGEST_KEPT: Final = 512
+"""Clients ask for the same again and again; what was read is kept where it is no longer than this."""
 
 Parameters = Mapping[str, str | list[str]]
 
@@ -46,9 +49,17 @@ class Form:
     """A name with a password, or a refresh token."""
 
 
-def read_query(parameters: Parameters) -> TokenRequest:
+def read_query(query: str) -> TokenRequest:
     """Read the GET form. Raises BadRequest."""
+    return _read_again(query) if len(query) <= _LONGEST_KEPT else _read_query(query)
+
+
+def _read_query(query: str) -> TokenRequest:
+    parameters: Parameters = uri.parse_query_string(query, keep_blank=True)
     return _read(parameters, offline=_one(parameters, "offline_token") == "true")
+
+
+_read_again: Final = lru_cache(1024)(_read_query)
 
 
 def read_form(body: bytes, content_type: str | None) -> Form:

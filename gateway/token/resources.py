@@ -30,7 +30,7 @@ class TokenResource:
     async def on_get(self, req: Request, resp: Response) -> None:
         """Hand out a token for a Basic credential, or for nobody in particular."""
         now = utc_now()
-        asked = read_query(req.params)
+        asked = read_query(req.query_string)
         credential = read_basic(req.auth)
         if credential is None:
             handed = self._desk.for_anybody(asked, now)

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -46,12 +47,7 @@ class Scope:
     @property
     def project(self) -> str | None:
         """The project of a repository scope; None where the name is no repository's."""
-        if not self.is_repository:
-            return None
-        try:
-            return RepositoryName.parse(self.name).project
-        except InvalidName:
-            return None
+        return _project_of(self.name) if self.is_repository else None
 
     def granted(self, allowed: frozenset[str]) -> "Access":
         """What is left of it where only some actions are allowed; `*` asks for all of them."""
@@ -60,6 +56,14 @@ class Scope:
         else:
             actions = tuple(action for action in self.actions if action in allowed)
         return Access(type=self.type, name=self.name, actions=actions)
+
+
+@lru_cache(2048)
+def _project_of(repository: str) -> str | None:
+    try:
+        return RepositoryName.parse(repository).project
+    except InvalidName:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

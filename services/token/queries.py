@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from services.token.domain import RefreshToken, digest_of
 from services.token.tables import refresh_tokens
 from shared import directory
+from shared.auth.authenticate import Method
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal, PrincipalKind
 from shared.directory import ProjectRights, Source
@@ -61,12 +62,15 @@ def standing_of(source: Source, account: Remembered, projects: list[str], now: d
     """The account as it is now; None where it may not act, or its credential is another than it was."""
     if account.kind is PrincipalKind.ROBOT:
         return _robot_standing(source, account, projects, now)
-    return user_standing(source, account.id, account.credential_version, projects)
+    is_local = account.method is Method.DATABASE
+    return user_standing(source, account.id, account.credential_version, projects, is_local=is_local)
 
 
-def user_standing(source: Source, user_id: int, version: int, projects: list[str]) -> Standing | None:
+def user_standing(
+    source: Source, user_id: int, version: int, projects: list[str], *, is_local: bool = False
+) -> Standing | None:
     """A user as he is now; None where the account is gone, disabled, or has another credential by now."""
-    found = directory.user_with_rights(source, user_id, projects)
+    found = directory.user_with_rights(source, user_id, projects, is_local=is_local)
     if found is None:
         return None
     user, rights = found

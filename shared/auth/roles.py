@@ -6,6 +6,7 @@ Source: the role policies of Harbor's API v2.0.
 
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import cache, lru_cache
 from typing import Final
 
 Permission = tuple[str, str]
@@ -115,6 +116,11 @@ def strongest_first(roles: Iterable[Role]) -> list[Role]:
 
 def permissions_of(roles: Iterable[Role], *, public: bool) -> frozenset[Permission]:
     """The union of several roles, and of everybody's rights where the project is public."""
+    return _union(frozenset(roles), public)
+
+
+@cache
+def _union(roles: frozenset[Role], public: bool) -> frozenset[Permission]:  # noqa: FBT001 - a key of the cache
     return frozenset().union(*(_PERMISSIONS[role] for role in roles), PUBLIC if public else ())
 
 
@@ -123,6 +129,7 @@ def allows(granted: frozenset[Permission], resource: str, action: str) -> bool:
     return (resource, action) in granted
 
 
+@lru_cache(512)
 def registry_actions(granted: frozenset[Permission]) -> frozenset[str]:
     """What the permissions mean in the registry's own words: some of pull, push and delete.
 

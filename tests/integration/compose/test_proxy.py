@@ -32,7 +32,7 @@ def seen(proxy: Proxy, upstream: str) -> dict[str, Any]:
     return request
 
 
-@pytest.mark.parametrize("path", ["/v2/a/b/manifests/2", "/api/v2.0/projects", "/auth/token", "/v2/a/b/manifests/1"])
+@pytest.mark.parametrize("path", ["/v2/a/b/manifests/2", "/api/v2.0/projects", "/v2/a/b/manifests/1"])
 def test_forwarding_headers_of_a_client_are_overwritten(proxy: Proxy, path: str) -> None:
     proxy.get(
         path,
@@ -50,6 +50,18 @@ def test_forwarding_headers_of_a_client_are_overwritten(proxy: Proxy, path: str)
     assert headers["x-forwarded-for"] == headers["x-real-ip"] == "127.0.0.1"
     assert headers["x-forwarded-proto"] == "http"
     assert not {"forwarded", "proxy", "x-forwarded-port"} & set(headers)
+
+
+@pytest.mark.parametrize("path", ["/auth/token", "/service/token"])
+def test_the_token_mount_gets_the_headers_it_reads_and_no_other(proxy: Proxy, path: str) -> None:
+    proxy.get(
+        path, "X-Forwarded-For: 1.2.3.4", "X-Request-Id: r1", "User-Agent: docker/28.2 rid/mine", "Cookie: a=b",
+        "Authorization: Basic eDp5", "Accept: */*", "traceparent: 00-1-2-00", "X-Real-IP: 1.2.3.4",
+    )
+    assert seen(proxy, "token")["headers"] == {
+        "host": "registry.test:8080", "x-forwarded-for": "127.0.0.1", "x-request-id": "r1",
+        "user-agent": "docker/28.2", "authorization": "Basic eDp5", "traceparent": "00-1-2-00",
+    }
 
 
 def test_harmless_request_id_is_kept_passed_on_and_returned(proxy: Proxy) -> None:
