@@ -13,14 +13,14 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
-from services.api.commands.immutability import refuse_immutable
+from services.api.commands.immutability import refuse_immutable_manifest, take_turns
 from services.api.commands.observation import stored_sizes
 from services.api.commands.quota import is_limited, reserve
 from services.api.domain.immutability import immutable_among
 from services.api.domain.referrer import subject_of
 from services.api.errors import OverQuota, TagIsImmutable
-from services.api.queries.immutability import rules_of, tags_under_way
-from services.api.tables import artifacts, projects, repositories, tags
+from services.api.queries.immutability import rules_of
+from services.api.tables import projects
 from shared.errors import Conflict
 from shared.events import EventContext, emit
 from shared.events.definitions.quota import QuotaExceeded
@@ -31,8 +31,6 @@ from shared.registry.manifests import Manifest, parse
 
 Sessions = sessionmaker[Session]
 
-_LOCK_CLASS: Final = 0x4258
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(:name))")
 _EXCLUDING: Final = text(
     """
     SELECT EXISTS (
@@ -122,9 +120,7 @@ def expect_deletion(
     Raises NoSuchProject, TagIsImmutable where it would take an immutable tag away, and RegistryUnavailable.
     """
     with sessions.begin() as session:
-        if rules_of(session, repository.project):
-            session.execute(_LOCK, {"class": _LOCK_CLASS, "name": repository.text})
-            refuse_immutable(session, repository, _tags_of(session, registry, repository, digest))
+        refuse_immutable_manifest(session, registry, repository, digest)
         return open_expectation(
             session, kind=Kind.DELETE, repository=repository, reference=digest, digest=digest, context=context
         )
@@ -151,7 +147,7 @@ def _is_held_fast(session: Session, push: Push) -> bool:
 
 
 def _exclude(session: Session, push: Push) -> None:
-    session.execute(_LOCK, {"class": _LOCK_CLASS, "name": push.repository.text})
+    take_turns(session, push.repository)
     named = {"repository": push.repository.text, "reference": push.reference.text, "digest": push.digest.text}
     if session.scalar(_EXCLUDING, named):
         raise Conflict(f"another write of {push.repository}:{push.reference} is under way: try again in a moment")
@@ -165,20 +161,6 @@ def _refuse_to_move(sessions: Sessions, registry: RegistryClient, push: Push, ex
     with sessions.begin() as session:
         refuse(session, expectation_id, by=SettledBy.GATE)
     raise TagIsImmutable(push.repository, push.reference.text)
-
-
-def _tags_of(session: Session, registry: RegistryClient, repository: RepositoryName, digest: Digest) -> list[str]:
-    """The tags of a manifest: those of the catalogue, and those it does not know yet and the registry does."""
-    known = set(
-        session.scalars(
-            select(tags.c.name)
-            .join(artifacts, artifacts.c.id == tags.c.artifact_id)
-            .join(repositories, repositories.c.id == artifacts.c.repository_id)
-            .where(repositories.c.name == repository.text, artifacts.c.digest == digest.text)
-        )
-    )
-    lately = [tag for tag in tags_under_way(session, repository, digest) if tag not in known]
-    return [*known, *(tag for tag in lately if registry.resolve(repository, TagName(tag)) == digest)]
 
 
 def _tell_exceeded(

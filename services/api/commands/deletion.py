@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.announcement import announce_removal
 from services.api.commands.catalogue import lock_repository, record, remove_repository
 from services.api.commands.expectation import Kind, SettledBy, hold, open_expectation, refuse, settle, take_on
-from services.api.commands.immutability import refuse_immutable
+from services.api.commands.immutability import refuse_immutable, refuse_immutable_manifest
 from services.api.commands.observation import observe
 from services.api.domain.artifact import Artifact, Tag
 from services.api.domain.observation import Changes, TagState, Truth
@@ -57,7 +57,7 @@ def delete_artifact(
     """
     with sessions.begin() as session:
         artifact = get_artifact(session, repository, reference)
-        refuse_immutable(session, repository, [tag.name for tag in artifact.tags])
+        refuse_immutable_manifest(session, registry, repository, Digest(artifact.digest))
         if _has_parent(session, artifact.id):
             raise PreconditionFailed(f"{artifact.digest} is referenced by an index: delete that first")
         doomed = _with_children(session, artifact)

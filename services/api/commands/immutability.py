@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -13,13 +13,16 @@ from sqlalchemy.orm import Session
 from services.api.commands.holding import hold_project
 from services.api.domain.immutability import ImmutableRule, RuleDraft
 from services.api.errors import NoSuchRule, RuleExists, TagIsImmutable
-from services.api.queries.immutability import immutable_tags
-from services.api.tables import immutable_rules
+from services.api.queries.immutability import immutable_tags, rules_of, tags_under_way
+from services.api.tables import artifacts, immutable_rules, repositories, tags
 from shared.events import EventContext, emit
 from shared.events.definitions.project import ProjectUpdated
-from shared.names import RepositoryName
+from shared.names import Digest, RepositoryName, TagName
+from shared.registry.client import RegistryClient
 
-_CHANGED = "immutable_tag_rules"
+_CHANGED: Final = "immutable_tag_rules"
+_LOCK_CLASS: Final = 0x4258
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(:name))")
 
 
 def create_rule(
@@ -84,6 +87,37 @@ def refuse_immutable(session: Session, repository: RepositoryName, names: Collec
     held = sorted(immutable_tags(session, repository, names))
     if held:
         raise TagIsImmutable(repository, held[0])
+
+
+def refuse_immutable_manifest(
+    session: Session, registry: RegistryClient, repository: RepositoryName, digest: Digest
+) -> None:
+    """Go on only where the manifest bears no immutable tag, whether the catalogue has heard of it or not.
+
+    Until the session's end nobody is admitted who would put one on it. Raises TagIsImmutable, RegistryUnavailable.
+    """
+    if rules_of(session, repository.project):
+        take_turns(session, repository)
+        refuse_immutable(session, repository, _tags_of(session, registry, repository, digest))
+
+
+def take_turns(session: Session, repository: RepositoryName) -> None:
+    """Let nobody else be admitted to the repository, of those who heed its rules, until the transaction's end."""
+    session.execute(_LOCK, {"class": _LOCK_CLASS, "name": repository.text})
+
+
+def _tags_of(session: Session, registry: RegistryClient, repository: RepositoryName, digest: Digest) -> list[str]:
+    """The tags of a manifest: those of the catalogue, and those it does not know yet and the registry does."""
+    known = set(
+        session.scalars(
+            select(tags.c.name)
+            .join(artifacts, artifacts.c.id == tags.c.artifact_id)
+            .join(repositories, repositories.c.id == artifacts.c.repository_id)
+            .where(repositories.c.name == repository.text, artifacts.c.digest == digest.text)
+        )
+    )
+    lately = [tag for tag in tags_under_way(session, repository, digest) if tag not in known]
+    return [*known, *(tag for tag in lately if registry.resolve(repository, TagName(tag)) == digest)]
 
 
 def _tell(session: Session, *, project_id: int, project: str, public: bool, context: EventContext) -> None:

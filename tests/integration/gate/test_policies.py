@@ -12,9 +12,12 @@ from itertools import count
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands.deletion import delete_artifact
 from services.api.commands.observation import observe
 from services.api.commands.quota import recount
+from services.api.errors import TagIsImmutable
 from shared.db import engine, session_factory
+from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, RepositoryName, TagName
 from tests.clients.images import make_image
 from tests.integration.conftest import Database
@@ -304,6 +307,28 @@ def test_a_manifest_with_an_immutable_tag_cannot_be_deleted(
     assert (status, code) == (403, "DENIED")
     assert f"{project.app}:v1 is immutable" in sentence
     assert set(project.registry.client(project.tokens).tags(RepositoryName(project.app))) == {"latest", "v1"}
+
+
+def test_an_artifact_with_an_immutable_tag_that_is_not_catalogued_yet_cannot_be_deleted(
+    project: Project, pusher: Pusher
+) -> None:
+    project.hold_fast("v*")
+    image = make_image("one")
+    for tag in ("latest", "v1"):
+        pusher.push(project.app, tag, image)
+    project.catalogue("latest")
+    registry = project.registry.client(project.tokens)
+    with pytest.raises(TagIsImmutable, match=f"{project.app}:v1"):
+        delete_artifact(
+            project.sessions, registry, repository=RepositoryName(project.app), reference=TagName("latest"),
+            context=EventContext(
+                instance_id=project.database.settings("metadata").instance_id,
+                actor=Actor(kind=ActorKind.USER, name="alice"),
+            ),
+        )
+    assert registry.resolve(RepositoryName(project.app), TagName("v1")) == Digest(image.digest)
+    deletions = "SELECT count(*) FROM events.expected WHERE kind = 'delete' AND repository = %s"
+    assert project.value(deletions, project.app) == 0
 
 
 @pytest.mark.parametrize("catalogued", [True, False], ids=["catalogued", "not catalogued yet"])
