@@ -80,6 +80,11 @@ class Manifest:
         return self.length + self.config.size + sum(layer.size for layer in self.layers)
 
     @property
+    def parts(self) -> frozenset[Digest]:
+        """The blobs it is made of."""
+        return frozenset(part.digest for part in (self.config, *self.layers))
+
+    @property
     def blobs(self) -> dict[Digest, int]:
         """Everything it needs in storage, itself included, each once."""
         parts = {part.digest: part.size for part in (self.config, *self.layers)}

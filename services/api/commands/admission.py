@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands.catalogue import known_sizes
 from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
 from services.api.commands.immutability import refuse_immutable_manifest, take_turns
-from services.api.commands.observation import stored_sizes
+from services.api.commands.observation import measured
 from services.api.commands.quota import is_limited, reserve
 from services.api.domain.immutability import immutable_among
 from services.api.domain.referrer import subject_of
@@ -69,9 +70,7 @@ def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, con
     Raises NoSuchProject, OverQuota, TagIsImmutable, Conflict where another write that excludes it is under way, and
     RegistryUnavailable.
     """
-    with sessions() as session:
-        limited = is_limited(session, push.repository.project)
-        needs = storage_needs(session, registry, push) if limited else {}
+    needs = _storage_needs(sessions, registry, push)
     expectation_id = uuid4()
     try:
         with sessions.begin() as session:
@@ -126,16 +125,21 @@ def expect_deletion(
         )
 
 
-def storage_needs(session: Session, registry: RegistryClient, push: Push) -> Mapping[Digest, int]:
-    """The blobs a manifest needs, itself among them, with the sizes that the registry has measured."""
-    alone = {push.digest: len(push.body)}
+def _storage_needs(sessions: Sessions, registry: RegistryClient, push: Push) -> Mapping[Digest, int]:
+    """In a project with a limit the blobs a manifest needs, itself among them, with the sizes the registry measured.
+
+    The registry is asked with no connection to the database in hand: it may be slow.
+    """
     try:
         manifest = parse(push.body, push.media_type)
     except UnreadableManifest:
-        return alone
-    return alone | (
-        stored_sizes(session, registry, push.repository, manifest) if isinstance(manifest, Manifest) else {}
-    )
+        manifest = None
+    with sessions() as session:
+        if not is_limited(session, push.repository.project):
+            return {}
+        known = known_sizes(session, push.repository, manifest.parts) if isinstance(manifest, Manifest) else {}
+    blobs = measured(registry, push.repository, manifest, known) if isinstance(manifest, Manifest) else {}
+    return {push.digest: len(push.body), **blobs}
 
 
 def _is_held_fast(session: Session, push: Push) -> bool:

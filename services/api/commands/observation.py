@@ -72,13 +72,15 @@ def stored_sizes(
     session: Session, registry: RegistryClient, repository: RepositoryName, manifest: Manifest
 ) -> dict[Digest, int]:
     """The blobs of a manifest with the sizes that the registry holds; a descriptor may claim anything."""
-    parts = {part.digest for part in (manifest.config, *manifest.layers)}
-    stored = known_sizes(session, repository, parts)
-    for digest in parts - stored.keys():
-        size = registry.blob_size(repository, digest)
-        if size is not None:
-            stored[digest] = size
-    return stored
+    return measured(registry, repository, manifest, known_sizes(session, repository, manifest.parts))
+
+
+def measured(
+    registry: RegistryClient, repository: RepositoryName, manifest: Manifest, known: Mapping[Digest, int]
+) -> dict[Digest, int]:
+    """What is known of the sizes of a manifest's blobs, and the rest as the registry says; one it lacks is left out."""
+    asked = {digest: registry.blob_size(repository, digest) for digest in manifest.parts - known.keys()}
+    return {**known, **{digest: size for digest, size in asked.items() if size is not None}}
 
 
 class _Look:

@@ -12,6 +12,7 @@ from itertools import count
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands.admission import Push, expect_push
 from services.api.commands.deletion import delete_artifact
 from services.api.commands.observation import observe
 from services.api.commands.quota import recount
@@ -39,6 +40,11 @@ class Project:
     @property
     def app(self) -> str:
         return f"{self.name}/app"
+
+    @property
+    def context(self) -> EventContext:
+        actor = Actor(kind=ActorKind.USER, name="alice")
+        return EventContext(instance_id=self.database.settings("metadata").instance_id, actor=actor)
 
     def limit(self, size: int) -> None:
         self._execute("UPDATE core.projects SET storage_limit = %s WHERE name = %s", size, self.name)
@@ -162,6 +168,28 @@ def test_a_descriptor_that_lies_about_its_size_reserves_what_the_registry_holds(
     for blob in image.blobs:
         pusher.push_blob(project.app, blob)
     assert pusher.put_manifest(project.app, "v1", lying).status == 403
+
+
+def test_the_registry_is_asked_for_sizes_with_no_connection_in_hand(project: Project) -> None:
+    project.limit(10_000)
+    image = make_image("asked")
+    bind = engine(project.database.settings("core"), pool_size=1)
+    in_hand = []
+
+    class Watched:
+        """A registry that looks at the pool while it is asked."""
+
+        def blob_size(self, _repository: RepositoryName, _digest: Digest) -> int:
+            in_hand.append(bind.pool.checkedout())  # type: ignore[attr-defined]  # a QueuePool
+            return 1
+
+    push = Push(
+        repository=RepositoryName(project.app), reference=TagName("v1"), body=image.manifest.content,
+        media_type=image.manifest.media_type,
+    )
+    expect_push(session_factory(bind), Watched(), push, context=project.context)  # type: ignore[arg-type]  # no more of it is asked
+    assert in_hand == [0] * len(image.blobs)
+    bind.dispose()
 
 
 def test_pushes_at_once_do_not_together_pass_the_limit(project: Project, pusher: Pusher) -> None:
@@ -321,10 +349,7 @@ def test_an_artifact_with_an_immutable_tag_that_is_not_catalogued_yet_cannot_be_
     with pytest.raises(TagIsImmutable, match=f"{project.app}:v1"):
         delete_artifact(
             project.sessions, registry, repository=RepositoryName(project.app), reference=TagName("latest"),
-            context=EventContext(
-                instance_id=project.database.settings("metadata").instance_id,
-                actor=Actor(kind=ActorKind.USER, name="alice"),
-            ),
+            context=project.context,
         )
     assert registry.resolve(RepositoryName(project.app), TagName("v1")) == Digest(image.digest)
     deletions = "SELECT count(*) FROM events.expected WHERE kind = 'delete' AND repository = %s"
