@@ -22,11 +22,12 @@ from services.token.commands import (
     authorise,
     authorise_system,
     issue_refresh_token,
+    lacks_room,
     renew_refresh_token,
 )
 from services.token.database import HotConnection
 from services.token.domain import Scope, projects_of
-from services.token.errors import LoginRequired, NotAllowed, TooManyGuesses, WrongCredentials
+from services.token.errors import LoginRequired, NotAllowed, QuotaUsedUp, TooManyGuesses, WrongCredentials
 from services.token.queries import (
     Redeemable,
     Standing,
@@ -101,11 +102,13 @@ class Desk:
     ) -> Issued:
         """A token for one request whose sender may do all that it needs; it counts as no login.
 
-        Raises WrongCredentials, NotAllowed, TooManyGuesses, Unavailable.
+        Raises WrongCredentials, NotAllowed, QuotaUsedUp, TooManyGuesses, Unavailable.
         """
         _, standing = await self._admit(credential, client, projects_of(scopes), now)
         for asked, granted in zip(scopes, authorise(standing, scopes), strict=True):
             denied = [action for action in asked.actions if action not in granted.actions]
+            if denied == ["push"] and lacks_room(standing, asked):
+                raise QuotaUsedUp
             if denied:
                 raise NotAllowed(f"unauthorized to access repository: {asked.name}, action: {denied[-1]}")
         return self._issue(standing, scopes, now)

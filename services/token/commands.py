@@ -59,16 +59,26 @@ def authorise(standing: Standing, scopes: tuple[Scope, ...]) -> tuple[Access, ..
     """
 
     def allowed_in(project: str) -> frozenset[str]:
-        rights = standing.rights[project]
-        actions = registry_actions(directory.effective_permissions(standing.principal, rights))
-        return actions - {"push"} if rights.full else actions
+        actions = _rightful(standing, project)
+        return actions - {"push"} if standing.rights[project].full else actions
 
     return grant(scopes, allowed_in, catalog=_may_list_all(standing.principal))
+
+
+def lacks_room(standing: Standing, scope: Scope) -> bool:
+    """Whether somebody may push there and cannot, because the project is full."""
+    project = scope.project
+    return project is not None and standing.rights[project].full and "push" in _rightful(standing, project)
 
 
 def authorise_system(scopes: tuple[Scope, ...]) -> tuple[Access, ...]:
     """What one of the system's own services gets: what it asks for, of repositories and the catalog alone."""
     return grant(scopes, lambda _project: frozenset({"pull", "push", "delete"}), catalog=True)
+
+
+def _rightful(standing: Standing, project: str) -> frozenset[str]:
+    """What somebody's rights in a project let him do in the registry, room or no room."""
+    return registry_actions(directory.effective_permissions(standing.principal, standing.rights[project]))
 
 
 def _may_list_all(principal: Principal) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.errors import BadRequest, ConfigurationError, TooManyRequests, Unauthorized
+from shared.errors import BadRequest, ConfigurationError, Forbidden, TooManyRequests, Unauthorized
 
 WRONG_CREDENTIALS: Final = "incorrect username or password"
 
@@ -41,6 +41,13 @@ class NotAllowed(Unauthorized):
     """The credential is right, and its account may not do what the request asks for."""
 
     default = "unauthorized to access the repository"
+
+
+class QuotaUsedUp(Forbidden):
+    """The account may push, and there is no room left in the project."""
+
+    code = "DENIED"
+    default = "the project's storage quota is used up: delete something, or ask an administrator for more"
 
 
 class LoginRequired(Unauthorized):

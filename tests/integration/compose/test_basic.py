@@ -140,6 +140,17 @@ def test_wrong_password_is_401_with_a_challenge_and_goes_no_further(
     assert seen(proxy, keeper) == []
 
 
+def test_who_has_no_room_left_is_told_so_without_a_challenge(proxy: Proxy) -> None:
+    body = '{"errors":[{"code":"DENIED","message":"the storage quota is used up"}]}'
+    proxy.upstreams["token"].behaviour = Behaviour(
+        status=401, headers={"X-Refusal": "403", "X-Refusal-Body": body}
+    )
+    status, headers, answered = proxy.get("/v2/a/b/blobs/uploads/", BASIC, "Content-Length: 0", method="POST")
+    assert (status, answered.decode()) == (403, body)
+    assert "www-authenticate" not in headers
+    assert seen(proxy, "registry") == []
+
+
 def test_guesser_is_told_to_wait(proxy: Proxy) -> None:
     body = '{"errors":[{"code":"TOOMANYREQUESTS","message":"too many failed logins"}]}'
     proxy.upstreams["token"].behaviour = Behaviour(

@@ -96,6 +96,23 @@ def test_who_may_not_do_it_is_told_so_and_gets_no_token(
     assert "x-minted" not in answer.headers
 
 
+def test_who_may_push_into_a_full_project_is_told_of_the_quota(mount: Mount, rows: Rows, vault: int) -> None:
+    rows.execute("UPDATE core.projects SET storage_used = 10, storage_limit = 10 WHERE id = %s", (vault,))
+    try:
+        for name, status, said in (("dora", "403", "storage quota is used up"), ("gus", "401", "action: push")):
+            for path in (f"/v2/{PLACE}/manifests/v1", f"/v2/{PLACE}/blobs/uploads/x"):
+                answer = ask(mount, name, "PUT", path)
+                (error,) = json.loads(answer.headers["x-refusal-body"])["errors"]
+                assert (answer.status, answer.headers["x-refusal"]) == (401, status)
+                assert said in error["message"]
+                assert error["code"] == {"403": "DENIED", "401": "UNAUTHORIZED"}[status]
+                assert "x-minted" not in answer.headers
+        assert ask(mount, "dora", "GET", f"/v2/{PLACE}/manifests/v1").status == 200
+        assert ask(mount, "maya", "DELETE", f"/v2/{PLACE}/manifests/v1").status == 200
+    finally:
+        rows.execute("UPDATE core.projects SET storage_used = 0, storage_limit = -1 WHERE id = %s", (vault,))
+
+
 @pytest.mark.parametrize("authorization", [None, "Basic", "Basic !!", "Basic bm9jb2xvbg==", "Bearer x"])
 def test_what_is_no_credential_is_refused(mount: Mount, authorization: str | None) -> None:
     headers = {"Authorization": authorization} if authorization else {}
