@@ -111,3 +111,10 @@ def test_home_that_is_a_file_is_told_of(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_local_url_is_one_that_answers(bind: str, url: str) -> None:
     assert Options(bind=bind).local_url == url
+
+
+def test_the_guide_names_every_setting() -> None:
+    guide = (CHECKOUT / "docs" / "operating.md").read_text(encoding="utf-8")
+    table = guide.partition("## Settings")[2].partition("\n## ")[0]
+    named = {name for name in Options.model_fields if f"`BREAKWATER_{name.upper()}`" in table}
+    assert named == Options.model_fields.keys() - {"command"}
