@@ -98,14 +98,22 @@ class Guard:
         except ValueError:
             return False
 
-    def connect(self, host: str, port: int, *, timeout: float) -> socket.socket:
-        """A connection to one of the host's permitted addresses. Raises OutboundRefused, OSError, UnicodeError."""
+    def addresses(self, host: str, port: int) -> list[tuple[Any, ...]]:
+        """The host's permitted addresses, asked for at this moment, in the form of `socket.getaddrinfo`.
+
+        Whoever makes the connection himself connects to these and asks no second time. Raises OutboundRefused,
+        OSError, UnicodeError.
+        """
         found = self._resolve(host, port, 0, socket.SOCK_STREAM)
         permitted = [each for each in found if self.permits(ip_address(each[4][0]))]
         if not permitted:
             raise OutboundRefused(f"requests may not go to the address of {host[:255]}")
+        return permitted[:MOST_ADDRESSES]
+
+    def connect(self, host: str, port: int, *, timeout: float) -> socket.socket:
+        """A connection to one of the host's permitted addresses. Raises OutboundRefused, OSError, UnicodeError."""
         failed: OSError = OSError("it has no address")
-        for family, kind, protocol, _name, address in permitted[:MOST_ADDRESSES]:
+        for family, kind, protocol, _name, address in self.addresses(host, port):
             connection = socket.socket(family, kind, protocol)
             connection.settimeout(timeout)
             try:

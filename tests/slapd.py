@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BASE: Final = "dc=example,dc=test"
 READER: Final = f"cn=reader,{BASE}"
 READER_PASSWORD: Final = "reader-Passw0rd"
+LOOPBACK: Final = "127.0.0.0/8"
+"""What an instance has to be allowed, to reach a directory of these."""
 _SCHEMAS: Final = "/etc/ldap/schema"
 
 

@@ -17,6 +17,7 @@ from gateway.core.routes import Routes, api_routes
 from gateway.core.unbuilt import UNBUILT
 from shared.auth.ldap.directory import LdapDirectory
 from shared.directory import lender
+from shared.outbound import Guard, Reach
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
 from shared.secrets import Sealer, Secret
@@ -42,7 +43,7 @@ def routes() -> Routes:
     catalogue = Catalogue(sessions=sessionmaker(), registry=registry)
     sealer = Sealer([Secret(Fernet.generate_key().decode())])
     settings, check = Settings(home=nowhere, run=nowhere), HealthCheck({"none": lambda: None})
-    ldap = LdapDirectory(lender(create_engine("postgresql+psycopg://")), sealer, seats=1)
+    ldap = LdapDirectory(lender(create_engine("postgresql+psycopg://")), sealer, Guard(Reach.PRIVATE), seats=1)
     return api_routes(settings, check, catalogue, sealer, ldap)
 
 

@@ -28,6 +28,7 @@ from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.record import LoginRecord
 from shared.directory import Lender
 from shared.errors import Unavailable
+from shared.outbound import Guard, Reach
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -145,7 +146,7 @@ def build_login(settings: Settings, engine: Engine, *, directory_seats: int = 3)
     """
     lend = directory.lender(engine)
     sealer = Sealer.read(settings.secrets / "config-key")
-    ldap = LdapDirectory(lend, sealer, seats=directory_seats)
+    ldap = LdapDirectory(lend, sealer, Guard(Reach.PRIVATE, settings.outbound_allow), seats=directory_seats)
     return Login(
         lend=lend,
         chain=Chain([RobotAccounts(lend), DatabaseUsers(lend), LdapUsers(ldap, lend, settings.instance_id)]),

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-RECEIVERS: Final = "127.0.0.1/32"
-"""Where webhooks may go in the shared instance beyond the public internet."""
+REACHABLE: Final = "127.0.0.1/32"
+"""Where webhooks may go in the shared instance, and logins in the fragile one, beyond what is open to all."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
 
 
@@ -40,7 +40,7 @@ def system() -> Iterator[System]:
     if home := os.environ.get("BREAKWATER_E2E_HOME"):
         yield System(Instance(home=Path(home), port=int(os.environ["BREAKWATER_E2E_PORT"])))
         return
-    yield from fresh_system({"BREAKWATER_OUTBOUND_ALLOW": RECEIVERS})
+    yield from fresh_system({"BREAKWATER_OUTBOUND_ALLOW": REACHABLE})
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 @pytest.fixture(scope="session")
 def fragile() -> Iterator[System]:
     """An instance whose parts may be killed; no account but the administrator's is made in it."""
-    yield from fresh_system()
+    yield from fresh_system({"BREAKWATER_OUTBOUND_ALLOW": REACHABLE})
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """One connection to one server of a directory: bound, bounded in time, encrypted as it is configured.
 
-Referrals are not followed, and an empty password is never sent: it would be an anonymous bind that succeeds.
+It goes where a guard lets it go and nowhere else. Referrals are not followed, and an empty password is never sent: it
+would be an anonymous bind that succeeds.
 """
 
 import ssl
@@ -13,6 +14,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPException
 
 from shared.auth.ldap.settings import LdapSettings
+from shared.outbound import Guard, OutboundRefused
 
 BROKEN: Final = frozenset({1, 2, 51, 52, 80})
 """Result codes that tell of the server's state, not of the request: operations and protocol error, busy, away."""
@@ -35,7 +37,27 @@ class _Tls(ldap3.Tls):
         )
 
 
-def open_bound(settings: LdapSettings, url: str, dn: str, password: str) -> Connection | None:
+class _Server(ldap3.Server):
+    """A server whose addresses come from a guard: the library connects to those, and asks for no others.
+
+    A certificate is checked against the name all the same.
+    """
+
+    def __init__(self, guard: Guard, url: str, *, timeout: int, tls: _Tls) -> None:
+        super().__init__(url, get_info=ldap3.NONE, connect_timeout=timeout, tls=tls)
+        self._guard = guard
+
+    def candidate_addresses(self) -> list[tuple[Any, ...]]:
+        """Where to connect to, asked for once a connection. Raises LDAPException where no address is permitted."""
+        try:
+            return self._guard.addresses(self.host, self.port)
+        except OutboundRefused as error:
+            raise LDAPException(f"{error} unless BREAKWATER_OUTBOUND_ALLOW names its network") from error
+        except ValueError as error:
+            raise LDAPException(f"{self.host[:255]} is no name of a host") from error
+
+
+def open_bound(guard: Guard, settings: LdapSettings, url: str, dn: str, password: str) -> Connection | None:
     """A bound connection, to be given to `close`; None where the bind was refused. Raises LDAPException, OSError."""
     if dn and not password:
         return None
@@ -43,7 +65,7 @@ def open_bound(settings: LdapSettings, url: str, dn: str, password: str) -> Conn
         tls = _Tls(_context(settings.ca_certificate, verify=settings.verify_cert))
     except ssl.SSLError as error:
         raise LDAPException("ldap_ca_certificate holds no certificate in PEM") from error
-    server = ldap3.Server(url, get_info=ldap3.NONE, connect_timeout=settings.timeout, tls=tls)
+    server = _Server(guard, url, timeout=settings.timeout, tls=tls)
     connection = ldap3.Connection(
         server,
         user=dn or None,
@@ -69,29 +91,29 @@ def open_bound(settings: LdapSettings, url: str, dn: str, password: str) -> Conn
     return None
 
 
-def binds(settings: LdapSettings, url: str, dn: str, password: str) -> bool:
+def binds(guard: Guard, settings: LdapSettings, url: str, dn: str, password: str) -> bool:
     """Whether a name and a password open the directory; without either they do not. Raises LDAPException, OSError."""
     if not dn or not password:
         return False
-    connection = open_bound(settings, url, dn, password)
+    connection = open_bound(guard, settings, url, dn, password)
     if connection is None:
         return False
     close(connection)
     return True
 
 
-def open_for_search(settings: LdapSettings, url: str) -> Connection:
+def open_for_search(guard: Guard, settings: LdapSettings, url: str) -> Connection:
     """A connection of the search account. Raises LDAPException, OSError."""
-    connection = open_bound(settings, url, settings.search_dn, settings.search_password.reveal())
+    connection = open_bound(guard, settings, url, settings.search_dn, settings.search_password.reveal())
     if connection is None:
         raise LDAPException("the search account cannot bind")
     return connection
 
 
 @contextmanager
-def searching(settings: LdapSettings, url: str) -> Iterator[Connection]:
+def searching(guard: Guard, settings: LdapSettings, url: str) -> Iterator[Connection]:
     """The same for a moment."""
-    connection = open_for_search(settings, url)
+    connection = open_for_search(guard, settings, url)
     try:
         yield connection
     finally:

@@ -17,6 +17,7 @@ from shared.auth.ldap.servers import Question, Servers
 from shared.auth.ldap.settings import KEYS, LdapSettings
 from shared.directory import Lender
 from shared.errors import BadRequest, Unavailable
+from shared.outbound import Guard
 from shared.secrets import Sealer
 
 _WAIT_SECONDS: Final = 0.25
@@ -43,9 +44,13 @@ class Present:
 
 
 class LdapDirectory:
-    """Asks for users and groups; `seats` callers at most wait for a directory at a time, the others hear so at once."""
+    """Asks for users and groups; `seats` callers at most wait for a directory at a time, the others hear so at once.
 
-    def __init__(self, lend: Lender, sealer: Sealer, *, seats: int) -> None:
+    `guard` says to which addresses connections go.
+    """
+
+    def __init__(self, lend: Lender, sealer: Sealer, guard: Guard, *, seats: int) -> None:
+        self.guard = guard
         self._lend = lend
         self._sealer = sealer
         self._seats = BoundedSemaphore(seats)
@@ -94,7 +99,7 @@ class LdapDirectory:
         with self._seat():
             for url in settings.urls:
                 try:
-                    with searching(settings, url) as connection:
+                    with searching(self.guard, settings, url) as connection:
                         search.find_user(connection, settings, "nobody")
                 except (LDAPException, OSError) as error:
                     return f"{url}: {error}"
@@ -119,7 +124,7 @@ class LdapDirectory:
             before = self._servers
             if before is not None and before.settings == settings:
                 return before
-            servers = self._servers = Servers(settings)
+            servers = self._servers = Servers(self.guard, settings)
         if before is not None:
             before.close()
         return servers

@@ -15,6 +15,7 @@ from shared import logging
 from shared.auth.ldap.connection import Connection, close, open_for_search
 from shared.auth.ldap.settings import LdapSettings
 from shared.errors import Unavailable
+from shared.outbound import Guard
 
 FIRST_REST_SECONDS: Final = 3.0
 LONGEST_REST_SECONDS: Final = 60.0
@@ -41,8 +42,9 @@ class Servers:
     It keeps no more connections than there ever are callers at a time.
     """
 
-    def __init__(self, settings: LdapSettings) -> None:
+    def __init__(self, guard: Guard, settings: LdapSettings) -> None:
         self.settings = settings
+        self._guard = guard
         self._servers = [_Server(url) for url in settings.urls]
         self._idle: list[tuple[str, Connection, float]] = []
         self._lock = Lock()
@@ -81,7 +83,7 @@ class Servers:
             except (LDAPException, OSError):
                 if time.monotonic() - begun > self.settings.timeout / 2:
                     raise
-        return self._use(url, open_for_search(self.settings, url), question)
+        return self._use(url, open_for_search(self._guard, self.settings, url), question)
 
     def _use(self, url: str, connection: Connection, question: Question[_Answer]) -> _Answer:
         try:

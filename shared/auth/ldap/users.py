@@ -3,8 +3,10 @@
 A directory that does not answer stops only its own users.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from ldap3.utils.dn import escape_rdn
@@ -20,6 +22,9 @@ from shared.auth.ldap.settings import LdapSettings
 from shared.directory import Lender, User
 from shared.events import Actor, ActorKind, EventContext
 from shared.secrets import Secret
+
+_Tries = Callable[[str, str], bool]
+"""Whether a distinguished name and a password open the server that is asked. Raises LDAPException, OSError."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +52,8 @@ class LdapUsers:
             return NotMine()
 
         def judge(connection: Connection, url: str) -> _Proven | Reason:
-            return _judge(connection, settings, url, name, credential.password, has_groups=present.has_groups)
+            tries = partial(binds, self.ldap.guard, settings, url)
+            return _judge(connection, settings, tries, name, credential.password, has_groups=present.has_groups)
 
         found = self.ldap.ask(settings, judge)
         if isinstance(found, Reason):
@@ -74,15 +80,15 @@ class LdapUsers:
 
 
 def _judge(
-    connection: Connection, settings: LdapSettings, url: str, name: str, password: Secret, *, has_groups: bool
+    connection: Connection, settings: LdapSettings, tries: _Tries, name: str, password: Secret, *, has_groups: bool
 ) -> _Proven | Reason:
     """Look a user up on one server and try his password there. Raises LDAPException, OSError."""
     entry = find_user(connection, settings, name)
     if entry is None:
         # somebody unknown costs a refused bind, as a wrong password does
-        binds(settings, url, f"{settings.uid}={escape_rdn(name)},{settings.base_dn}", password.reveal())
+        tries(f"{settings.uid}={escape_rdn(name)},{settings.base_dn}", password.reveal())
         return Reason.UNKNOWN
-    if not binds(settings, url, entry.dn, password.reveal()):
+    if not tries(entry.dn, password.reveal()):
         return Reason.WRONG_PASSWORD
     return _Proven(entry=entry, groups=tuple(groups_of(connection, settings, entry)) if has_groups else ())
 

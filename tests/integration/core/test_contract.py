@@ -22,7 +22,7 @@ from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api
 from tests.integration.core.rows import delivery_of
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
-from tests.slapd import slapd
+from tests.slapd import LOOPBACK, slapd
 
 pytestmark = pytest.mark.skipif(not DESCRIPTION.exists(), reason=f"the API's description is not at {DESCRIPTION}")
 
@@ -214,7 +214,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 @pytest.fixture(scope="module")
 def world(core_database: Database) -> Iterator[World]:
     with token_mount(core_database.server) as tokens, registry_server(tokens) as registry:
-        settings = core_database.settings("core", registry_socket=registry.socket, token_socket=tokens.socket)
+        settings = core_database.settings(
+            "core", registry_socket=registry.socket, token_socket=tokens.socket, outbound_allow=LOOPBACK
+        )
         bind, metadata = engine(settings, pool_size=12), engine(core_database.settings("metadata"))
         login = build_login(settings, bind)
         api = Api(TestClient(build(settings, bind, login)), core_database)

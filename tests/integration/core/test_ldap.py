@@ -9,7 +9,12 @@ import pytest
 from tests.integration.core import company
 from tests.integration.core.people import ADMIN, Api, Caller, code, sentence
 from tests.servers import free_port
-from tests.slapd import Directory, slapd
+from tests.slapd import LOOPBACK, Directory, slapd
+
+
+@pytest.fixture(scope="module")
+def outbound_allow() -> str:
+    return LOOPBACK
 
 
 @pytest.fixture(scope="module")

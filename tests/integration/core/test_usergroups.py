@@ -8,7 +8,12 @@ import pytest
 from tests import factories
 from tests.integration.core import company
 from tests.integration.core.people import ADMIN, ROLES, Api, Caller, code, sentence
-from tests.slapd import Directory, slapd
+from tests.slapd import LOOPBACK, Directory, slapd
+
+
+@pytest.fixture(scope="module")
+def outbound_allow() -> str:
+    return LOOPBACK
 
 
 @pytest.fixture(scope="module")

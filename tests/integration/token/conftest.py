@@ -10,6 +10,7 @@ from shared.settings import Settings
 from tests.integration.conftest import Database
 from tests.integration.token.mount import Mount, prepare_secrets, token_mount
 from tests.servers import Postgres
+from tests.slapd import LOOPBACK
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def rows(token_database: Database) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="module")
 def token_settings(token_database: Database) -> Settings:
-    settings = token_database.settings("token")
+    settings = token_database.settings("token", outbound_allow=LOOPBACK)
     prepare_secrets(settings)
     return settings
 

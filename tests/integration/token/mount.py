@@ -160,6 +160,7 @@ def token_mount(settings: Settings, database: Database, *, workers: int = 1) -> 
             "BREAKWATER_PART": "token",
             "BREAKWATER_DATABASE_PORT": str(settings.database_port),
             "BREAKWATER_DATABASE_NAME": settings.database_name,
+            "BREAKWATER_OUTBOUND_ALLOW": ",".join(map(str, settings.outbound_allow)),
         }
         command = [
             sys.executable, "-m", "gunicorn", "-c", "python:compose.conf.gunicorn",

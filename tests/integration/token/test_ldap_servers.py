@@ -7,25 +7,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from ldap3.core.exceptions import LDAPException
 
-from shared.auth.ldap.connection import Connection, open_bound, searching
+from shared.auth.ldap.connection import Connection, binds, open_bound, searching
 from shared.auth.ldap.search import find_user
 from shared.auth.ldap.servers import Servers
 from shared.auth.ldap.settings import LdapSettings
 from shared.errors import Unavailable
+from shared.outbound import Guard, Reach
 from shared.secrets import Secret
 from tests.servers import free_port
 from tests.slapd import Directory, slapd
 
 ALICE = "Al1ce-of-the-directory"
+GUARD = Guard(Reach.PRIVATE, [ip_network("127.0.0.0/8"), ip_network("::1")])
+NAME = "directory.example.test"
 _KEY = ec.generate_private_key(ec.SECP256R1())
 
 
@@ -52,10 +57,11 @@ def authority() -> str:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
-    """Its certificate is for 127.0.0.1 and for nothing else."""
+    """Its certificate is for 127.0.0.1 and one name, and for nothing else."""
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     key = _KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    _write(path, _pem(_certificate("server", x509.IPAddress(ip_address("127.0.0.1")))) + key)
+    names = x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(NAME)
+    _write(path, _pem(_certificate("server", *names)) + key)
     with slapd({"alice": ALICE}, {"ops": ["alice"]}, certificate=path) as directory:
         yield directory
 
@@ -123,10 +129,10 @@ def test_an_encrypted_directory_is_asked_when_its_certificate_is_trusted(
     encrypted = _settings(directory, directory.tls_url, ca_certificate=authority)
     upgraded = _settings(directory, start_tls=True, ca_certificate=authority)
     for settings in (encrypted, upgraded):
-        with searching(settings, settings.urls[0]) as connection:
+        with searching(GUARD, settings, settings.urls[0]) as connection:
             assert connection.socket.version() in {"TLSv1.2", "TLSv1.3"}
             assert _name(settings)(connection, "")[0] == "alice"
-        connection = open_bound(settings, settings.urls[0], directory.person("alice"), ALICE)
+        connection = open_bound(GUARD, settings, settings.urls[0], directory.person("alice"), ALICE)
         assert connection is not None
         connection.unbind()
 
@@ -144,9 +150,9 @@ def test_a_server_that_cannot_be_trusted_never_sees_a_password(
     url = (directory.url if start_tls else directory.tls_url).replace("127.0.0.1", host)
     settings = _settings(directory, url, start_tls=start_tls, ca_certificate=authorities[trusted])
     with pytest.raises(Unavailable) as refused:
-        Servers(settings).ask(_name(settings))
+        Servers(GUARD, settings).ask(_name(settings))
     assert "certificate" in str(refused.value.__cause__).lower()
-    unchecked = Servers(replace(settings, verify_cert=False))
+    unchecked = Servers(GUARD, replace(settings, verify_cert=False))
     assert unchecked.ask(_name(settings))[0] == "alice"
     unchecked.close()
 
@@ -155,14 +161,14 @@ def test_a_server_without_encryption_is_not_asked_in_plain_text_instead(authorit
     with slapd({"alice": ALICE}) as plain:
         settings = _settings(plain, start_tls=True, ca_certificate=authority)
         with pytest.raises(Unavailable):
-            Servers(settings).ask(_name(settings))
+            Servers(GUARD, settings).ask(_name(settings))
 
 
 @pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
 def test_a_silent_server_costs_its_time_out_once_and_is_left_alone_then(directory: Directory, scheme: str) -> None:
     with _silent() as (url, taken):
         settings = _settings(directory, url.replace("ldap", scheme, 1), directory.url)
-        servers = Servers(settings)
+        servers = Servers(GUARD, settings)
         begun = time.monotonic()
         assert servers.ask(_name(settings)) == ("alice", directory.url)
         assert 0.9 < time.monotonic() - begun < 3
@@ -176,7 +182,7 @@ def test_a_silent_server_costs_its_time_out_once_and_is_left_alone_then(director
 def test_a_dead_server_and_a_silent_one_leave_the_third(directory: Directory) -> None:
     with _silent() as (silent, _):
         settings = _settings(directory, f"ldap://127.0.0.1:{free_port()}", silent, "ldap://[broken", directory.url)
-        servers = Servers(settings)
+        servers = Servers(GUARD, settings)
         assert servers.ask(_name(settings)) == ("alice", directory.url)
         servers.close()
 
@@ -187,7 +193,7 @@ def test_a_failed_server_is_found_out_by_one_caller_at_a_time_and_asked_again_on
     monkeypatch.setattr("shared.auth.ldap.servers.FIRST_REST_SECONDS", 0.3)
     port = free_port()
     settings = _settings(directory, f"ldap://127.0.0.1:{port}", timeout=2)
-    servers = Servers(settings)
+    servers = Servers(GUARD, settings)
     for _ in range(3):
         begun = time.monotonic()
         with pytest.raises(Unavailable):
@@ -267,7 +273,7 @@ def test_connections_of_the_search_account_are_kept_and_no_more_than_there_are_c
     port = free_port()
     with _relay(port, directory.port) as pairs:
         settings = _settings(directory, f"ldap://127.0.0.1:{port}")
-        servers = Servers(settings)
+        servers = Servers(GUARD, settings)
         for _ in range(30):
             servers.ask(_name(settings))
         assert len(pairs) == 2  # both ends of one
@@ -286,7 +292,7 @@ def test_a_kept_connection_that_was_cut_is_made_anew_without_a_word(directory: D
     port = free_port()
     with _relay(port, directory.port) as pairs:
         settings = _settings(directory, f"ldap://127.0.0.1:{port}")
-        servers = Servers(settings)
+        servers = Servers(GUARD, settings)
         servers.ask(_name(settings))
         _cut(pairs)
         time.sleep(0.2)
@@ -295,12 +301,96 @@ def test_a_kept_connection_that_was_cut_is_made_anew_without_a_word(directory: D
         servers.close()
 
 
+class Names:
+    """A resolver that gives its answers in turn, the last one for ever, and counts."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def __call__(self, _host: str, port: int, *_more: object) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answer, port))]
+
+    def guard(self) -> Guard:
+        """Lets connections to 127.0.0.1 alone pass."""
+        return Guard(Reach.PRIVATE, [ip_network("127.0.0.1")], resolve=self)
+
+
+@pytest.mark.parametrize("start_tls", [False, True], ids=["ldaps", "StartTLS"])
+@pytest.mark.parametrize("name", [NAME, "another.example.test"])
+def test_a_certificate_is_checked_against_the_name_and_not_the_address(
+    directory: Directory, authority: str, name: str, *, start_tls: bool
+) -> None:
+    names = Names("127.0.0.1")
+    url = (directory.url if start_tls else directory.tls_url).replace("127.0.0.1", name)
+    settings = _settings(directory, url, start_tls=start_tls, ca_certificate=authority)
+    servers = Servers(names.guard(), settings)
+    if name == NAME:
+        assert servers.ask(_name(settings)) == ("alice", url)
+    else:
+        with pytest.raises(Unavailable) as refused:
+            servers.ask(_name(settings))
+        assert "certificate" in str(refused.value.__cause__).lower()
+    assert names.asked == 1
+    servers.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0", "localhost", "[::ffff:127.0.0.1]", "[::1]", "169.254.169.254"]
+)
+@pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
+def test_a_server_on_a_closed_address_is_not_connected_to(scheme: str, host: str) -> None:
+    with _silent() as (url, taken):
+        closed = url.replace("ldap://127.0.0.1", f"{scheme}://{host}")
+        settings = LdapSettings(urls=(closed,), search_dn="cn=x", search_password=Secret("x"))
+        servers = Servers(Guard(Reach.PRIVATE), settings)
+        with pytest.raises(Unavailable) as refused:
+            servers.ask(lambda _connection, _url: None)
+        time.sleep(0.05)
+        assert taken == []
+    assert str(refused.value.__cause__) == (
+        f"requests may not go to the address of {host.strip('[]')} unless BREAKWATER_OUTBOUND_ALLOW names its network"
+    )
+
+
+def test_after_a_refused_server_the_next_one_is_asked(directory: Directory) -> None:
+    guard = Guard(Reach.PRIVATE, [ip_network("127.0.0.1")])
+    settings = _settings(directory, f"ldap://127.0.0.2:{directory.port}", "ldap://169.254.169.254", directory.url)
+    servers = Servers(guard, settings)
+    assert servers.ask(_name(settings)) == ("alice", directory.url)
+    servers.close()
+
+
+def test_each_connection_is_judged_and_goes_to_the_judged_address(directory: Directory) -> None:
+    """DNS rebinding: whatever a name stands for later, no password goes there."""
+    names = Names("127.0.0.1", "127.0.0.2")
+    guard, url = names.guard(), f"ldap://{NAME}:{directory.port}"
+    settings = _settings(directory, url)
+    with searching(guard, settings, url) as connection:
+        assert connection.socket.getpeername() == ("127.0.0.1", directory.port)
+        assert _name(settings)(connection, url)[0] == "alice"
+        assert names.asked == 1
+        with pytest.raises(LDAPException, match="BREAKWATER_OUTBOUND_ALLOW"):
+            binds(guard, settings, url, directory.person("alice"), ALICE)
+    assert names.asked == 2
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "a\0b"], ids=["a label too long", "an empty label", "a NUL"])
+def test_what_is_no_name_of_a_host_is_a_server_that_fails(directory: Directory, host: str) -> None:
+    settings = _settings(directory, f"ldap://{host}", directory.url)
+    servers = Servers(GUARD, settings)
+    assert servers.ask(_name(settings)) == ("alice", directory.url)
+    servers.close()
+
+
 def test_no_bind_is_sent_without_a_password(directory: Directory) -> None:
     with _silent() as (url, taken):
         settings = _settings(directory, url)
-        assert open_bound(settings, url, directory.person("alice"), "") is None
+        assert open_bound(GUARD, settings, url, directory.person("alice"), "") is None
         settings = replace(settings, search_password=Secret(""))
         with pytest.raises(Unavailable):
-            Servers(settings).ask(_name(settings))
+            Servers(GUARD, settings).ask(_name(settings))
         time.sleep(0.2)
         assert taken == []

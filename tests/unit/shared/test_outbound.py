@@ -173,6 +173,13 @@ def test_of_several_addresses_the_permitted_ones_are_tried(target: Target) -> No
     assert post(client(mixed, LOOPBACK), f"http://mixed.example:{target.port}/")[0] == 200
 
 
+def test_who_connects_himself_gets_a_few_permitted_addresses_in_their_order() -> None:
+    answers = Answers(["10.0.0.1", "127.0.0.9", *(f"127.0.0.{number}" for number in range(1, 9)), "::1"])
+    given = Guard(Reach.PUBLIC, [LOOPBACK], resolve=answers).addresses("many.example", 389)
+    assert [each[4] for each in given] == [("127.0.0.9", 389), *((f"127.0.0.{number}", 389) for number in range(1, 4))]
+    assert answers.asked == 1
+
+
 def test_a_redirect_is_not_followed(target: Target) -> None:
     allowed = client(socket.getaddrinfo, LOOPBACK)
     assert post(allowed, f"http://127.0.0.1:{target.port}/redirect")[0] == 302
