@@ -67,8 +67,23 @@ class AdditionLink(TypedDict):
     href: str
 
 
+class AccessoryEntry(TypedDict):
+    """An artifact that is about another one, its subject."""
+
+    id: int
+    artifact_id: int
+    subject_artifact_id: int
+    subject_artifact_digest: str
+    subject_artifact_repo: str
+    digest: str
+    type: str
+    size: int
+    icon: str
+    creation_time: Time
+
+
 class ArtifactEntry(TypedDict):
-    """An artifact; tags and labels where they were asked for."""
+    """An artifact; tags, labels and accessories where they were asked for."""
 
     id: int
     type: str
@@ -87,6 +102,7 @@ class ArtifactEntry(TypedDict):
     references: NotRequired[list[ChildEntry]]
     tags: NotRequired[list[TagEntry]]
     labels: NotRequired[list[LabelEntry]]
+    accessories: NotRequired[list[AccessoryEntry]]
     addition_links: dict[str, AdditionLink]
 
 

@@ -39,6 +39,7 @@ _POLICY: Final = _WEBHOOK + "/policies/{webhook_policy_id}"
 _WITH: Final = (
     flag("with_tag", "Show the tags.", default=True),
     flag("with_label", "Show the labels.", default=False),
+    flag("with_accessory", "Show what is about it, such as signatures.", default=False),
     flag("with_immutable_status", "Tell which tags are immutable.", default=False),
     *(flag(name, "Changes nothing: no artifact has it here.", default=False) for name in NOT_BUILT),
 )
@@ -166,7 +167,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ),
     ("POST", _ARTIFACT + "/tags"): Operation(body=NewTagBody, status=201),
     ("DELETE", _ARTIFACT + "/tags/{tag}"): Operation(),
-    ("GET", _ARTIFACT + "/accessories"): _list(dict[str, Any]),
+    ("GET", _ARTIFACT + "/accessories"): _list(catalogue.AccessoryEntry),
     ("GET", _ARTIFACT + "/additions/{addition}"): Operation(answer=list[catalogue.BuildStep]),
     ("POST", _ARTIFACT + "/labels"): Operation(body=LabelNumberBody),
     ("DELETE", _ARTIFACT + "/labels/{label_id}"): Operation(),

@@ -8,25 +8,25 @@ from gateway.core.bodies.repository import NewTagBody
 from gateway.core.catalogue import Catalogue, artifact_name, repository_name
 from gateway.core.reading import read_body
 from gateway.core.request import ApiRequest, ApiResponse, identifier
+from gateway.core.views.accessory import accessory_view
 from gateway.core.views.artifact import artifact_path, artifact_view, has_history, is_immutable, tag_view
-from gateway.core.writing import Json, write_page
+from gateway.core.writing import write_page
 from services.api.commands import deletion
 from services.api.commands import label as labels
 from services.api.commands.copying import copy_artifact
 from services.api.domain.artifact import IMAGE
 from services.api.domain.immutability import ImmutableRule
 from services.api.queries import artifact as queries
+from services.api.queries.accessory import list_accessories
 from services.api.queries.history import build_history
 from services.api.queries.immutability import rules_of
 from services.api.queries.tag import list_tags
 from shared.errors import BadRequest, NotImplementedHere, Unprocessable
-from shared.listing import Page
 from shared.names import TagName, parse_reference
 
 NOT_BUILT: Final = (
     "with_scan_overview",
     "with_sbom_overview",
-    "with_accessory",
     "with_inherited_accessory",
     "with_signature",
 )
@@ -47,6 +47,7 @@ class ProjectArtifacts:
             project_id=place.project_id,
             with_tags=with_tags,
             with_labels=_with_labels(req),
+            with_accessories=_with_accessories(req),
             latest_only=req.flag("latest_in_repository", default=False),
         )
         rules = _rules(req, place.name)
@@ -65,7 +66,12 @@ class Artifacts:
         name, listing = repository_name(project, repository), req.listing()
         with_tags, rules = req.flag("with_tag", default=True), _rules(req, project)
         page = queries.list_artifacts(
-            req.database, listing, repository=name, with_tags=with_tags, with_labels=_with_labels(req)
+            req.database,
+            listing,
+            repository=name,
+            with_tags=with_tags,
+            with_labels=_with_labels(req),
+            with_accessories=_with_accessories(req),
         )
         write_page(req, resp, listing, page, lambda each: artifact_view(each, with_tags=with_tags, rules=rules))
 
@@ -101,7 +107,12 @@ class OneArtifact:
         with_tags, rules = req.flag("with_tag", default=True), _rules(req, project)
         name, wanted = repository_name(project, repository), parse_reference(reference)
         artifact = queries.get_artifact(
-            req.database, name, wanted, with_tags=with_tags, with_labels=_with_labels(req)
+            req.database,
+            name,
+            wanted,
+            with_tags=with_tags,
+            with_labels=_with_labels(req),
+            with_accessories=_with_accessories(req),
         )
         resp.media = artifact_view(artifact, with_tags=with_tags, rules=rules)
 
@@ -201,12 +212,12 @@ class Accessories:
     """…/artifacts/{reference}/accessories."""
 
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str) -> None:
-        """List what hangs on an artifact: nothing is catalogued as an accessory of another."""
+        """List what is about an artifact, such as its signatures: what names it as its subject."""
         require_project(req, project, ("accessory", "list"), by_name=True)
         name, listing = repository_name(project, repository), req.listing()
-        queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
-        nothing: Page[Json] = Page(records=[], total=0)
-        write_page(req, resp, listing, nothing, dict)
+        artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
+        page = list_accessories(req.database, listing, artifact_id=artifact.id)
+        write_page(req, resp, listing, page, accessory_view)
 
 
 class Addition:
@@ -236,6 +247,10 @@ def _with_labels(req: ApiRequest) -> bool:
     for name in NOT_BUILT:
         req.flag(name, default=False)
     return req.flag("with_label", default=False)
+
+
+def _with_accessories(req: ApiRequest) -> bool:
+    return req.flag("with_accessory", default=False)
 
 
 def _rules(req: ApiRequest, project: str) -> list[ImmutableRule] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from gateway.core.request import API
+from gateway.core.views.accessory import accessory_view
 from gateway.core.views.label import label_view
 from gateway.core.writing import Json, given, time_or_never
 from services.api.domain.artifact import IMAGE, Artifact, Child, Tag
@@ -14,11 +15,12 @@ Rules = Sequence[ImmutableRule]
 
 
 def artifact_view(artifact: Artifact, *, with_tags: bool = True, rules: Rules | None = None) -> Json:
-    """An artifact with its tags, with its labels where they were read and, of an index, its children.
+    """An artifact with its tags, with its labels and accessories where they were read and, of an index, its children.
 
     `rules` tell which tags are immutable.
     """
     repository = RepositoryName(artifact.repository_name)
+    accessories = None if artifact.accessories is None else [accessory_view(each) for each in artifact.accessories]
     tags = [tag_view(tag, immutable=is_immutable(tag, repository, rules)) for tag in artifact.tags]
     return given(
         id=artifact.id,
@@ -38,6 +40,7 @@ def artifact_view(artifact: Artifact, *, with_tags: bool = True, rules: Rules | 
         references=[_child_view(child) for child in artifact.references] or None,
         tags=tags if with_tags else None,
         labels=None if artifact.labels is None else [label_view(label) for label in artifact.labels],
+        accessories=accessories,
         addition_links=_additions(artifact),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from services.api.domain.accessory import Accessory
 from services.api.domain.label import Label
 from shared.registry.manifests import IMAGE_CONFIG_TYPES, OCI_EMPTY, Index, Manifest, Stored
 
@@ -66,6 +67,8 @@ class Artifact:
     references: tuple[Child, ...] = field(default=())
     labels: tuple[Label, ...] | None = None
     """None where they were not read."""
+    accessories: tuple[Accessory, ...] | None = None
+    """The same."""
 
 
 def media_type_of(manifest: Stored) -> str:

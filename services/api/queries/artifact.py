@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, lateral, select, true
 from sqlalchemy.orm import Session
 
 from services.api.domain.artifact import Artifact, Child
+from services.api.queries.accessory import accessories_of
 from services.api.queries.label import bearing, labels_of
 from services.api.queries.tag import tags_of
 from services.api.tables import artifact_references, artifacts, projects, repositories, tags
@@ -77,6 +78,7 @@ def list_artifacts(
     repository: RepositoryName,
     with_tags: bool = True,
     with_labels: bool = False,
+    with_accessories: bool = False,
 ) -> Page[Artifact]:
     """The artifacts of a repository: those tagged or child of no index, all with `base=*`. Raises NotFound."""
     counter = select(repositories.c.id, repositories.c.artifact_count).where(repositories.c.name == repository.text)
@@ -85,7 +87,15 @@ def list_artifacts(
         raise NotFound(f"repository {repository} not found")
     within = artifacts.c.repository_id == counted.id
     total = int(counted.artifact_count)
-    return _page(session, listing, within, total=total, with_tags=with_tags, with_labels=with_labels)
+    return _page(
+        session,
+        listing,
+        within,
+        total=total,
+        with_tags=with_tags,
+        with_labels=with_labels,
+        with_accessories=with_accessories,
+    )
 
 
 def list_project_artifacts(
@@ -95,6 +105,7 @@ def list_project_artifacts(
     project_id: int,
     with_tags: bool = True,
     with_labels: bool = False,
+    with_accessories: bool = False,
     latest_only: bool = False,
 ) -> Page[Artifact]:
     """The artifacts of a project's repositories, or the newest of each repository only."""
@@ -103,7 +114,15 @@ def list_project_artifacts(
         within, total = within & _latest(project_id), None
     else:
         total = session.scalar(select(projects.c.artifact_count).where(projects.c.id == project_id)) or 0
-    return _page(session, listing, within, total=total, with_tags=with_tags, with_labels=with_labels)
+    return _page(
+        session,
+        listing,
+        within,
+        total=total,
+        with_tags=with_tags,
+        with_labels=with_labels,
+        with_accessories=with_accessories,
+    )
 
 
 def get_artifact(
@@ -113,6 +132,7 @@ def get_artifact(
     *,
     with_tags: bool = True,
     with_labels: bool = False,
+    with_accessories: bool = False,
 ) -> Artifact:
     """One artifact by tag or digest. Raises NotFound."""
     query = _select().where(repositories.c.name == repository.text)
@@ -124,7 +144,9 @@ def get_artifact(
     row = session.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"artifact {repository}{'@' if isinstance(reference, Digest) else ':'}{reference} not found")
-    return _complete(session, [row], with_tags=with_tags, with_labels=with_labels)[0]
+    return _complete(
+        session, [row], with_tags=with_tags, with_labels=with_labels, with_accessories=with_accessories
+    )[0]
 
 
 def _page(
@@ -135,6 +157,7 @@ def _page(
     total: int | None,
     with_tags: bool,
     with_labels: bool,
+    with_accessories: bool,
 ) -> Page[Artifact]:
     """A page of the rows `within`; `total` is the counter that holds where nothing filters."""
     base = listing.term("base")
@@ -150,7 +173,9 @@ def _page(
         .limit(listing.limit)
         .offset(listing.offset)
     ).all()
-    records = _complete(session, rows, with_tags=with_tags, with_labels=with_labels)
+    records = _complete(
+        session, rows, with_tags=with_tags, with_labels=with_labels, with_accessories=with_accessories
+    )
     return Page(records=records, total=int(total or 0))
 
 
@@ -173,12 +198,13 @@ def _latest(project_id: int) -> ColumnElement[bool]:
 
 
 def _complete(
-    session: Session, rows: Collection[Row[Any]], *, with_tags: bool, with_labels: bool
+    session: Session, rows: Collection[Row[Any]], *, with_tags: bool, with_labels: bool, with_accessories: bool
 ) -> list[Artifact]:
     """Records out of rows, with what hangs on them."""
     ids = [row.id for row in rows]
     named = tags_of(session, ids) if with_tags else {}
     borne = labels_of(session, ids) if with_labels else None
+    accessories = accessories_of(session, ids) if with_accessories else None
     children = _children_of(session, ids)
     return [
         Artifact(
@@ -200,6 +226,7 @@ def _complete(
             tags=named.get(row.id, ()),
             references=children.get(row.id, ()),
             labels=None if borne is None else borne.get(row.id, ()),
+            accessories=None if accessories is None else accessories.get(row.id, ()),
         )
         for row in rows
     ]

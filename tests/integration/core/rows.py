@@ -1,5 +1,6 @@
 """Rows as the services would have written them: of the catalogue after a push, labels, and webhook deliveries."""
 
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 
@@ -79,6 +80,31 @@ def artifact_of(api: Api, project: str, rest: str, *tags: str) -> str:
                 "INSERT INTO core.tags (repository_id, artifact_id, name) VALUES (%s, %s, %s)",
                 (repository[0], artifact[0], tag),
             )
+    return digest
+
+
+def accessory_of(
+    api: Api,
+    project: str,
+    rest: str,
+    subject: str,
+    artifact_type: str = "",
+    *,
+    media_type: str = "",
+    size: int = 1000,
+    pushed_at: datetime | None = None,
+) -> str:
+    """An artifact that is about the one of a digest in the same repository; returns its own digest."""
+    digest = artifact_of(api, project, rest)
+    with api.database.superuser() as connection:
+        connection.execute(
+            """
+            UPDATE core.artifacts SET subject = %s, artifact_type = %s, media_type = %s, size = %s,
+                                      pushed_at = coalesce(%s, pushed_at)
+            WHERE digest = %s
+            """,
+            (subject, artifact_type, media_type, size, pushed_at, digest),
+        )
     return digest
 
 

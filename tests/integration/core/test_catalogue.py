@@ -114,17 +114,6 @@ def test_an_index_has_no_build_history(api: Api) -> None:
     assert api.get(path).status_code == 400
 
 
-def test_an_artifact_has_no_accessories_and_a_missing_one_is_missing(api: Api) -> None:
-    project = api.project(public=True)
-    digest = artifact_of(api, project, "app", "v1")
-    path = f"/projects/{project}/repositories/app/artifacts"
-    for reference in ("v1", digest):
-        listed = api.get(f"{path}/{reference}/accessories", NOBODY)
-        assert (listed.status_code, listed.json, listed.headers["x-total-count"]) == (200, [], "0")
-    assert api.get(f"{path}/v2/accessories").status_code == 404
-    assert api.get(f"{path}/v1/accessories?page_size=101").status_code == 422
-
-
 def test_a_description_is_changed_by_those_who_push(api: Api) -> None:
     project = api.project()
     artifact_of(api, project, "app")

@@ -1,7 +1,7 @@
 """PyPI's harborapi drives the life of a project against the core mount as it runs, with a registry behind it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -45,9 +45,9 @@ from services.audit.commands import record_batch
 from services.audit.domain.chain import ChainKey
 from shared.db import engine, session_factory
 from shared.events.envelope import parse
-from shared.names import RepositoryName, TagName
+from shared.names import Digest, RepositoryName, TagName
 from shared.secrets import Secret
-from tests.clients.images import make_image
+from tests.clients.images import make_image, make_referrer
 from tests.integration.conftest import Database
 from tests.integration.core.gunicorn import core
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller
@@ -55,6 +55,7 @@ from tests.integration.registry_rig import Pusher, RegistryServer, Tokens, regis
 
 REPOSITORY = "a/b"  # its slash is what clients encode in many ways
 IMAGE = make_image("driven")
+SIGNATURE = make_referrer(IMAGE.manifest, artifact_type="application/vnd.cncf.notary.signature")
 NOT_OF_THE_CLIENT = {
     ("GET", "/openapi.json"),
     ("GET", "/internalconfig"),
@@ -111,11 +112,24 @@ class Rig:
         name, pusher = f"{project}/{REPOSITORY}", Pusher(tokens=self.tokens, socket=self.registry.socket)
         for tag in tags:
             pusher.push(name, tag, IMAGE)
-        bind = engine(self.database.settings("metadata"))
+        self._catalogue(name, tags=tags)
+
+    def push_signature(self, project: str) -> None:
+        """Push what is about the image, by its digest alone, and catalogue it."""
+        name = f"{project}/{REPOSITORY}"
+        Pusher(tokens=self.tokens, socket=self.registry.socket).push(name, SIGNATURE.digest, SIGNATURE)
+        self._catalogue(name, digests=(SIGNATURE.digest,))
+
+    def _catalogue(self, name: str, *, digests: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
+        bind, now = engine(self.database.settings("metadata")), datetime.now(UTC)
         with session_factory(bind).begin() as session:
-            now = datetime.now(UTC)
-            observed = {TagName(tag): now for tag in tags}
-            observe(session, self.registry.client(self.tokens), RepositoryName.parse(name), digests={}, tags=observed)
+            observe(
+                session,
+                self.registry.client(self.tokens),
+                RepositoryName.parse(name),
+                digests={Digest(digest): now for digest in digests},
+                tags={TagName(tag): now for tag in tags},
+            )
         bind.dispose()
 
     def record(self) -> None:
@@ -162,6 +176,7 @@ def test_harborapi_drives_all_that_is_built_and_that_it_knows(rig: Rig, harbor: 
     _keep_robots(harbor, project)
     rig.push(project, "first", "second")
     _keep_artifacts(harbor, project)
+    _keep_accessories(rig, harbor, project)
     _keep_labels(harbor, project)
     _keep_immutable_rules(harbor, project)
     _keep_retention(harbor, project)
@@ -285,10 +300,22 @@ def _keep_artifacts(harbor: Harbor, project: str) -> None:
     harbor.create_artifact_tag(*where, IMAGE.digest, Tag(name="third"))
     assert len(harbor.get_artifact_tags(*where, "third", page_size=1)) == 3  # following the links
     harbor.delete_artifact_tag(*where, "first", "third")
-    assert harbor.get_artifact_accessories(*where, "first") == []
     assert harbor.get_artifact_build_history(*where, "first")
     harbor.copy_artifact(project, "copy", f"{project}/{REPOSITORY}:second")
     assert harbor.get_artifact(project, "copy", "second").digest == IMAGE.digest
+
+
+def _keep_accessories(rig: Rig, harbor: Harbor, project: str) -> None:
+    where = (project, REPOSITORY)
+    assert harbor.get_artifact_accessories(*where, "first") == []
+    rig.push_signature(project)
+    [accessory] = harbor.get_artifact_accessories(*where, "first")
+    assert (accessory.digest, accessory.type) == (SIGNATURE.digest, "signature.notation")
+    assert accessory.subject_artifact_digest == IMAGE.digest
+    assert accessory.artifact_id == harbor.get_artifact(*where, SIGNATURE.digest).id
+    assert harbor.get_artifact(*where, "first", with_accessory=True).accessories == [accessory]
+    harbor.delete_artifact(*where, SIGNATURE.digest)
+    assert harbor.get_artifact_accessories(*where, "first") == []
 
 
 def _keep_labels(harbor: Harbor, project: str) -> None:
