@@ -346,6 +346,16 @@ cve_allowlist = Table(
     Column("updated_at", _moment, nullable=False),
 )
 
+project_allowlists = Table(
+    "project_allowlists",
+    metadata,
+    Column("project_id", ForeignKey("core.projects.id"), primary_key=True),
+    Column("cves", JSONB, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+)
+
 reconciliation = Table(
     "reconciliation",
     metadata,

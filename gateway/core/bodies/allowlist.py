@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from gateway.core.reading import Body
+from services.api.domain.allowlist import Tolerated
 
 
 class AllowlistItemBody(Body):
@@ -16,3 +17,7 @@ class AllowlistBody(Body):
 
     items: list[AllowlistItemBody] = Field(default=[])
     expires_at: int | None = None
+
+    def tolerated(self) -> Tolerated:
+        """What the list shall hold."""
+        return Tolerated(cves=tuple(item.cve_id for item in self.items), expires_at=self.expires_at)

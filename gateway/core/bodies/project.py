@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
+from gateway.core.bodies.allowlist import AllowlistBody
 from gateway.core.reading import Body
+from services.api.domain.allowlist import Tolerated
 from services.api.domain.project import NewProject
 from shared.errors import BadRequest
 
@@ -33,6 +35,7 @@ class ProjectBody(Body):
     project_name: str = Field(default="", max_length=255)
     public: bool | None = None
     metadata: ProjectMetadataBody = ProjectMetadataBody()
+    cve_allowlist: AllowlistBody | None = None
     storage_limit: int | None = None
     registry_id: int | None = None
 
@@ -41,10 +44,14 @@ class ProjectBody(Body):
         older = {} if self.public is None else {"public": str(self.public).lower()}
         return older | self.metadata.model_dump(exclude_none=True)
 
+    def given_allowlist(self) -> Tolerated | None:
+        """The project's own allowlist as it shall be; None where the client says nothing of it."""
+        return None if self.cve_allowlist is None else self.cve_allowlist.tolerated()
+
     def new_project(self, default_limit: int, *, may_set_limit: bool) -> NewProject:
         """The project asked for. Raises BadRequest where it shall be a proxy of another registry."""
         if self.registry_id:
             raise BadRequest("proxy-cache projects are not supported")
-        metadata = self.given_metadata()
+        metadata, allowlist = self.given_metadata(), self.given_allowlist() or Tolerated()
         limit = self.storage_limit if self.storage_limit and may_set_limit else default_limit
-        return NewProject(name=self.project_name, metadata=metadata, storage_limit=limit)
+        return NewProject(name=self.project_name, metadata=metadata, storage_limit=limit, allowlist=allowlist)

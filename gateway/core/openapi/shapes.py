@@ -162,7 +162,7 @@ class RefreshTokenEntry(TypedDict):
 
 
 class ProjectEntry(TypedDict):
-    """A project, with the caller's roles in it, strongest first."""
+    """A project, with the caller's roles in it, strongest first; shown alone, with its allowlist."""
 
     project_id: int
     name: str
@@ -176,7 +176,7 @@ class ProjectEntry(TypedDict):
     current_user_role_ids: NotRequired[list[int]]
     repo_count: int
     metadata: dict[str, str]
-    cve_allowlist: CVEAllowlist
+    cve_allowlist: NotRequired[CVEAllowlist]
 
 
 class Deletable(TypedDict):

@@ -20,11 +20,5 @@ class SystemAllowlist:
     def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Put another list in its place."""
         require_administrator(req)
-        body = read_body(req, AllowlistBody)
-        replace_allowlist(
-            req.database,
-            [item.cve_id for item in body.items],
-            expires_at=body.expires_at,
-            now=req.now,
-            context=req.event_context,
-        )
+        wanted = read_body(req, AllowlistBody).tolerated()
+        replace_allowlist(req.database, wanted, now=req.now, context=req.event_context)

@@ -9,11 +9,12 @@ from gateway.core.request import API, ApiRequest, ApiResponse
 from gateway.core.views.project import project_view, summary_view
 from gateway.core.writing import write_page
 from services.api.commands import project as commands
-from services.api.commands.metadata import update_metadata
+from services.api.commands.metadata import update_project
 from services.api.domain.project import Project
 from services.api.errors import NoSuchProject, ProjectNotEmpty
 from services.api.queries import configuration
 from services.api.queries import project as queries
+from services.api.queries.allowlist import allowlist_for
 from shared.auth.principals import PrincipalKind
 from shared.auth.roles import Role, permissions
 from shared.errors import Unprocessable
@@ -68,15 +69,24 @@ class OneProject:
     """/projects/{project}."""
 
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
-        """Show a project."""
+        """Show a project, to whoever has signed in with the vulnerabilities that are tolerated in it."""
         place = require_project(req, project, ("project", "read"))
-        resp.media = project_view(queries.get_project(req.database, place.project_id), sorted_roles(place))
+        found = _project(req, place)
+        allowlist = allowlist_for(req.database, found) if req.caller.is_authenticated else None
+        resp.media = project_view(found, sorted_roles(place), allowlist)
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse, project: str) -> None:
-        """Change a project's metadata."""
+        """Change a project's metadata, and the vulnerabilities that are tolerated in it."""
         place = require_project(req, project, ("project", "update"))
-        given = read_body(req, ProjectBody).given_metadata()
-        update_metadata(req.database, place.project_id, given, now=req.now, context=req.event_context)
+        body = read_body(req, ProjectBody)
+        update_project(
+            req.database,
+            place.project_id,
+            body.given_metadata(),
+            allowlist=body.given_allowlist(),
+            now=req.now,
+            context=req.event_context,
+        )
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str) -> None:
         """Delete an empty project."""

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 
-from gateway.core.writing import NEVER, Json, given, time_or_never
+from gateway.core.views.allowlist import allowlist_view
+from gateway.core.writing import Json, given, time_or_never
+from services.api.domain.allowlist import Allowlist
 from services.api.domain.project import Project, ProjectSummary
 from shared.auth.roles import Role
 
 
-def project_view(project: Project, roles: Sequence[Role] = ()) -> Json:
-    """A project, with the caller's roles in it, strongest first."""
+def project_view(project: Project, roles: Sequence[Role] = (), allowlist: Allowlist | None = None) -> Json:
+    """A project, with the caller's roles in it, strongest first, and the allowlist where it was read.
+
+    A list of projects shows none: each may have thousands of items.
+    """
     return given(
         project_id=project.id,
         name=project.name,
@@ -22,13 +27,7 @@ def project_view(project: Project, roles: Sequence[Role] = ()) -> Json:
         current_user_role_ids=[role.value for role in roles] or None,
         repo_count=project.repository_count,
         metadata=project.entries,
-        cve_allowlist={
-            "id": project.id,
-            "project_id": project.id,
-            "items": [],
-            "creation_time": NEVER,
-            "update_time": NEVER,
-        },
+        cve_allowlist=allowlist and allowlist_view(allowlist, list_id=project.id, project_id=project.id),
     )
 
 

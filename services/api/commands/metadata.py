@@ -1,4 +1,7 @@
-"""Changing a project's metadata, some entries at once or one alone; of two changes at once neither undoes the other."""
+"""Changing a project: its metadata, some entries at once or one alone, and its allowlist.
+
+Of two changes at once neither undoes the other.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from services.api.commands.allowlist import keep_for_project
+from services.api.domain.allowlist import Tolerated, check_tolerated
 from services.api.domain.project import RETENTION_ENTRY, Project, check_entry, check_metadata
 from services.api.errors import MetadataExists, NoSuchMetadata
 from services.api.queries import project as queries
@@ -15,16 +20,24 @@ from shared.events import EventContext, emit
 from shared.events.definitions.project import ProjectUpdated
 
 
-def update_metadata(
-    session: Session, project_id: int, given: Mapping[str, str], *, now: datetime, context: EventContext
+def update_project(
+    session: Session,
+    project_id: int,
+    given: Mapping[str, str],
+    *,
+    allowlist: Tolerated | None = None,
+    now: datetime,
+    context: EventContext,
 ) -> None:
     """Set some entries, `public` among them; what is not named stays, and names that are no entry's are dropped.
 
-    Raises BadRequest, NoSuchProject.
+    An allowlist takes the place of the project's own. Raises BadRequest, NoSuchProject.
     """
-    checked = check_metadata(given)
+    checked, tolerated = check_metadata(given), None if allowlist is None else check_tolerated(allowlist)
     project = _locked(session, project_id)
-    _store(session, project, project.entries | checked, now=now, context=context)
+    relisted = tolerated is not None and keep_for_project(session, project_id, tolerated, now=now)
+    also = ("cve_allowlist",) if relisted else ()
+    _store(session, project, project.entries | checked, also=also, now=now, context=context)
 
 
 def add_entry(
@@ -71,10 +84,17 @@ def _locked(session: Session, project_id: int) -> Project:
 
 
 def _store(
-    session: Session, project: Project, wanted: Mapping[str, str], *, now: datetime, context: EventContext
+    session: Session,
+    project: Project,
+    wanted: Mapping[str, str],
+    *,
+    also: tuple[str, ...] = (),
+    now: datetime,
+    context: EventContext,
 ) -> None:
+    """Write the entries and tell what has changed; `also` is what the caller has changed beside them."""
     before, after = project.entries, {"public": "false", **wanted}
-    changed = sorted(name for name in before | after if before.get(name) != after.get(name))
+    changed = sorted({*also, *(name for name in before | after if before.get(name) != after.get(name))})
     if not changed:
         return
     public = after.pop("public") == "true"

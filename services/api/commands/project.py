@@ -6,8 +6,10 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.api.commands.allowlist import keep_for_project
 from services.api.commands.retention import forget_policy
 from services.api.commands.robot import withdraw_rights
+from services.api.domain.allowlist import check_tolerated
 from services.api.domain.project import (
     NewProject,
     Project,
@@ -18,7 +20,7 @@ from services.api.domain.project import (
 from services.api.domain.user import FIRST_ADMIN
 from services.api.errors import ProjectExists, ProjectNotEmpty
 from services.api.queries import project as queries
-from services.api.tables import immutable_rules, labels, members, projects, repositories, robots
+from services.api.tables import immutable_rules, labels, members, project_allowlists, projects, repositories, robots
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import Role
 from shared.events import EventContext, emit
@@ -43,7 +45,7 @@ def create_project(
     """
     name = ProjectName.parse(new.name).text
     owner_id = creator.id if creator.kind is PrincipalKind.USER and creator.id else FIRST_ADMIN
-    metadata = check_metadata(new.metadata)
+    metadata, allowlist = check_metadata(new.metadata), check_tolerated(new.allowlist)
     public = metadata.pop("public", "false") == "true"
     project_id = session.scalar(
         upsert(projects)
@@ -67,6 +69,7 @@ def create_project(
             project_id=project_id, user_id=owner_id, role_id=Role.PROJECT_ADMIN, created_at=now, updated_at=now
         )
     )
+    keep_for_project(session, project_id, allowlist, now=now)
     emit(session, ProjectCreated(project=name, project_id=project_id, public=public), context=context)
     return queries.get_project(session, project_id)
 
@@ -74,8 +77,8 @@ def create_project(
 def delete_project(session: Session, project_id: int, *, now: datetime, context: EventContext) -> None:
     """Delete an empty project; its row stays as a tombstone.
 
-    Its members, robot accounts, labels, rules and retention policy go with it, and the rights in it that robot
-    accounts of the system have.
+    Its members, robot accounts, labels, rules, allowlist and retention policy go with it, and the rights in it that
+    robot accounts of the system have.
     Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
     """
     session.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
@@ -84,6 +87,7 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
         raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
     session.execute(delete(members).where(members.c.project_id == project_id))
     session.execute(delete(immutable_rules).where(immutable_rules.c.project_id == project_id))
+    session.execute(delete(project_allowlists).where(project_allowlists.c.project_id == project_id))
     forget_policy(session, project_id)
     session.execute(delete(robots).where(robots.c.project_id == project_id))
     session.execute(delete(labels).where(labels.c.project_id == project_id))

@@ -1,4 +1,4 @@
-"""The system's allowlist: vulnerabilities that are known and tolerated."""
+"""Allowlists, the system's and the projects': vulnerabilities that are known and tolerated. Nothing here scans."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +13,15 @@ _LAST_SECOND: Final = 253_402_300_799  # the end of the year 9999
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tolerated:
+    """What a list shall hold, as it was asked for."""
+
+    cves: tuple[str, ...] = ()
+    expires_at: int | None = None
+    """Seconds since 1970; None: never."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Allowlist:
     """What is tolerated, and until when."""
 
@@ -21,6 +30,16 @@ class Allowlist:
     """Seconds since 1970; None: never."""
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def tolerated(self) -> Tolerated:
+        """What it holds, without its times."""
+        return Tolerated(cves=self.cves, expires_at=self.expires_at)
+
+
+def check_tolerated(wanted: Tolerated) -> Tolerated:
+    """The same, its names without the space around them. Raises BadRequest as the checks of its parts do."""
+    return Tolerated(cves=check_cves(wanted.cves), expires_at=check_expiry(wanted.expires_at))
 
 
 def check_cves(names: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from services.api.domain.allowlist import Tolerated
 from shared.errors import BadRequest
 
 UNLIMITED: Final = -1
@@ -39,6 +40,12 @@ class Project:
         return {"public": str(self.public).lower(), **self.metadata}
 
 
+    @property
+    def reuses_system_allowlist(self) -> bool:
+        """Whether the system's allowlist holds in it instead of its own."""
+        return self.metadata.get("reuse_sys_cve_allowlist") == "true"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewProject:
     """A project to be made."""
@@ -47,6 +54,7 @@ class NewProject:
     metadata: Mapping[str, str] = field(default_factory=dict)
     """`public` among it."""
     storage_limit: int = UNLIMITED
+    allowlist: Tolerated = field(default_factory=Tolerated)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -77,7 +77,11 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("HEAD", "/projects", "?project_name={project}", None),
     ("POST", "/projects", "", {"project_name": "made", "metadata": {"public": "false"}, "storage_limit": -1}),
     ("GET", "/projects/{project}", "", None),
-    ("PUT", "/projects/{project}", "", {"metadata": {"public": "true", "auto_scan": "true"}}),
+    ("PUT", "/projects/{project}", "", {
+        "metadata": {"public": "true", "auto_scan": "true"},
+        "cve_allowlist": {"items": [{"cve_id": "CVE-2019-10164"}], "expires_at": 1_893_456_000},
+    }),
+    ("GET", "/projects/{project}", "", None),
     ("GET", "/projects/{project}/_deletable", "", None),
     ("GET", "/projects/{project}/summary", "", None),
     ("GET", "/projects/{project}/members", "", None),

@@ -232,7 +232,9 @@ def _make_a_project(harbor: Harbor) -> str:
     project_id = harbor.get_project("driven").project_id
     assert harbor.get_project(project_id).name == "driven"
     assert "driven" in [each.name for each in harbor.get_projects(query="name=~driv", page_size=1)]
-    harbor.update_project("driven", ProjectReq(metadata=ProjectMetadata(public="true")))
+    allowlist = CVEAllowlist(items=[CVEAllowlistItem(cve_id="CVE-2019-10164")])
+    harbor.update_project("driven", ProjectReq(metadata=ProjectMetadata(public="true"), cve_allowlist=allowlist))
+    assert harbor.get_project("driven").cve_allowlist.items == allowlist.items
     assert harbor.get_project("driven").metadata.public == "true"
     assert harbor.get_project_summary("driven").repo_count == 0
     assert harbor.get_current_user_permissions("/project/driven")

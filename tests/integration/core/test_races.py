@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from services.api.commands.metadata import update_metadata
+from services.api.commands.metadata import update_project
 from services.api.commands.project import delete_project
 from services.api.commands.robot import create_robot
 from services.api.commands.user import delete_user
@@ -192,7 +192,7 @@ def test_of_two_changes_of_a_projects_metadata_at_once_both_hold(
     name = api.project()
     with sessions() as session:
         wanted = {"severity": "high", "public": "true"}
-        update_metadata(session, number_of(api, name), wanted, now=now(), context=context)
+        update_project(session, number_of(api, name), wanted, now=now(), context=context)
         body = {"metadata": {"auto_scan": "true"}}
         answer = waiting(api, threads, lambda: api.send("PUT", f"/projects/{name}", ADMIN, body))
         session.commit()
