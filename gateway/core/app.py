@@ -63,7 +63,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     )
     check, catalogue = build_health_check(settings, bind), build_catalogue(settings, sessions)
     sealer = Sealer.read(settings.secrets / "config-key")
-    for path, resource in all_routes(settings, check, catalogue, sealer, login.ldap).items():
+    for path, resource in all_routes(settings, check, catalogue, sealer, login).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
     mount_lists(app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry)

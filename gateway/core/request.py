@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import falcon
@@ -13,6 +14,7 @@ from shared.events import Actor, ActorKind, EventContext
 from shared.listing import Listing, parse_order, parse_terms
 
 API: Final = "/api/v2.0"
+SESSION_COOKIE: Final = "sid"
 MAX_PAGE: Final = 1_000_000_000
 MAX_PAGE_SIZE: Final = 100
 MAX_ID: Final = 2**31 - 1
@@ -24,6 +26,8 @@ class ApiRequest(falcon.Request):
     request_id: str
     address: str | None
     caller: Principal
+    csrf_token: str | None = None
+    """Of the session that the caller is known by; None where it is by a password, or not at all."""
     database: Session
     instance_id: UUID
     now: datetime
@@ -32,6 +36,18 @@ class ApiRequest(falcon.Request):
     def is_api(self) -> bool:
         """Whether this goes to the REST API, and not to the registry's gate or the portal."""
         return self.path.startswith("/api/")
+
+    @property
+    def session_cookie(self) -> str | None:
+        """The cookie of a session; None where there is none, or several, which no browser of ours sends."""
+        values = self.get_cookie_values(SESSION_COOKIE) or []
+        return values[0] if len(values) == 1 else None
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether a browser says that a page of another site sent this (Origin, RFC 6454)."""
+        origin = self.get_header("Origin")
+        return origin is not None and urlsplit(origin).netloc.lower() != (self.get_header("Host") or "").lower()
 
     @property
     def event_context(self) -> EventContext:

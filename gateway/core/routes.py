@@ -26,16 +26,19 @@ from gateway.core.resources import (
     robot,
     schedule,
     search,
+    session,
     systeminfo,
     user,
     usergroup,
     webhook,
 )
 from gateway.core.resources import ldap as directory
+from gateway.core.sign_in import SignIn
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
 from gateway.portal.pages import Index, Style
 from shared.auth.ldap.directory import LdapDirectory
+from shared.auth.login import Login
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -45,11 +48,9 @@ _ARTIFACT = "/projects/{project}/repositories/{repository}/artifacts"
 _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 
 
-def all_routes(
-    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, ldap: LdapDirectory
-) -> Routes:
+def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login) -> Routes:
     """Every route but the gate's."""
-    built = api_routes(settings, check, catalogue, sealer, ldap)
+    built = api_routes(settings, check, catalogue, sealer, login.ldap)
     described = description.Description(built)
     below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
@@ -58,6 +59,8 @@ def all_routes(
         "/api/docs/page.css": description.DocsStyle(),
         "/api/version": ping.Version(),
         "/healthz": ping.Healthz(),
+        "/c/login": session.LogIn(SignIn(login)),
+        "/c/log_out": session.LogOut(),
         "/": Index(),
         "/portal/style.css": Style(),
     }

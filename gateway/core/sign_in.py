@@ -19,10 +19,17 @@ class SignIn:
 
     def judge(self, req: ApiRequest, credential: Credential) -> Accepted | Rejected:
         """Whether a credential is right. Raises Unavailable."""
-        client = Client(
+        return self._login.authenticate(credential, self.client_of(req), req.now)
+
+    def tell(self, req: ApiRequest, accepted: Accepted) -> None:
+        """Have a login recorded. Raises Unavailable."""
+        self._login.record.logged_in(accepted, self.client_of(req))
+
+    def client_of(self, req: ApiRequest) -> Client:
+        """Where a request comes from."""
+        return Client(
             address=req.address or "",
             user_agent=req.user_agent,
             request_id=req.request_id,
             traceparent=req.get_header("traceparent"),
         )
-        return self._login.authenticate(credential, client, req.now)

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from gateway.core.middleware.authentication import SAFE
 from gateway.core.request import API, ApiRequest, ApiResponse
 from services.api.queries.configuration import is_read_only
 from shared.errors import Forbidden
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED: Final = frozenset({("PUT", f"{API}/configurations")})
 
 
@@ -15,7 +15,7 @@ class ReadOnly:
 
     def process_request(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Raises ReadOnlyMode."""
-        if not req.is_api or req.method in _SAFE or (req.method, req.path) in _ALLOWED:
+        if not req.is_api or req.method in SAFE or (req.method, req.path) in _ALLOWED:
             return
         if is_read_only(req.database):
             raise ReadOnlyMode

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from gateway.core.middleware.authentication import CSRF_HEADER
 from gateway.core.openapi.operation import Operation, Parameter, Schema
 from gateway.core.openapi.operations import OPERATIONS
 from gateway.core.openapi.shapes import Errors
-from gateway.core.request import API
+from gateway.core.request import API, SESSION_COOKIE
 from gateway.errors import REGISTRY_CODES, STATUS
 
 Key = tuple[str, str]
@@ -29,8 +30,8 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = {
 }
 _INTRODUCTION: Final = (
     "Breakwater answers version 2.0 of Harbor's API, and extends it by refresh tokens. Credentials go in a Basic "
-    "header; without any, what is public answers. Every answer has an X-Request-Id. A null in a body is a field that "
-    "was not sent, and a field without a value is left out of answers."
+    "header, or a session's cookie does; without any, what is public answers. Every answer has an X-Request-Id. A null "
+    "in a body is a field that was not sent, and a field without a value is left out of answers."
 )
 
 
@@ -67,11 +68,17 @@ def document(routes: Mapping[str, object], version: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Breakwater", "version": version, "description": _INTRODUCTION},
         "servers": [{"url": API}],
-        "security": [{"basic": []}, {}],
+        "security": [{"basic": []}, {"session": [], "csrf": []}, {"session": []}, {}],
         "tags": [{"name": name, "description": text} for name, text in sorted(tags.items())],
         "paths": paths,
         "components": {
-            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "basic": {"type": "http", "scheme": "basic"},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE,
+                            "description": "Begun by POST /c/login, ended by GET /c/log_out."},
+                "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER,
+                         "description": "Of a session's changes; every answer to a session carries it."},
+            },
             "schemas": definitions,
             "responses": {str(status): _refusal(status) for status in sorted(set(_refusals().values()))}
             | {"other": _content({"$ref": "#/components/schemas/Errors"}, "application/json")

@@ -140,7 +140,6 @@ _LATER: Final[Mapping[str, Value]] = {
     "oidc_extra_redirect_parms": "",
     "oidc_logout": False,
     "self_registration": False,
-    "session_timeout": 60,
     "audit_log_forward_endpoint": "",
     "skip_audit_log_database": False,
     "scanner_skip_update_pulltime": False,
@@ -175,6 +174,8 @@ ITEMS: Final[Mapping[str, Item]] = MappingProxyType(
         "ldap_group_search_scope": Item(default=2, check=_between(0, 2)),
         "ldap_group_membership_attribute": Item(default="memberof"),
         "ldap_group_admin_dn": Item(default="", check=_distinguished_name),
+        # minutes without a request until a session of the portal is over
+        "session_timeout": Item(default=60, check=_between(1, 43_200)),
         # for clients that set it: groups are looked up by as few searches as there are levels, whatever it says
         "ldap_group_attach_parallel": Item(default=False),
         # minutes; set where the instance is started, because the registry and the reserved names depend on it
