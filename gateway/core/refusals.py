@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 import falcon
+import psycopg
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -44,7 +45,7 @@ def refuse_http(req: ApiRequest, resp: ApiResponse, error: falcon.HTTPError, _pa
 
 
 def refuse_database(
-    req: ApiRequest, resp: ApiResponse, error: DBAPIError | PoolTimeout, params: dict[str, str]
+    req: ApiRequest, resp: ApiResponse, error: DBAPIError | PoolTimeout | psycopg.Error, params: dict[str, str]
 ) -> None:
     """A database that is away or too slow is told as such; a value it cannot take is the client's; the rest is ours."""
     try:
@@ -56,9 +57,9 @@ def refuse_database(
     except Unavailable as unavailable:
         logging.get().warning("database away", path=req.path, reason=type(error).__name__)
         refuse(req, resp, unavailable, params)
-    except DataError:
+    except (DataError, psycopg.DataError):
         refuse(req, resp, BadRequest("a value is out of range"), params)
-    except DBAPIError as other:
+    except (DBAPIError, psycopg.Error) as other:
         fail(req, resp, other, params)
 
 
@@ -84,5 +85,6 @@ HANDLERS: Final[dict[type[Exception], Callable[..., None]]] = {
     BreakwaterError: refuse,
     DBAPIError: refuse_database,
     PoolTimeout: refuse_database,
+    psycopg.Error: refuse_database,  # of queries on the plain connection under a session
 }
 """Which error is answered how."""
