@@ -117,7 +117,7 @@ class OneArtifact:
         resp.media = artifact_view(artifact, with_tags=with_tags, rules=rules)
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, project: str, repository: str, reference: str) -> None:
-        """Delete an artifact with all its tags."""
+        """Delete an artifact with all its tags, and what is about it."""
         require_project(req, project, ("artifact", "delete"), by_name=True)
         name, wanted = repository_name(project, repository), parse_reference(reference)
         req.release_database()

@@ -46,12 +46,15 @@ _RELEASE_BLOBS: Final = text(
     WHERE id = :project_id
     """
 )
-# an artifact is listed when a tag names it or no index refers to it
+# An artifact is listed when a tag names it or no index refers to it; an accessory never, as long as what it is about
+# is there. So of the artifacts of a repository one at least is listed.
 _LIST: Final = text(
     """
     WITH state AS (
-        SELECT a.id, EXISTS (SELECT FROM core.tags t WHERE t.artifact_id = a.id)
-            OR NOT EXISTS (SELECT FROM core.artifact_references r WHERE r.child_id = a.id) AS listed
+        SELECT a.id, (EXISTS (SELECT FROM core.tags t WHERE t.artifact_id = a.id)
+            OR NOT EXISTS (SELECT FROM core.artifact_references r WHERE r.child_id = a.id))
+            AND NOT EXISTS (SELECT FROM core.artifacts s
+                            WHERE s.repository_id = a.repository_id AND s.digest = a.subject) AS listed
         FROM core.artifacts a WHERE a.id = ANY (:artifact_ids)
     ),
     changed AS (
@@ -86,7 +89,7 @@ def release_blobs(session: Session, *, project_id: int, artifact_ids: Collection
 
 
 def refresh_listed(session: Session, *, project_id: int, repository_id: int, artifact_ids: Collection[int]) -> None:
-    """Decide anew which artifacts lists show, after their tags or parents changed."""
+    """Decide anew which artifacts lists show, after their tags, parents or subjects changed."""
     if artifact_ids:
         arguments = {"project_id": project_id, "repository_id": repository_id, "artifact_ids": sorted(artifact_ids)}
         session.execute(_LIST, arguments)

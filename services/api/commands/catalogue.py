@@ -4,7 +4,7 @@ Whoever observes holds the repository's lock around reading and writing, so that
 newer one. Rows are locked in one order: project, repository, then what hangs on them.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -166,7 +166,7 @@ class _Writer:
             self._refer(artifact_id, manifest, children)
         adopted = {"child_id": artifact_id, "digest": manifest.digest.text, "repository_id": self._repository_id}
         self._session.execute(_ADOPT_CHILD, adopted)
-        self._touched.update({artifact_id, *children.values()})
+        self._touched.update({artifact_id, *children.values(), *self._about([manifest.digest])})
         self._added.append(found)
 
     def set_tag(self, tag: TagName, state: TagState) -> None:
@@ -216,6 +216,7 @@ class _Writer:
             .returning(artifact_references.c.child_id)
         )
         self._touched.update(child for child in children if child is not None)
+        self._touched.update(self._about(gone.values()))
         self._touched.difference_update(gone)
         listed = self._session.scalars(delete(artifacts).where(artifacts.c.id.in_(gone)).returning(artifacts.c.listed))
         self._uncount(sum(listed))
@@ -256,6 +257,12 @@ class _Writer:
             )
         )
         return {Digest(row.digest): row.id for row in rows}
+
+    def _about(self, digests: Iterable[Digest]) -> Sequence[int]:
+        """The artifacts whose subject is one of these."""
+        named = artifacts.c.subject.in_({digest.text for digest in digests})
+        about = select(artifacts.c.id).where(artifacts.c.repository_id == self._repository_id, named)
+        return self._session.scalars(about).all()
 
     def _size(self, artifact_ids: Collection[int]) -> int:
         if not artifact_ids:

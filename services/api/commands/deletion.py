@@ -4,9 +4,10 @@ None of this is one transaction: what is asked of the registry is committed as a
 crash the reconciler tells of what was done, and finishes a tag's deletion that was left half-way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -36,6 +37,14 @@ from shared.registry.manifests import OCI_INDEX, throwaway
 
 Sessions = sessionmaker[Session]
 
+class _Relation(Enum):
+    """Why an artifact goes with the one that is deleted."""
+
+    SELF = auto()
+    CHILD = auto()
+    ACCESSORY = auto()
+
+
 _CHUNK: Final = 50
 """Artifacts of a repository that are deleted under one lock: whoever pushes to its project waits for the end of it."""
 _IN_FLIGHT: Final = 4
@@ -53,17 +62,20 @@ def delete_artifact(
 ) -> None:
     """Delete an artifact with all its tags; with an index go its children that have no tag and no other index.
 
+    What is about any of them, a signature, goes too, tagged or not.
     Raises NotFound, TagIsImmutable, PreconditionFailed where an index refers to it, RegistryUnavailable.
     """
     with sessions.begin() as session:
         artifact = get_artifact(session, repository, reference)
-        refuse_immutable_manifest(session, registry, repository, Digest(artifact.digest))
         if _has_parent(session, artifact.id):
             raise PreconditionFailed(f"{artifact.digest} is referenced by an index: delete that first")
-        doomed = _with_children(session, artifact)
+        doomed = _with_dependents(session, artifact)
+        for digest, relation in doomed.items():
+            if relation is not _Relation.CHILD:
+                refuse_immutable_manifest(session, registry, repository, digest)
         expected = _expect_deletions(session, repository, doomed, context)
-    for digest, expectation_id in zip(doomed, expected, strict=True):
-        is_child = digest.text != artifact.digest
+    for (digest, relation), expectation_id in zip(doomed.items(), expected, strict=True):
+        is_child = relation is _Relation.CHILD
         _delete_manifest(sessions, registry, repository, digest, expectation_id, context, unless_needed=is_child)
 
 
@@ -181,7 +193,7 @@ def create_tag(
 
 
 def _expect_deletions(
-    session: Session, repository: RepositoryName, digests: list[Digest], context: EventContext
+    session: Session, repository: RepositoryName, digests: Iterable[Digest], context: EventContext
 ) -> list[UUID]:
     return [
         open_expectation(
@@ -322,19 +334,27 @@ def _is_needed(session: Session, repository: RepositoryName, digest: Digest) -> 
     return bool(child.tags) or _has_parent(session, child.id)
 
 
-def _with_children(session: Session, root: Artifact) -> list[Digest]:
-    """The artifact, and below it whatever only it needs; parents come first."""
-    doomed = {root.id: Digest(root.digest)}
-    level = [root.id]
+def _with_dependents(session: Session, root: Artifact) -> dict[Digest, _Relation]:
+    """The artifact, what only it needs below it, and what is about any of those; parents and subjects come first."""
+    doomed = {Digest(root.digest): _Relation.SELF}
+    ids = [root.id]
+    level = ids
+    mine, other, subject = artifact_references.alias("mine"), artifact_references.alias("other"), artifacts.alias()
     while level:
-        mine, other = artifact_references.alias("mine"), artifact_references.alias("other")
-        needed = exists().where(other.c.child_id == artifacts.c.id, other.c.parent_id.not_in(list(doomed)))
+        needed = exists().where(other.c.child_id == artifacts.c.id, other.c.parent_id.not_in(ids))
         tagged = exists().where(tags.c.artifact_id == artifacts.c.id)
+        child = exists().where(mine.c.parent_id.in_(level), mine.c.child_id == artifacts.c.id)
+        about = exists().where(
+            subject.c.id.in_(level),
+            subject.c.repository_id == artifacts.c.repository_id,
+            subject.c.digest == artifacts.c.subject,
+        )
         rows = session.execute(
-            select(artifacts.c.id, artifacts.c.digest)
-            .where(exists().where(mine.c.parent_id.in_(level), mine.c.child_id == artifacts.c.id))
-            .where(artifacts.c.id.not_in(list(doomed)), ~needed, ~tagged)
+            select(artifacts.c.id, artifacts.c.digest, about.label("is_about"))
+            .where(artifacts.c.repository_id == root.repository_id, artifacts.c.id.not_in(ids))
+            .where(about | (child & ~tagged), ~needed)
         ).all()
         level = [row.id for row in rows]
-        doomed.update({row.id: Digest(row.digest) for row in rows})
-    return list(doomed.values())
+        ids = ids + level
+        doomed |= {Digest(row.digest): _Relation.ACCESSORY if row.is_about else _Relation.CHILD for row in rows}
+    return doomed

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -153,10 +153,8 @@ def _plan(sessions: Sessions, claim: Claim, now: datetime) -> bool:
 def _candidates(session: Session, repository: RepositoryName) -> list[Candidate]:
     """What is listed of a repository, the newest first: an index comes before what it refers to.
 
-    What is about another artifact and has no tag, a signature, stays as long as that does.
+    What is about another artifact, a signature, is not: it stays as long as that does, and goes with it.
     """
-    about = artifacts.alias("about")
-    follows = exists().where(about.c.repository_id == artifacts.c.repository_id, about.c.digest == artifacts.c.subject)
     named = func.array_agg(aggregate_order_by(tags.c.name, tags.c.name)).filter(tags.c.name.is_not(None))
     rows = session.execute(
         select(artifacts.c.digest, artifacts.c.type, artifacts.c.pushed_at, artifacts.c.pulled_at, named.label("tags"))
@@ -164,7 +162,6 @@ def _candidates(session: Session, repository: RepositoryName) -> list[Candidate]
         .outerjoin(tags, tags.c.artifact_id == artifacts.c.id)
         .where(repositories.c.name == repository.text, artifacts.c.listed)
         .group_by(artifacts.c.id)
-        .having((func.count(tags.c.id) > 0) | ~follows)
         .order_by(artifacts.c.pushed_at.desc(), artifacts.c.id.desc())
     )
     return [

@@ -154,8 +154,10 @@ class Catalogue:
         ) == []
         assert self.rows(
             "SELECT a.digest FROM core.artifacts a WHERE a.listed <> ("
-            " EXISTS (SELECT FROM core.tags t WHERE t.artifact_id = a.id)"
+            " (EXISTS (SELECT FROM core.tags t WHERE t.artifact_id = a.id)"
             " OR NOT EXISTS (SELECT FROM core.artifact_references r WHERE r.child_id = a.id))"
+            " AND NOT EXISTS (SELECT FROM core.artifacts s WHERE s.repository_id = a.repository_id"
+            "                 AND s.digest = a.subject))"
         ) == []
 
 
