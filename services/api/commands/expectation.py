@@ -61,13 +61,14 @@ class Expectation:
     """Whether the registry had answered with success."""
 
 
+# whoever deletes the project waits for this, or this for him: one of the two sees the other
 _OPEN: Final = text(
     """
     INSERT INTO events.expected (id, kind, repository, reference, digest, subject, media_type, size, actor, actor_kind,
                                  address, user_agent, request_id, traceparent)
     SELECT :id, :kind, :repository, :reference, :digest, :subject, :media_type, :size, :actor, :actor_kind,
            :address, :user_agent, :request_id, :traceparent
-    WHERE EXISTS (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL)
+    FROM (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL FOR KEY SHARE) AS project
     RETURNING id
     """
 )
@@ -95,6 +96,14 @@ _UNTAGGING: Final = text(
     """
     SELECT reference FROM events.expected
     WHERE state = 'open' AND kind = 'delete' AND repository = :repository AND reference = ANY (:tags)
+    """
+)
+_PUSHED_TO: Final = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM events.expected
+        WHERE state = 'open' AND kind = 'put' AND split_part(repository, '/', 1) = :project
+    )
     """
 )
 _PURGE: Final = text(
@@ -147,6 +156,11 @@ def open_expectation(
     if opened is None:
         raise NoSuchProject(f"the project {repository.project} does not exist")
     return opened
+
+
+def is_pushed_to(session: Session, project: str) -> bool:
+    """Whether a manifest is on its way into the project that nobody has told of yet."""
+    return bool(session.scalar(_PUSHED_TO, {"project": project}))
 
 
 def mark_answered(session: Session, expectation_id: UUID) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.api.commands.allowlist import keep_for_project
+from services.api.commands.expectation import is_pushed_to
 from services.api.commands.retention import forget_policy
 from services.api.commands.robot import withdraw_rights
 from services.api.domain.allowlist import check_tolerated
@@ -79,12 +80,14 @@ def delete_project(session: Session, project_id: int, *, now: datetime, context:
 
     Its members, robot accounts, labels, rules, allowlist and retention policy go with it, and the rights in it that
     robot accounts of the system have.
-    Raises NoSuchProject, and ProjectNotEmpty where it has repositories.
+    Raises NoSuchProject, and ProjectNotEmpty where it has repositories or something is being pushed to it.
     """
     session.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
     project = queries.get_project(session, project_id)
     if session.scalar(select(exists().where(repositories.c.project_id == project_id))):
         raise ProjectNotEmpty(f"the project {project.name} still has repositories: delete them first")
+    if is_pushed_to(session, project.name):
+        raise ProjectNotEmpty(f"something is being pushed to the project {project.name}: try again in a moment")
     session.execute(delete(members).where(members.c.project_id == project_id))
     session.execute(delete(immutable_rules).where(immutable_rules.c.project_id == project_id))
     session.execute(delete(project_allowlists).where(project_allowlists.c.project_id == project_id))

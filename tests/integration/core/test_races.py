@@ -5,19 +5,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
 from services.api.commands.metadata import update_project
 from services.api.commands.project import delete_project
 from services.api.commands.robot import create_robot
 from services.api.commands.user import delete_user
 from services.api.domain.robot import NewRobot, RobotPermission, Scope
+from services.api.errors import NoSuchProject
 from shared.auth.principals import Principal, PrincipalKind
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, EventContext
-from tests.integration.core.people import ADMIN, Api
+from shared.names import Digest, RepositoryName
+from tests.integration.core.people import ADMIN, Api, code, sentence
 
 Answer = TypeVar("Answer")
 ADMINISTRATOR = Principal(kind=PrincipalKind.USER, id=1, name="admin", is_admin=True)
@@ -200,3 +204,52 @@ def test_of_two_changes_of_a_projects_metadata_at_once_both_hold(
     assert api.get(f"/projects/{name}").json["metadata"] == {"public": "true", "severity": "high", "auto_scan": "true"}
     event = api.events("project.updated")[-1]["data"]
     assert (event["changed"], event["public"]) == (["auto_scan"], True)
+
+
+def expect_push(session: Session, project: str, context: EventContext) -> UUID:
+    digest = Digest("sha256:" + "e" * 64)
+    return open_expectation(
+        session, kind=Kind.PUT, repository=RepositoryName(f"{project}/app"), reference=digest, digest=digest,
+        context=context,
+    )  # fmt: skip
+
+
+def test_a_project_that_is_being_pushed_to_is_not_deleted(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor
+) -> None:
+    name = api.project()
+    number = number_of(api, name)
+    with sessions.begin() as pushing:
+        expected = expect_push(pushing, name, context)
+        deletion = waiting(api, threads, lambda: api.send("DELETE", f"/projects/{name}"))
+    answer = deletion.result(10)
+    assert (answer.status_code, code(answer)) == (412, "PRECONDITION")
+    assert sentence(answer) == f"something is being pushed to the project {name}: try again in a moment"
+    with sessions.begin() as session:
+        refuse(session, expected, by=SettledBy.GATE)
+    assert api.send("DELETE", f"/projects/{number}").status_code == 200
+
+
+def test_nothing_is_pushed_to_a_project_that_is_being_deleted(
+    api: Api, sessions: sessionmaker[Session], context: EventContext, threads: ThreadPoolExecutor
+) -> None:
+    name = api.project()
+
+    def push() -> UUID:
+        with sessions.begin() as session:
+            return expect_push(session, name, context)
+
+    with sessions.begin() as deleting:
+        delete_project(deleting, number_of(api, name), now=now(), context=context)
+        pushed = waiting(api, threads, push)
+    with pytest.raises(NoSuchProject):
+        pushed.result(10)
+
+
+def test_pushes_to_one_project_do_not_wait_for_each_other(
+    api: Api, sessions: sessionmaker[Session], context: EventContext
+) -> None:
+    name = api.project()
+    with sessions.begin() as first, sessions.begin() as second:
+        expect_push(first, name, context)
+        expect_push(second, name, context)
