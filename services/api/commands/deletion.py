@@ -15,10 +15,20 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands.announcement import announce_removal
-from services.api.commands.catalogue import lock_repository, record, remove_repository
-from services.api.commands.expectation import Kind, SettledBy, hold, open_expectation, refuse, settle, take_on
+from services.api.commands.catalogue import known_digests, lock_repository, record, remove_repository
+from services.api.commands.expectation import (
+    Kind,
+    SettledBy,
+    hold,
+    left_open,
+    open_expectation,
+    refuse,
+    settle,
+    take_on,
+)
 from services.api.commands.immutability import refuse_immutable, refuse_immutable_manifest
 from services.api.commands.observation import observe
+from services.api.commands.reconcile import tell_deletion
 from services.api.domain.artifact import Artifact, Tag
 from services.api.domain.observation import Changes, TagState, Truth
 from services.api.queries.artifact import get_artifact
@@ -213,7 +223,7 @@ def _delete_manifest(
     *,
     unless_needed: bool = False,
 ) -> None:
-    """Delete at the registry, then in the catalogue, and tell of it, unless it was gone already."""
+    """Delete at the registry, then in the catalogue, and tell of it; if it was gone already, for who was to tell."""
     with sessions.begin() as session:
         lock_repository(session, repository)
         if unless_needed and _is_needed(session, repository, digest):
@@ -221,6 +231,8 @@ def _delete_manifest(
             return
         take_on(session, expectation_id)
         deleted = registry.delete_manifest(repository, digest, user_agent=_user_agent(context))
+        if not deleted:
+            _tell_for_another(session, repository, digest, expectation_id, context)
         changes = record(session, Truth(repository=repository, gone=frozenset({digest})))
         if deleted:
             _announce(session, repository, changes, expectation_id, context)
@@ -278,6 +290,9 @@ def _delete_chunk(
         wanted = [digest for digest, expectation_id in expected.items() if expectation_id in mine]
         answers = dict(zip(wanted, pool.map(ask, wanted), strict=True))
         gone = [digest for digest, deleted in answers.items() if deleted is not None]
+        for digest in gone:
+            if not answers[digest]:
+                _tell_for_another(session, repository, digest, expected[digest], context)
         changes = record(session, Truth(repository=repository, gone=frozenset(gone)))
         for digest in gone:
             settle(session, expected[digest], by=SettledBy.GATE)
@@ -285,6 +300,20 @@ def _delete_chunk(
                 _announce(session, repository, _changes_of(changes, digest), expected[digest], context)
     if errors:
         raise errors[0]
+
+
+def _tell_for_another(
+    session: Session, repository: RepositoryName, digest: Digest, mine: UUID, context: EventContext
+) -> None:
+    """Tell of a deletion that somebody did and did not live to tell of: one's own, being later, would pass for it.
+
+    What the catalogue has no more was told of when it was taken out.
+    """
+    if digest not in known_digests(session, repository, [digest]):
+        return
+    left = left_open(session, repository, digest, mine=mine, instance_id=context.instance_id)
+    if left is not None and settle(session, left.id, by=SettledBy.RECONCILER):
+        tell_deletion(session, left)
 
 
 def _changes_of(changes: Changes, digest: Digest) -> Changes:

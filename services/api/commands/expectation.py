@@ -60,6 +60,11 @@ class Expectation:
     answered: bool
     """Whether the registry had answered with success."""
 
+    @property
+    def cause(self) -> str:
+        """What the ids of its events are made of."""
+        return f"expected:{self.id}"
+
 
 # whoever deletes the project waits for this, or this for him: one of the two sees the other
 _OPEN: Final = text(
@@ -87,6 +92,19 @@ _UNSETTLED: Final = text(
            request_id, traceparent, created_at, answered_at IS NOT NULL AS answered
     FROM events.expected WHERE state = 'open' AND created_at < :before
     ORDER BY created_at LIMIT :limit
+    """
+)
+_LEFT_OPEN: Final = text(
+    """
+    SELECT id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address, user_agent,
+           request_id, traceparent, created_at, answered_at IS NOT NULL AS answered
+    FROM events.expected e
+    WHERE state = 'open' AND kind = 'delete' AND repository = :repository AND reference = :digest AND id <> :mine
+      AND NOT EXISTS (
+          SELECT FROM events.expected d
+          WHERE d.state = 'settled' AND d.kind = 'delete' AND d.repository = e.repository AND d.digest = e.digest
+            AND d.settled_at > e.created_at AND d.id <> :mine)
+    ORDER BY created_at LIMIT 1 FOR UPDATE
     """
 )
 _STANDS_IN: Final = text(
@@ -207,6 +225,15 @@ def unsettled(session: Session, *, instance_id: UUID, before: datetime, limit: i
     """What was expected before a moment and is still open, oldest first."""
     rows = session.execute(_UNSETTLED, {"before": before, "limit": limit})
     return [_expectation(row, instance_id) for row in rows]
+
+
+def left_open(
+    session: Session, repository: RepositoryName, digest: Digest, *, mine: UUID, instance_id: UUID
+) -> Expectation | None:
+    """The first deletion of a manifest, beside one's own, that nobody has told of; it stays locked until the commit."""
+    arguments = {"repository": repository.text, "digest": digest.text, "mine": mine}
+    row = session.execute(_LEFT_OPEN, arguments).one_or_none()
+    return _expectation(row, instance_id) if row else None
 
 
 def purge(session: Session, *, before: datetime, limit: int = 10_000) -> int:

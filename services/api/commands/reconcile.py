@@ -84,7 +84,7 @@ def _settle(session: Session, registry: RegistryClient, expectation: Expectation
     if expectation.kind is Kind.PUT:
         _tell_push(session, registry, expectation)
     else:
-        _tell_deletion(session, expectation)
+        tell_deletion(session, expectation)
     logging.get().info(
         "expectation_settled", expectation=str(expectation.id), kind=expectation.kind.value, verdict=verdict.value
     )
@@ -150,7 +150,7 @@ def _tell_push(session: Session, registry: RegistryClient, expectation: Expectat
         tag,
         context=expectation.context,
         origin=Origin.RECONCILER,
-        event_id=uuid5(expectation.context.instance_id, _cause(expectation)),
+        event_id=uuid5(expectation.context.instance_id, expectation.cause),
         project_id=changes.project_id,
         media_type=expectation.media_type,
         size=expectation.size,
@@ -158,8 +158,11 @@ def _tell_push(session: Session, registry: RegistryClient, expectation: Expectat
     )
 
 
-def _tell_deletion(session: Session, expectation: Expectation) -> None:
-    """Tell of what the catalogue still had, and of the artifact itself even where it had it no more."""
+def tell_deletion(session: Session, expectation: Expectation) -> None:
+    """Tell of a deletion that its own writer did not live to tell of, and record it; it has been settled.
+
+    It is of what the catalogue still had, and of the artifact itself even where it had it no more.
+    """
     repository, reference, time = expectation.repository, expectation.reference, expectation.created_at
     if isinstance(reference, TagName):
         state = TagState(digest=None, since=time)
@@ -175,13 +178,9 @@ def _tell_deletion(session: Session, expectation: Expectation) -> None:
         changes,
         context=expectation.context,
         origin=Origin.RECONCILER,
-        cause=_cause(expectation),
+        cause=expectation.cause,
         time=time,
     )
-
-
-def _cause(expectation: Expectation) -> str:
-    return f"expected:{expectation.id}"
 
 
 def _set_aside(

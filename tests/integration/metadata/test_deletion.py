@@ -307,6 +307,53 @@ def test_what_a_killed_deletion_had_done_is_told_of_by_the_reconciler(
     assert told(catalogue) == sorted(many)
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["the artifact", "the repository"])
+def test_who_deletes_again_what_a_killed_deletion_had_done_tells_of_it(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext,
+    *, whole: bool,
+) -> None:
+    """The killed one had deleted at the registry, and its transaction was lost."""
+    image = make_image("one")
+    for tag in ("v1", "v2"):
+        pusher.push(NAME, tag, image)
+    catalogue.observe(NAME, "v1", "v2")
+    killed = catalogue.expect("delete", NAME, image.digest, image.digest, age=5)
+    client.delete_manifest(APP, Digest(image.digest), user_agent="tests/1")
+    if whole:
+        delete_repository(api_sessions, client, repository=APP, context=context)
+    else:
+        delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    once = [f"{NAME}@{image.digest}", f"{NAME}:v1", f"{NAME}:v2"]
+    removed = [event for event in catalogue.events() if "repository" not in event["type"]]
+    assert [event["subject"] for event in removed] == once
+    assert {event["actor"] for event in removed} == {"bob"}
+    assert catalogue.expected(killed) == ("settled", "reconciler")
+    assert catalogue.digests(NAME) == set()
+    later = datetime.now(UTC) + 2 * PATIENCE
+    assert settle_expected(catalogue.sessions, client, instance_id=context.instance_id, now=later) == 0
+    assert len([event for event in catalogue.events() if "repository" not in event["type"]]) == len(once)
+
+
+def test_what_the_registry_has_told_of_is_not_told_again_by_who_comes_later(
+    catalogue: Catalogue, pusher: Pusher, api_sessions: Sessions, client: RegistryClient, context: EventContext
+) -> None:
+    image = make_image("one")
+    pusher.push(NAME, "v1", image)
+    catalogue.observe(NAME, "v1")
+    other = catalogue.expect("delete", NAME, image.digest, image.digest, age=5)
+    notified = catalogue.expect("delete", NAME, image.digest, image.digest, age=4)
+    catalogue.rows(
+        "UPDATE events.expected SET state = 'settled', settled_by = 'registry', settled_at = now() WHERE id = %s"
+        " RETURNING id",
+        notified,
+    )
+    client.delete_manifest(APP, Digest(image.digest), user_agent="tests/1")
+    delete_artifact(api_sessions, client, repository=APP, reference=TagName("v1"), context=context)
+    assert catalogue.events() == []
+    assert catalogue.expected(other)[0] == "open"
+    assert catalogue.digests(NAME) == set()
+
+
 def test_a_registry_that_is_away_leaves_everything_as_it_was(
     catalogue: Catalogue,
     pusher: Pusher,
