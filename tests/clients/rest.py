@@ -102,6 +102,13 @@ class RestClient:
             return []
         return list(self.every(path, **parameters))
 
+    def accessories(self, repository: str, reference: str) -> list[dict[str, Any]]:
+        """What is about an artifact of `project/rest`; nothing is about one that is not catalogued."""
+        path = f"{repository_path(repository)}/artifacts/{reference}/accessories"
+        if self.send("GET", path).status_code == requests.codes.not_found:
+            return []
+        return list(self.every(path))
+
     def audit(self, project: str | None = None, **parameters: object) -> list[dict[str, Any]]:
         """Every audit row of a project, or of the whole system."""
         path = f"/projects/{project}/auditlog-exts" if project else "/auditlog-exts"

@@ -246,8 +246,8 @@ def test_a_signature_is_found_the_moment_it_is_pushed_and_still_once_it_is_catal
     assert first.headers["OCI-Filters-Applied"] == "artifactType"
     assert [each["digest"] for each in first.json()["manifests"]] == [signature.digest]
     eventually(
-        lambda: signature.digest in {each["digest"] for each in system.admin.artifacts(name)}, within=15,
-        what="the signature is catalogued",
+        lambda: [each["digest"] for each in system.admin.accessories(name, image.digest)] == [signature.digest],
+        within=15, what="the signature is catalogued",
     )
     assert mine("GET", path).json == first.json()
     assert mine("DELETE", f"/v2/{name}/manifests/{signature.digest}").status == requests.codes.accepted
