@@ -47,7 +47,12 @@ class ApiRequest(falcon.Request):
     def is_from_elsewhere(self) -> bool:
         """Whether a browser says that a page of another site sent this (Origin, RFC 6454)."""
         origin = self.get_header("Origin")
-        return origin is not None and urlsplit(origin).netloc.lower() != (self.get_header("Host") or "").lower()
+        if origin is None:
+            return False
+        try:
+            return urlsplit(origin).netloc.lower() != (self.get_header("Host") or "").lower()
+        except ValueError:  # no browser's: brackets without an address
+            return True
 
     @property
     def event_context(self) -> EventContext:

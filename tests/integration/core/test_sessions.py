@@ -180,7 +180,7 @@ def test_another_session_s_token_is_not_good(api: Api, browser: Browser) -> None
     assert (answer.status_code, sentence(answer)) == (403, "CSRF token invalid")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.test", "http://registry.test.evil.test", "null"])
+@pytest.mark.parametrize("origin", ["https://evil.test", "http://registry.test.evil.test", "null", "", "x", "http://[x"])
 def test_a_page_of_another_site_changes_nothing_and_signs_nobody_in(api: Api, browser: Browser, origin: str) -> None:
     assert browser.sign_in(ADMIN, Origin=origin).status_code == 403
     assert stored(api) == 0
