@@ -4,8 +4,8 @@ from pydantic import Field
 
 from gateway.core.reading import Body
 from services.api.domain.immutability import ACTION, TEMPLATE, RuleDraft
-from services.api.domain.selector import KIND, Selector
 from shared.errors import BadRequest
+from shared.selector import KIND, Selector
 
 
 class SelectorBody(Body):

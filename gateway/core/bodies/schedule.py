@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from gateway.core.reading import Body
-from services.api.domain.cron import Cron
+from shared.cron import Cron
 from shared.errors import BadRequest
 
 _BY_CRON = ("Hourly", "Daily", "Weekly", "Custom", "Schedule")

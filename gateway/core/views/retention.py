@@ -14,7 +14,7 @@ from services.api.domain.retention import (
     Template,
     rule_json,
 )
-from services.api.domain.selector import KIND, REPOSITORY_DECORATIONS, TAG_DECORATIONS
+from shared.selector import KIND, REPOSITORY_DECORATIONS, TAG_DECORATIONS
 
 _TEMPLATES: Final = {
     Template.LATEST_PUSHED: ("the most recently pushed # artifacts", "COUNT"),

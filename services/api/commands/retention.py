@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.api.commands.schedule import drop_schedule, set_schedule, take_due
-from services.api.domain.cron import Cron
 from services.api.domain.project import RETENTION_ENTRY
 from services.api.domain.retention import (
     Candidate,
@@ -39,6 +38,7 @@ from services.api.tables import (
     schedules,
 )
 from shared.auth.principals import SYSTEM_PREFIX
+from shared.cron import Cron
 from shared.events import Actor, ActorKind, EventContext, emit
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.retention import RetentionFinished

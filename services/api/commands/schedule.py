@@ -11,10 +11,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from services.api.domain.cron import Cron
 from services.api.domain.schedule import Schedule, ScheduleKind
 from services.api.queries.schedule import read_schedule
 from services.api.tables import schedules
+from shared.cron import Cron
 
 
 def set_schedule(

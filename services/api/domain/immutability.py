@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.api.domain.selector import REPOSITORY_DECORATIONS, TAG_DECORATIONS, Selector, check_selectors
 from shared.names import RepositoryName
+from shared.selector import REPOSITORY_DECORATIONS, TAG_DECORATIONS, Selector, check_selectors
 
 ACTION: Final = "immutable"
 TEMPLATE: Final = "immutable_template"

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from services.api.domain.selector import REPOSITORY_DECORATIONS, TAG_DECORATIONS, Selector, check_selectors
 from shared.errors import BadRequest, Conflict
+from shared.selector import REPOSITORY_DECORATIONS, TAG_DECORATIONS, Selector, check_selectors
 
 ALGORITHM: Final = "or"
 ACTION: Final = "retain"

@@ -7,11 +7,11 @@ from sqlalchemy import Row, Select, select, text
 from sqlalchemy.orm import Session
 
 from services.api.domain.immutability import ImmutableRule, immutable_among
-from services.api.domain.selector import Selector
 from services.api.errors import NoSuchRule
 from services.api.tables import immutable_rules, projects, repositories, tags
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 from shared.names import Digest, RepositoryName
+from shared.selector import Selector
 
 FIELDS: Final[Fields] = {
     "id": Field(immutable_rules.c.id, Kind.INTEGER),

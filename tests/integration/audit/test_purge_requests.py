@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.audit_purge import request_due, request_purge
 from services.api.commands.schedule import set_schedule
 from services.api.domain.audit_purge import parse_wish
-from services.api.domain.cron import Cron
 from services.api.domain.retention import Trigger
 from services.api.domain.schedule import ScheduleKind
 from services.audit import purging
@@ -23,6 +22,7 @@ from services.audit.domain.record import event_types
 from services.audit.errors import ChainKeyMissing
 from services.audit.purging import carry_out_purge, kinds_meant
 from services.audit.queries.verification import Verdict, verify
+from shared.cron import Cron
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind
 from shared.events.definitions.artifact import ArtifactPulled

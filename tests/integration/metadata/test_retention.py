@@ -15,12 +15,12 @@ from services.api.commands import retaining
 from services.api.commands.retaining import LEASE, MOST_ATTEMPTS, carry_out, claim_task
 from services.api.commands.retention import create_policy, delete_policy, start_due, start_execution, stop_execution
 from services.api.domain.retention import PolicyDraft, Rule, Status, Template, Trigger, log_text
-from services.api.domain.selector import Selector
 from services.api.queries.retention import find_policy, get_execution, get_task, verdicts_of
 from shared.errors import Unavailable
 from shared.events import EventContext
 from shared.names import Digest, RepositoryName
 from shared.registry.client import RegistryClient
+from shared.selector import Selector
 from tests.clients.images import make_image, make_index, make_referrer
 from tests.integration.metadata.conftest import INSTANCE, Catalogue
 from tests.integration.registry_rig import Pusher, RegistryServer

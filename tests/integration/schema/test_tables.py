@@ -13,6 +13,7 @@ from tests.integration.conftest import Database
 WITH_TABLES = (
     ("services.api", "metadata"),
     ("services.audit", "metadata"),
+    ("services.replication", "metadata"),
     ("services.token", "metadata"),
     ("services.webhook", "metadata"),
     ("services.webhook", "webhook_metadata"),

@@ -18,7 +18,7 @@ from services.api.domain.retention import (
     rule_json,
     rule_of,
 )
-from services.api.domain.selector import Selector
+from shared.selector import Selector
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 EVERYWHERE = (Selector(decoration="repoMatches", pattern="**"),)

@@ -4,9 +4,9 @@ import pytest
 
 from services.api.domain.immutability import ImmutableRule
 from services.api.domain.quota import crosses_warning, in_words, parse_limits
-from services.api.domain.selector import TAG_DECORATIONS, Selector, check_selectors, matches
 from shared.errors import BadRequest
 from shared.names import RepositoryName
+from shared.selector import TAG_DECORATIONS, Selector, check_selectors, matches
 
 
 @pytest.mark.parametrize(

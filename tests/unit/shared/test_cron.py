@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from services.api.domain.cron import Cron
+from shared.cron import Cron
 from shared.errors import BadRequest
 
 
