@@ -20,10 +20,6 @@ UNBUILT: Final[dict[str, str]] = {
     "/icons/{digest}": "GET",
     # jobservice
     "/jobservice/jobs/{job_id}": "PUT",
-    "/jobservice/jobs/{job_id}/log": "GET",
-    "/jobservice/pools": "GET",
-    "/jobservice/pools/{pool_id}/workers": "GET",
-    "/jobservice/queues": "GET",
     "/jobservice/queues/{job_type}": "PUT",
     # oidc
     "/system/oidc/ping": "POST",

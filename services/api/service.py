@@ -23,12 +23,15 @@ from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
 from services.api.domain.observation import Unread
 from services.api.errors import AlreadyComparing
+from services.api.tables import pools
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
 from shared.messaging.dependencies import Configured, settings_of
 from shared.messaging.forever import Stopping, every, forever
+from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
+from shared.pools import Pool
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
 from shared.settings import Settings
@@ -66,8 +69,9 @@ class MetadataService:
     name = "metadata"
 
     settings: Settings = Configured()
-    sessions: "sessionmaker[Session]" = Database(pool_size=6)
+    sessions: "sessionmaker[Session]" = Database(pool_size=7)
     registry: RegistryClient = Registry()
+    pool: Pool = Working(concurrency=1)
 
     @consume(queue="metadata", batch=100, pace=0.1)
     def observe(self, envelopes: list[Envelope]) -> None:
@@ -160,6 +164,11 @@ class MetadataService:
             if stopping.wait(CLEANING_SECONDS):
                 return
 
+    @forever
+    def beat(self, stopping: Stopping) -> None:
+        """Be listed among those who work jobs."""
+        beat_on(self.sessions, pools, self.pool, stopping)
+
     def _start_due(self) -> bool:
         with self.sessions.begin() as session:
             now = datetime.now(UTC)
@@ -168,7 +177,9 @@ class MetadataService:
     def _retain_one(self, stopping: Stopping) -> bool:
         """Whether there was a task to do."""
         with self.sessions.begin() as session:
-            claim = claim_task(session, instance_id=self.settings.instance_id, now=datetime.now(UTC))
+            claim = claim_task(
+                session, pool_id=self.pool.id, instance_id=self.settings.instance_id, now=datetime.now(UTC)
+            )
         if claim is None:
             return False
         ended = carry_out(

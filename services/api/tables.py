@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import metadata_for
+from shared.pools import pools_table
 
 metadata = metadata_for("core")
 
@@ -227,6 +228,7 @@ audit_purges = Table(
     Column("created_at", _moment, nullable=False),
     Column("updated_at", _moment, nullable=False),
     Column("finished_at", _moment),
+    Column("pool_id", Uuid),
 )
 
 retention_policies = Table(
@@ -364,3 +366,5 @@ reconciliation = Table(
     Column("started_at", _moment),
     Column("finished_at", _moment),
 )
+
+pools = pools_table(metadata)

@@ -22,7 +22,7 @@ from shared.events.envelope import rfc3339
 
 _BEGIN: Final = text(
     """
-    UPDATE core.audit_purges SET status = 'Running', updated_at = :now WHERE id = (
+    UPDATE core.audit_purges SET status = 'Running', pool_id = :pool, updated_at = :now WHERE id = (
         SELECT id FROM core.audit_purges WHERE finished_at IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
     ) RETURNING id
     """
@@ -30,7 +30,7 @@ _BEGIN: Final = text(
 _HOLD: Final = text(
     """
     SELECT id, hours, kinds, dry_run, actor, actor_kind, request_id FROM core.audit_purges
-    WHERE id = :id AND finished_at IS NULL FOR UPDATE SKIP LOCKED
+    WHERE id = :id AND pool_id = :pool AND finished_at IS NULL FOR UPDATE SKIP LOCKED
     """
 )
 _END: Final = text(
@@ -45,6 +45,7 @@ def carry_out_purge(
     sessions: sessionmaker[Session],
     *,
     key_of: Callable[[Session], ChainKey],
+    pool_id: UUID,
     instance_id: UUID,
     clock: Callable[[], datetime],
 ) -> bool:
@@ -53,12 +54,12 @@ def carry_out_purge(
     Raises Unavailable where database or key are away: the purge waits. What else goes wrong ends it, with its reason.
     """
     with sessions.begin() as session:
-        purge_id = session.scalar(_BEGIN, {"now": clock()})
+        purge_id = session.scalar(_BEGIN, {"now": clock(), "pool": pool_id})
     if purge_id is None:
         return False
     try:
         with sessions.begin() as session:
-            row = session.execute(_HOLD, {"id": purge_id}).one_or_none()
+            row = session.execute(_HOLD, {"id": purge_id, "pool": pool_id}).one_or_none()
             if row is not None:
                 log = _purge(session, row, key_of=key_of, instance_id=instance_id, now=clock())
                 session.execute(_END, {"id": purge_id, "status": "Success", "log": log, "now": clock()})

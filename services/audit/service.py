@@ -10,12 +10,15 @@ from services.audit.domain.chain import ChainKey
 from services.audit.key import chain_key_at_start
 from services.audit.purging import carry_out_purge
 from services.audit.queries.verification import HEAD_LOGGED, read_head
+from services.audit.tables import pools
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
 from shared.messaging.dependencies import Configured
 from shared.messaging.forever import Stopping, forever
+from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
+from shared.pools import Pool
 from shared.settings import Settings
 
 HEAD_LOGGED_SECONDS: Final = 3600
@@ -30,7 +33,8 @@ class AuditService:
     name = "audit"
 
     settings: Settings = Configured()
-    sessions: "sessionmaker[Session]" = Database(pool_size=2)
+    sessions: "sessionmaker[Session]" = Database(pool_size=3)
+    pool: Pool = Working(concurrency=1)
 
     _key: ChainKey | None = None
 
@@ -59,10 +63,16 @@ class AuditService:
             while not stopping and carry_out_purge(
                 self.sessions,
                 key_of=self._chain_key,
+                pool_id=self.pool.id,
                 instance_id=self.settings.instance_id,
                 clock=lambda: datetime.now(UTC),
             ):
                 pass
+
+    @forever
+    def beat(self, stopping: Stopping) -> None:
+        """Be listed among those who work jobs."""
+        beat_on(self.sessions, pools, self.pool, stopping)
 
     def _chain_key(self, session: Session) -> ChainKey:
         cls = type(self)

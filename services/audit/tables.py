@@ -1,4 +1,4 @@
-"""The tables of schema audit, as its queries speak of them. They are written through functions of the schema alone."""
+"""The tables of schema audit, as queries speak of them. The record itself is written through the schema's functions."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from shared.db import metadata_for
+from shared.pools import pools_table
 
 metadata: Final = metadata_for("audit")
 
@@ -83,3 +84,5 @@ tallies: Final = Table(
     Column("value", Text, primary_key=True),
     Column("records", BigInteger, nullable=False),
 )
+
+pools: Final = pools_table(metadata)

@@ -18,6 +18,7 @@ from services.webhook.commands import delivery
 from services.webhook.commands.enqueue import CHANNEL, enqueue, wake
 from services.webhook.domain.delivery import Claim, Fault, Outcome
 from services.webhook.sender import Sender
+from services.webhook.tables import pools
 from shared import logging
 from shared.db import unavailable_when_down
 from shared.errors import BreakwaterError
@@ -25,8 +26,10 @@ from shared.events import Envelope
 from shared.messaging.consume import consume
 from shared.messaging.dependencies import Configured, settings_of
 from shared.messaging.forever import Stopping, forever
+from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
 from shared.outbound import Guard, Reach
+from shared.pools import Pool
 from shared.postgres import connect
 from shared.secrets import Sealer
 from shared.settings import Settings
@@ -64,8 +67,9 @@ class DeliveryService:
     name = "webhook"
 
     settings: Settings = Configured()
-    sessions: "sessionmaker[Session]" = Database(pool_size=WORKERS + 3)
+    sessions: "sessionmaker[Session]" = Database(pool_size=WORKERS + 4)
     sender: Sender = Sending()
+    pool: Pool = Working(concurrency=WORKERS)
 
     @consume(queue="webhook", batch=100, pace=0.1)
     def take(self, envelopes: list[Envelope]) -> None:
@@ -101,6 +105,11 @@ class DeliveryService:
             if stopping.wait(UPKEEP_SECONDS):
                 return
 
+    @forever
+    def beat(self, stopping: Stopping) -> None:
+        """Be listed among those who work jobs."""
+        beat_on(self.sessions, pools, self.pool, stopping)
+
     def _hand_out(self, workers: Any) -> bool:  # noqa: ANN401 - eventlet has no types
         """Start a worker for each target that is due, as far as there are any free; whether there was one."""
         free = workers.free()
@@ -108,7 +117,7 @@ class DeliveryService:
             eventlet.sleep(BUSY_SECONDS)
             return True
         with self.sessions.begin() as session:
-            claims = delivery.claim(session, most=free, now=_now())
+            claims = delivery.claim(session, most=free, pool_id=self.pool.id, now=_now())
         for claim in claims:
             workers.spawn_n(self._send, claim)
         return bool(claims)

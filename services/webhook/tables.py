@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import metadata_for
+from shared.pools import pools_table
 
 metadata: Final = metadata_for("events")
 webhook_metadata: Final = metadata_for("webhook")
@@ -128,6 +129,8 @@ targets: Final = Table(
     Column("open_until", DateTime(timezone=True)),
     Column("lease", Uuid),
     Column("leased_until", DateTime(timezone=True)),
+    Column("pool_id", Uuid),
+    Column("delivery_id", BigInteger),
     Column("served_at", DateTime(timezone=True)),
 )
 
@@ -172,3 +175,5 @@ delivered_events: Final = Table(
     Column("event_id", Uuid, primary_key=True),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
+
+pools: Final = pools_table(webhook_metadata)

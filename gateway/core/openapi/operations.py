@@ -22,6 +22,7 @@ from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBod
 from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import directory_shapes as directory
+from gateway.core.openapi import jobservice_shapes as jobservice
 from gateway.core.openapi import retention_shapes as retention
 from gateway.core.openapi import shapes
 from gateway.core.openapi import webhook_shapes as webhook
@@ -259,6 +260,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     # schedule
     ("GET", "/schedules"): _list(retention.ScheduleEntry),
     ("GET", "/schedules/{job_type}/paused"): Operation(answer=retention.PausedState),
+    # jobservice
+    ("GET", "/jobservice/pools"): Operation(answer=list[jobservice.PoolEntry]),
+    ("GET", "/jobservice/pools/{pool_id}/workers"): Operation(answer=list[jobservice.WorkerEntry]),
+    ("GET", "/jobservice/queues"): Operation(answer=list[jobservice.QueueEntry]),
+    ("GET", "/jobservice/jobs/{job_id}/log"): Operation(answer=str, media_type="text/plain"),
     # purge
     ("GET", "/system/purgeaudit"): _list(retention.PurgeEntry),
     ("GET", "/system/purgeaudit/schedule"): Operation(answer=retention.PurgeEntry | retention.NoEntry),

@@ -1,20 +1,18 @@
 """Purges of the audit record, as the API shows them."""
 
 import json
-from typing import Final
 
 from gateway.core.writing import Json, time_or_never
 from services.api.domain.audit_purge import AuditPurge
 from services.api.domain.schedule import Schedule
-
-JOB_NAME: Final = "PURGE_AUDIT_LOG"
+from shared.jobs import JobType
 
 
 def purge_view(purge: AuditPurge) -> Json:
     """A purge that was asked for."""
     return {
         "id": purge.id,
-        "job_name": JOB_NAME,
+        "job_name": JobType.PURGE_AUDIT_LOG,
         "job_kind": purge.trigger,
         "job_parameters": json.dumps(purge.parameters),
         "schedule": {"type": purge.trigger.capitalize()},

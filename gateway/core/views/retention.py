@@ -14,6 +14,7 @@ from services.api.domain.retention import (
     Template,
     rule_json,
 )
+from shared.jobs import JobId, JobType
 from shared.selector import KIND, REPOSITORY_DECORATIONS, TAG_DECORATIONS
 
 _TEMPLATES: Final = {
@@ -81,7 +82,7 @@ def task_view(task: Task) -> Json:
         "id": task.id,
         "execution_id": task.execution_id,
         "repository": task.repository,
-        "job_id": str(task.id),
+        "job_id": str(JobId(type=JobType.RETENTION, number=task.id)),
         "status": task.status,
         "status_code": task.status.code,
         "status_revision": task.attempts,

@@ -4,8 +4,9 @@ from typing import Final
 
 from gateway.core.writing import Json, time_or_never
 from services.api.domain.schedule import Schedule, ScheduleKind
+from shared.jobs import JobType
 
-VENDORS: Final = {ScheduleKind.RETENTION: "RETENTION", ScheduleKind.AUDIT_PURGE: "PURGE_AUDIT_LOG"}
+VENDORS: Final = {ScheduleKind.RETENTION: JobType.RETENTION, ScheduleKind.AUDIT_PURGE: JobType.PURGE_AUDIT_LOG}
 """Harbor's words for what recurs."""
 
 

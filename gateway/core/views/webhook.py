@@ -4,8 +4,9 @@ from gateway.core.writing import Json, given, time_or_never
 from services.webhook.domain.policy import MASK, EventType, PayloadFormat, Policy, Target, TargetKind
 from services.webhook.queries.delivery import Attempt, Delivery
 from services.webhook.queries.policy import LastTrigger
+from shared.jobs import JobType
 
-_VENDORS = {TargetKind.HTTP: "WEBHOOK", TargetKind.SLACK: "SLACK"}
+_VENDORS = {TargetKind.HTTP: JobType.WEBHOOK, TargetKind.SLACK: JobType.SLACK}
 
 SUPPORTED: Json = {
     "event_type": [each.value for each in EventType],

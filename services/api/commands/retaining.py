@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.deletion import delete_artifact
 from services.api.commands.retention import close_if_done, context_of, lock_execution
 from services.api.domain.immutability import immutable_among
-from services.api.domain.retention import Candidate, Mark, Rule, Status, Verdict, judge, rule_of
+from services.api.domain.retention import LEASE, Candidate, Mark, Rule, Status, Verdict, judge, rule_of
 from services.api.errors import TagIsImmutable
 from services.api.queries.artifact import get_artifact
 from services.api.queries.immutability import rules_of
@@ -30,7 +30,6 @@ from shared.registry.client import RegistryClient
 
 Sessions = sessionmaker[Session]
 
-LEASE: Final = timedelta(seconds=60)
 MOST_ATTEMPTS: Final = 8
 """How often in a row a task is begun that gets no further."""
 PAUSE: Final = timedelta(seconds=15)
@@ -72,10 +71,9 @@ class Claim:
     context: EventContext
 
 
-def claim_task(session: Session, *, instance_id: UUID, now: datetime) -> Claim | None:
-    """Take the oldest task that nobody holds; None where there is none."""
-    holder = uuid4()
-    task = session.execute(_CLAIM, {"holder": holder, "until": now + LEASE, "now": now}).one_or_none()
+def claim_task(session: Session, *, pool_id: UUID, instance_id: UUID, now: datetime) -> Claim | None:
+    """Take the oldest task that nobody holds; None where there is none. A process has one at a time."""
+    task = session.execute(_CLAIM, {"holder": pool_id, "until": now + LEASE, "now": now}).one_or_none()
     if task is None:
         return None
     execution = session.execute(
@@ -85,7 +83,7 @@ def claim_task(session: Session, *, instance_id: UUID, now: datetime) -> Claim |
         task_id=task.id,
         execution_id=task.execution_id,
         repository=RepositoryName(task.repository),
-        holder=holder,
+        holder=pool_id,
         attempts=task.attempts,
         planned=task.planned,
         dry_run=execution.dry_run,
@@ -278,7 +276,7 @@ def _give_back(sessions: Sessions, claim: Claim, *, until: datetime) -> None:
         session.execute(
             update(retention_tasks)
             .where(retention_tasks.c.id == claim.task_id, retention_tasks.c.holder == claim.holder)
-            .values(lease_until=until)
+            .values(holder=None, lease_until=until)
         )
 
 

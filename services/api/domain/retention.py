@@ -20,6 +20,8 @@ TRIGGER_KIND: Final = "Schedule"
 SCOPE_LEVEL: Final = "project"
 MAX_RULES: Final = 15
 MAX_NUMBER: Final = 32_767
+LEASE: Final = timedelta(seconds=60)
+"""How long a task is held by whoever carries it out and does not get on."""
 _HEADER: Final = ("Digest", "Tag", "Kind", "PushedTime", "PulledTime", "Retention")
 
 

@@ -56,24 +56,37 @@ _NEXT: Final = text(
     RETURNING d.id, d.uid, d.attempts, d.target_id, d.policy_id, d.event_type, d.content_type, d.body
     """
 )
+_LEASE: Final = text(
+    """
+    UPDATE webhook.targets t
+    SET lease = :lease, leased_until = :until, served_at = :now, pool_id = :pool, delivery_id = next.delivery_id
+    FROM unnest(CAST(:targets AS integer[]), CAST(:deliveries AS bigint[])) AS next (target_id, delivery_id)
+    WHERE t.id = next.target_id
+    RETURNING t.id, t.address, t.skip_cert_verify, t.auth_header, t.signing_secret
+    """
+)
+_FREE: Final[dict[str, Any]] = {"lease": None, "leased_until": None, "pool_id": None, "delivery_id": None}
 
 
-def claim(session: Session, *, most: int, now: datetime) -> list[Claim]:
+def claim(session: Session, *, most: int, pool_id: UUID, now: datetime) -> list[Claim]:
     """Up to `most` deliveries that are due, each of another target, longest unserved first; ours for the lease."""
     ready = session.scalars(_READY, {"now": now, "most": most}).all()
     if not ready:
         return []
     found = session.execute(_NEXT, {"targets": list(ready), "now": now}).all()
     lease = uuid4()
-    leased = (
-        update(targets)
-        .where(targets.c.id.in_([row.target_id for row in found]))
-        .values(lease=lease, leased_until=now + LEASE, served_at=now)
-        .returning(
-            targets.c.id, targets.c.address, targets.c.skip_cert_verify, targets.c.auth_header, targets.c.signing_secret
-        )
+    leased = session.execute(
+        _LEASE,
+        {
+            "lease": lease,
+            "until": now + LEASE,
+            "now": now,
+            "pool": pool_id,
+            "targets": [row.target_id for row in found],
+            "deliveries": [row.id for row in found],
+        },
     )
-    by_target = {row.id: row for row in session.execute(leased)}
+    by_target = {row.id: row for row in leased}
     return [_claim(lease, row, by_target[row.target_id]) for row in found]
 
 
@@ -91,7 +104,7 @@ def record(session: Session, claimed: Claim, outcome: Outcome, *, now: datetime,
     session.execute(
         update(targets)
         .where(targets.c.id == claimed.target_id)
-        .values(failures=after.failures, open_until=after.open_until, lease=None, leased_until=None)
+        .values(failures=after.failures, open_until=after.open_until, **_FREE)
     )
     session.execute(
         insert(attempts).values(

@@ -117,10 +117,15 @@ def attempt_log(session: Session, delivery_id: int, attempt_id: int) -> str:
     ).one_or_none()
     if row is None:
         raise NoSuchDelivery
+    return attempt_text(row, row.body)
+
+
+def attempt_text(row: Row[Any], body: str) -> str:
+    """A row of the attempts, told."""
     seconds = (row.finished_at - row.started_at).total_seconds()
     return (
         f"attempt {row.number} at {row.started_at.isoformat()}, {seconds:.3f} s: {row.message}\n\n"
-        f"{row.request}\n\n{row.body}\n\n{row.response}\n"
+        f"{row.request}\n\n{body}\n\n{row.response}\n"
     )
 
 

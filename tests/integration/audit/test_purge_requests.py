@@ -67,7 +67,7 @@ class Purging:
     def run(self, **more: Any) -> bool:  # noqa: ANN401 - the function's own keywords
         return carry_out_purge(
             self.sessions,
-            **({"key_of": lambda _: KEY, "instance_id": uuid4(), "clock": self.clock} | more),
+            **({"key_of": lambda _: KEY, "pool_id": uuid4(), "instance_id": uuid4(), "clock": self.clock} | more),
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -233,6 +233,28 @@ def test_the_schedule_asks_once_while_its_purge_waits(purge: Purging) -> None:
     assert purge.rows("SELECT trigger, actor, kinds FROM core.audit_purges") == [
         ("SCHEDULE", "system:metadata", ["pull"])
     ]
+
+
+@pytest.mark.usefixtures("_two_kinds")
+def test_who_is_overtaken_between_beginning_and_holding_leaves_the_purge_to_the_other(
+    purge: Purging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    purge.ask(24, "pull")
+    first, other = uuid4(), uuid4()
+    begin, begun = purge.sessions.begin, count()
+
+    def overtaken() -> Any:  # noqa: ANN401 - what the session factory gives
+        if next(begun) == 1:
+            purge.rows(f"UPDATE core.audit_purges SET pool_id = '{other}' RETURNING id")  # noqa: S608 - ours
+        return begin()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purge.sessions, "begin", overtaken)
+        assert purge.run(pool_id=first) is True
+    assert purge.rows("SELECT status, pool_id, log FROM core.audit_purges") == [("Running", other, "")]
+    assert purge.run(pool_id=other) is True
+    assert purge.outcome() == ("Success", "Purged 6 rows of audit logs")
+    assert purge.rows("SELECT pool_id FROM core.audit_purges") == [(other,)]
 
 
 def test_operations_stand_for_all_their_kinds_and_unknown_words_for_nothing() -> None:

@@ -117,6 +117,10 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/system/purgeaudit/{purge_id}", "", None),
     ("PUT", "/system/purgeaudit/{purge_id}", "", None),
     ("GET", "/system/purgeaudit/{purge_id}/log", "", None),
+    ("GET", "/jobservice/pools", "", None),
+    ("GET", "/jobservice/pools/{pool_id}/workers", "", None),
+    ("GET", "/jobservice/queues", "", None),
+    ("GET", "/jobservice/jobs/{job_id}/log", "", None),
     ("GET", "/quotas", "", None),
     ("GET", "/quotas/{quota_id}", "", None),
     ("PUT", "/quotas/{quota_id}", "", {"hard": {"storage": 10**12}}),
@@ -238,7 +242,7 @@ def world(core_database: Database) -> Iterator[World]:
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
             "addition": "build_history", "meta_name": "prevent_vul",
             "quota_id": str(api.get(f"/projects/{name}").json["project_id"]), "job_type": "all", "tid": "1",
-            "purge_id": "1",
+            "purge_id": "1", "pool_id": "all", "job_id": "purge_audit_log-1",
         }  # fmt: skip
         yield World(api, names)
         login.ldap.close()

@@ -73,7 +73,7 @@ def names(api: Api) -> dict[str, str]:
     return dict.fromkeys(ABSENT_NAMES, ABSENT) | {
         "project": project, "repository": "app", "reference": digest, "tag": "first", "addition": "build_history",
         "meta_name": "public", "quota_id": number, "label_id": str(label_of(api)), "user_id": "1",
-        "job_type": "all",
+        "job_type": "all", "pool_id": "all", "job_id": "retention-1",
     }  # fmt: skip
 
 

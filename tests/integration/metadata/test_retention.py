@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands import retaining
-from services.api.commands.retaining import LEASE, MOST_ATTEMPTS, carry_out, claim_task
+from services.api.commands.retaining import MOST_ATTEMPTS, carry_out, claim_task
 from services.api.commands.retention import create_policy, delete_policy, start_due, start_execution, stop_execution
-from services.api.domain.retention import PolicyDraft, Rule, Status, Template, Trigger, log_text
+from services.api.domain.retention import LEASE, PolicyDraft, Rule, Status, Template, Trigger, log_text
 from services.api.queries.retention import find_policy, get_execution, get_task, verdicts_of
 from shared.errors import Unavailable
 from shared.events import EventContext
@@ -78,7 +78,7 @@ class Retention:
 
     def claim(self, *, after: timedelta = timedelta()) -> retaining.Claim | None:
         with self.sessions.begin() as session:
-            return claim_task(session, instance_id=INSTANCE_ID, now=datetime.now(UTC) + after)
+            return claim_task(session, pool_id=uuid4(), instance_id=INSTANCE_ID, now=datetime.now(UTC) + after)
 
     def run(self, *, after: timedelta = timedelta(), is_stopping: Callable[[], bool] = lambda: False) -> Status | None:
         claim = self.claim(after=after)
@@ -267,6 +267,22 @@ def _then(first: Callable[..., Any], turns: Any, otherwise: Callable[..., Any]) 
         return first(*args) if next(turns, True) is False else otherwise()
 
     return call
+
+
+def test_a_task_that_is_given_back_is_in_nobodys_hands(retention: Retention) -> None:
+    held = "SELECT count(holder) FROM core.retention_tasks"
+    retention.push("v1", "v2")
+    retention.policy(newest(1))
+    retention.start()
+    claim = retention.claim()
+    assert claim
+    assert retention.catalogue.rows("SELECT holder FROM core.retention_tasks") == [(claim.holder,)]
+    carry_out(
+        retention.sessions, retention.client, claim, clock=lambda: datetime.now(UTC), is_stopping=lambda: True
+    )
+    assert retention.catalogue.rows(held) == [(0,)]
+    assert retention.run() is Status.SUCCESS
+    assert retention.catalogue.rows(held) == [(0,)]
 
 
 def test_a_stale_worker_writes_nothing(retention: Retention) -> None:

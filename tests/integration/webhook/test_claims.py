@@ -20,6 +20,7 @@ from tests.integration.conftest import Database
 from tests.integration.webhook.hooks import CONTEXT, Hooks, hooks_of, push
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
+POOL = uuid4()
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Desk:
 
     def claim(self, *, most: int = 8, now: datetime = NOW) -> list[Claim]:
         with self.sessions.begin() as session:
-            return delivery.claim(session, most=most, now=now)
+            return delivery.claim(session, most=most, pool_id=POOL, now=now)
 
     def record(self, claim: Claim, fault: Fault | None = None, *, now: datetime = NOW) -> State | None:
         outcome = Outcome(fault=fault, message="told", request="", response="", started_at=now, finished_at=now)
@@ -99,6 +100,21 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_word_does_not_count(des
     assert desk.record(other) is State.SUCCESS
     assert desk.record(late) is None
     assert desk.hooks.attempts(policy) == [(2, True, "told")]
+
+
+def test_who_sends_what_is_known_as_long_as_it_is_sent(desk: Desk) -> None:
+    project = desk.hooks.project()
+    for name in ("a", "b", "idle"):
+        desk.hooks.policy(project, f"https://{name}.example.test/")
+    desk.take(push(project))
+    claims = desk.claim(most=2)
+    in_hand = "SELECT id, pool_id, delivery_id FROM webhook.targets WHERE lease IS NOT NULL ORDER BY id"
+    known = sorted((claim.target_id, POOL, claim.delivery_id) for claim in claims)
+    assert desk.hooks.rows(in_hand) == known
+    for claim, fault in zip(claims, (None, Fault.TARGET), strict=True):
+        desk.record(claim, fault)
+    left = "SELECT id FROM webhook.targets WHERE coalesce(pool_id, lease) IS NOT NULL OR delivery_id IS NOT NULL"
+    assert desk.hooks.rows(left) == []
 
 
 def test_a_policy_deleted_while_it_is_sent_for_leaves_nothing(desk: Desk) -> None:
