@@ -1,7 +1,7 @@
 """The hub: one task reads the log once, for all clients, and hands each event to those who want and may see it.
 
 Rights are read anew every few seconds and before any event that changes them is handed on; a stream whose rights have
-shrunk is ended. A database that is away makes the hub wait, not the clients go.
+shrunk is ended. A database that is away, or gives up a query, makes the hub wait, not the clients go.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from shared import logging
 from shared.auth.principals import Principal
 from shared.errors import Forbidden, Unavailable
 from shared.events.event import Visibility
+from shared.postgres import is_given_up
 from shared.settings import Settings
 
 CHANNEL: Final = "breakwater_log"
@@ -32,7 +33,7 @@ REFRESH_SECONDS: Final = 3.0
 MOST_STREAMS: Final = 2_000
 MOST_STREAMS_OF_ACCOUNT: Final = 200
 UNSTARTED_SECONDS: Final = 30.0
-_OUTAGE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+_NOT_NOW: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 _LONGEST_PAUSE: Final = 2.0
 
 
@@ -107,8 +108,9 @@ class Hub:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     pause = 0.1
                     await self._read_on(connection)
-            except _OUTAGE as error:
-                self._log.warning("stream.database_away", reason=type(error).__name__, clients=len(self._streams))
+            except _NOT_NOW as error:
+                event = "stream.query_given_up" if is_given_up(error) else "stream.database_away"
+                self._log.warning(event, reason=type(error).__name__, clients=len(self._streams))
             except Exception:  # noqa: BLE001 - one event must not silence the stream for good; clients resume
                 self._log.exception("stream.hub_failed", clients=len(self._streams))
                 self.close()

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from gateway.events import log
 from gateway.events.asking import Filter
 from gateway.events.errors import LogTrimmed
 from gateway.events.log import Connection, LoggedEvent
 from gateway.events.rights import Rights
-from shared.errors import BadRequest, Unavailable
+from shared.errors import BadRequest
 from shared.events.envelope import rfc3339
+from shared.postgres import unavailable_when_down
 from shared.settings import Settings
 
 POOL_SIZE: Final = 4
@@ -59,12 +59,10 @@ class Replay:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for a moment. Raises Unavailable."""
-        try:
+        """A connection for a moment. Raises Unavailable, QueryGivenUp."""
+        with unavailable_when_down():
             async with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unavailable("the database is not available right now: try again in a moment") from error
 
     async def page(self, wanted: Filter, *, after: int, upto: int) -> Page:
         """What the filter takes between two sequences, its projects known to the rights.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+import structlog.testing
 
 from gateway.events import stream as stream_module
 from gateway.events.asking import Filter, Wish
@@ -16,7 +17,7 @@ from gateway.events.errors import StreamsExhausted, TooManyStreams
 from gateway.events.hub import Hub
 from gateway.events.stream import Stream as ServedStream
 from shared.auth.principals import Principal, PrincipalKind
-from shared.errors import Unavailable
+from shared.errors import QueryGivenUp, Unavailable
 from tests.clients.polling import eventually
 from tests.integration.conftest import Database
 from tests.integration.stream.conftest import World, pushed
@@ -273,5 +274,52 @@ def test_a_time_that_the_log_reaches_back_to_is_no_older_for_a_quiet_day(databas
         since = datetime.now(UTC) - timedelta(minutes=1)
         stream = await hub.open(ADMIN, Wish(filter=Filter(), since=since))
         assert sequences(await listen(stream, lambda got: b'"tag":"v9"' in got)) == [7, 8, 9, 10]
+
+    with_hub(database, scenario)
+
+
+def end_what_waits(database: Database, how: str) -> None:
+    """Cancel the query, or end the connection, of the one who waits for the locked log."""
+    waits = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.superuser() as connection:
+        eventually(
+            lambda: connection.execute(f"SELECT {how}(pid) {waits}".encode()).fetchall(), within=10, what="one waits"
+        )
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("pg_cancel_backend", "stream.query_given_up"), ("pg_terminate_backend", "stream.database_away")],
+)
+def test_a_query_that_is_given_up_is_no_outage_and_neither_ends_a_stream(
+    database: Database, how: str, told: str
+) -> None:
+    world = World(database)
+
+    async def scenario(hub: Hub) -> None:
+        stream = await hub.open(ADMIN, Wish(filter=Filter()))
+        with database.superuser() as connection, connection.transaction():
+            connection.execute("LOCK TABLE events.log IN ACCESS EXCLUSIVE MODE")
+            await asyncio.to_thread(end_what_waits, database, how)
+            await asyncio.to_thread(eventually, interruptions, within=10, what="it is told")
+        await asyncio.to_thread(world.push, "library", tag="after")
+        assert sequences(await listen(stream, lambda got: b'"tag":"after"' in got)) == [1]
+
+    def interruptions() -> list[str]:
+        return [line["event"] for line in logged if line["log_level"] != "info"]
+
+    with structlog.testing.capture_logs() as logged:
+        with_hub(database, scenario)
+    assert interruptions() == [told]
+
+
+def test_a_replay_that_is_given_up_is_told_as_that(database: Database) -> None:
+    async def scenario(hub: Hub) -> None:
+        with database.superuser() as connection, connection.transaction():
+            connection.execute("LOCK TABLE events.relay IN ACCESS EXCLUSIVE MODE")
+            opening = asyncio.create_task(hub.open(ADMIN, Wish(filter=Filter(), since=0)))
+            await asyncio.to_thread(end_what_waits, database, "pg_cancel_backend")
+            with pytest.raises(QueryGivenUp):
+                await opening
 
     with_hub(database, scenario)
