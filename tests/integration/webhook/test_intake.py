@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -241,86 +241,6 @@ def test_a_deleted_digest_and_its_tags_are_events_each(intake: Intake) -> None:
         "breakwater.artifact.deleted.v1",
         "breakwater.tag.deleted.v1",
     ]
-
-
-class TestExpectations:
-    """What the gate expects is told by whoever settles it first."""
-
-    digest = f"sha256:{'b' * 64}"
-
-    def expect(self, intake: Intake, *, kind: str = "put", state: str = "open", repository: str = "library/app") -> str:
-        expected = str(uuid4())
-        intake.rows(
-            "INSERT INTO events.expected (id, kind, repository, reference, digest, actor, actor_kind, address, "
-            "user_agent, request_id, state, settled_by) "
-            "VALUES (%s, %s, %s, 'v1', %s, 'alice', 'user', '10.1.2.3', 'portal', 'rid-9', %s, %s) RETURNING id",
-            expected, kind, repository, self.digest, state, None if state == "open" else "reconciler",
-        )  # fmt: skip
-        return expected
-
-    def push(self, gate: str, **more: str) -> dict[str, object]:
-        return event(
-            "push", "library/app", digest=self.digest, tag="v1", user_agent=f"docker/20 rid/r-1 gate/{gate}", **more
-        )
-
-    def state(self, intake: Intake, expected: str) -> tuple[object, ...]:
-        return intake.rows(
-            "SELECT state, settled_by, notified_at IS NOT NULL FROM events.expected WHERE id = %s", expected
-        )[0]
-
-    def test_a_notification_settles_what_is_open(self, intake: Intake) -> None:
-        expected = self.expect(intake)
-        intake.send(self.push(expected))
-        assert self.state(intake, expected) == ("settled", "registry", True)
-        [body] = intake.outbox()
-        assert body["data"]["client"]["user_agent"] == "docker/20"
-        assert body["data"]["request_id"] == "r-1"
-
-    def test_a_notification_after_the_reconciler_only_leaves_its_mark(self, intake: Intake) -> None:
-        expected = self.expect(intake, state="settled")
-        intake.send(self.push(expected))
-        assert self.state(intake, expected) == ("settled", "reconciler", True)
-        assert intake.outbox() == []
-
-    def test_what_the_gate_took_for_refused_and_happened_all_the_same_is_told(self, intake: Intake) -> None:
-        expected = self.expect(intake, state="refused")
-        intake.send(self.push(expected))
-        assert self.state(intake, expected) == ("settled", "registry", True)
-        assert len(intake.outbox()) == 1
-
-    def test_a_notification_of_another_manifest_settles_nothing(self, intake: Intake) -> None:
-        other, deletion = self.expect(intake, repository="library/other"), self.expect(intake, kind="delete")
-        intake.send(self.push(other), self.push(deletion), self.push(str(uuid4())))
-        assert self.state(intake, other)[0] == self.state(intake, deletion)[0] == "open"
-        assert len(intake.outbox()) == 3
-
-    def test_a_gate_id_that_a_client_wrote_itself_is_the_clients_text(self, intake: Intake) -> None:
-        expected = self.expect(intake)
-        intake.send(event("push", "library/app", digest=self.digest, user_agent=f"x gate/{expected} rid/r-2"))
-        assert self.state(intake, expected)[0] == "open"
-        assert intake.outbox()[0]["data"]["client"]["user_agent"] == f"x gate/{expected}"
-
-    def test_what_the_system_does_on_somebodys_behalf_is_that_somebodys_act(self, intake: Intake) -> None:
-        expected = self.expect(intake)
-        intake.send(self.push(expected, actor="system:metadata"), self.push(str(uuid4()), actor="system:metadata"))
-        [body] = intake.outbox()
-        assert (body["actor"], body["actorkind"]) == ("alice", "user")
-        assert body["data"]["client"] == {"address": "10.1.2.3", "user_agent": "portal"}
-        assert body["data"]["request_id"] == "rid-9"
-
-    def test_who_settles_first_while_both_try_is_the_only_one_to_tell(self, intake: Intake) -> None:
-        expected = self.expect(intake)
-        with intake.database.superuser() as reconciler, ThreadPoolExecutor(1) as pool:
-            with reconciler.transaction():
-                reconciler.execute(
-                    "UPDATE events.expected SET state = 'settled', settled_by = 'reconciler' WHERE id = %s", (expected,)
-                )
-                sent = pool.submit(intake.send, self.push(expected))
-                time.sleep(0.5)
-                assert not sent.done(), "the intake waits for the reconciler's outcome"
-            assert sent.result()[0] == 200
-        assert self.state(intake, expected) == ("settled", "reconciler", True)
-        assert intake.outbox() == []
 
 
 def test_the_database_away_is_a_quick_503_and_no_loss(own_intake: Intake) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, LiteralString
-from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -17,39 +14,10 @@ import pytest
 from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS
 from shared.messaging.topology import EVENTS
 from shared.postgres import connect
-from tests.integration.broker import Broker, Process, eventually, running
+from tests.integration.broker import Broker, eventually
 from tests.integration.conftest import Database
-from tests.integration.webhook.conftest import RELAY, relay_settings
+from tests.integration.webhook.relaying import head, relay, rows, write
 from tests.servers import wait_for
-
-INSERT: LiteralString = """
-    INSERT INTO events.outbox (event_id, type, routing_key, project, body)
-    SELECT id, 'breakwater.' || %(kind)s || '.v1', %(kind)s || '.p', 'p', jsonb_build_object('id', id)
-    FROM unnest(%(ids)s::uuid[]) AS id
-"""
-
-
-def write(connection: psycopg.Connection, count: int, *, kind: str = "artifact.pushed") -> list[UUID]:
-    ids = [uuid4() for _ in range(count)]
-    connection.execute(INSERT, {"ids": ids, "kind": kind})
-    return ids
-
-
-def rows(database: Database, query: LiteralString) -> list[tuple[Any, ...]]:
-    with database.superuser() as connection:
-        return connection.execute(query).fetchall()
-
-
-def head(database: Database) -> tuple[int, int]:
-    """The last number given, and the last published."""
-    last, published = rows(database, "SELECT last_sequence, published_through FROM events.relay")[0]
-    return last, published
-
-
-@contextmanager
-def relay(database: Database, rabbit: Broker, log: Path) -> Iterator[Process]:
-    with running(RELAY, relay_settings(database, rabbit), log) as process:
-        yield process
 
 
 def received(rabbit: Broker, queue: str = "audit") -> list[int]:
@@ -307,78 +275,6 @@ def test_sigterm_ends_it_within_seconds_also_when_the_broker_is_away(
             assert time.monotonic() - begun < 6
     finally:
         rabbit.rabbit.control("start_app")
-
-
-class TestUpkeep:
-    """Partitions are made ahead and dropped whole, but never with what is not published."""
-
-    def age_partition(self, database: Database, *, sequence: int) -> None:
-        with database.superuser() as connection:
-            connection.execute("SET ROLE breakwater_owner")
-            connection.execute(
-                "CREATE TABLE events.log_20200101 PARTITION OF events.log "
-                "FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')"
-            )
-            connection.execute(
-                "INSERT INTO events.log VALUES (%s, gen_random_uuid(), 't', 'k', 'p', '{}', '2020-01-01 12:00Z')",
-                (sequence,),
-            )
-
-    def partitions(self, database: Database) -> list[str]:
-        return [
-            row[0] for row in rows(database, "SELECT relname FROM pg_class WHERE relname ~ '^log_[0-9]{8}$' ORDER BY 1")
-        ]
-
-    @pytest.mark.parametrize(("published", "kept"), [(7, False), (6, True)])
-    def test_old_days_go_once_they_are_published(self, database: Database, published: int, *, kept: bool) -> None:
-        self.age_partition(database, sequence=7)
-        with database.superuser() as connection:
-            connection.execute("UPDATE events.relay SET last_sequence = 7, published_through = %s", (published,))
-        with connect(database.settings("relay")) as connection:
-            connection.execute("SELECT events.trim_log(7)")
-        assert ("log_20200101" in self.partitions(database)) is kept
-
-    def test_days_ahead_are_made(self, database: Database, rabbit: Broker, tmp_path: Path) -> None:
-        with database.superuser() as connection:
-            for name in self.partitions(database):
-                connection.execute(f"DROP TABLE events.{name}".encode())
-        with relay(database, rabbit, tmp_path / "log"), connect(database.settings("core")) as writer:
-            write(writer, 1)
-            eventually(lambda: head(database), (1, 1))
-        assert len(self.partitions(database)) >= 4
-
-    def test_days_are_made_while_somebody_reads(self, database: Database) -> None:
-        """As a dump does for an hour."""
-        with database.superuser() as connection:
-            for name in self.partitions(database)[2:]:
-                connection.execute(f"DROP TABLE events.{name}".encode())
-        with database.superuser() as reader, reader.transaction():
-            reader.execute("SELECT * FROM events.log")
-            with connect(database.settings("relay")) as connection:
-                connection.execute("SET lock_timeout = '1s'")
-                for _ in range(2):
-                    connection.execute("SELECT events.prepare_log(3)")
-        assert len(self.partitions(database)) == 5
-
-    def test_remembered_ids_are_forgotten_in_time(self, database: Database, rabbit: Broker, tmp_path: Path) -> None:
-        with database.superuser() as connection:
-            connection.execute(
-                "INSERT INTO events.seen SELECT gen_random_uuid(), now() - make_interval(days => day) "
-                "FROM generate_series(1, 30) AS day"
-            )
-        with relay(database, rabbit, tmp_path / "log"):
-            eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(13,)])
-
-    def test_all_that_is_due_is_forgotten_however_much_it_is(
-        self, database: Database, rabbit: Broker, tmp_path: Path
-    ) -> None:
-        with database.superuser() as connection:
-            connection.execute(
-                "INSERT INTO events.seen SELECT gen_random_uuid(), now() - interval '15 days' "
-                "FROM generate_series(1, 25000)"
-            )
-        with relay(database, rabbit, tmp_path / "log"):
-            eventually(lambda: rows(database, "SELECT count(*) FROM events.seen"), [(0,)])
 
 
 def test_only_a_relay_that_sleeps_is_woken(database: Database, rabbit: Broker, tmp_path: Path) -> None:
