@@ -143,14 +143,7 @@ class OutboundClient:
     """Sends requests over connections that a guard has judged, each over one of its own."""
 
     def __init__(self, guard: Guard, *, timeout: Timeout, verify: bool = True) -> None:
-        class Plain(_Guarded, HTTPConnection):
-            pass
-
-        class Secure(_Guarded, HTTPSConnection):
-            pass
-
-        Plain.guard = Secure.guard = guard
-        self._connections = {"http": Plain, "https": Secure}
+        self._guard = guard
         self._timeout = timeout
         self._tls: dict[str, Any] = (
             {"ssl_context": ssl.create_default_context()}
@@ -167,9 +160,12 @@ class OutboundClient:
         Raises OutboundRefused, and urllib3's HTTPError.
         """
         parsed = parse_url(url)
-        if parsed.scheme not in self._connections or not parsed.host:
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise LocationParseError(url)
-        pool = self._pool(parsed.scheme, parsed.host, parsed.port)
+        tls = self._tls if parsed.scheme == "https" else {}
+        pool = guarded_pool(
+            self._guard, parsed.scheme, parsed.host, parsed.port, timeout=self._timeout, maxsize=1, **tls
+        )
         try:
             response = pool.urlopen(
                 method, parsed.request_uri, body=body, headers=headers,
@@ -182,14 +178,25 @@ class OutboundClient:
         finally:
             pool.close()
 
-    def _pool(self, scheme: str, host: str, port: int | None) -> HTTPConnectionPool:
-        secure = scheme == "https"
-        more = self._tls if secure else {}
-        pool = (_SecurePool if secure else HTTPConnectionPool)(
-            host, port, timeout=self._timeout, maxsize=1, retries=False, **more
-        )
-        pool.ConnectionCls = self._connections[scheme]
-        return pool
+
+def guarded_pool(
+    guard: Guard,
+    scheme: str,
+    host: str,
+    port: int | None,
+    *,
+    connect_seconds: float | None = None,
+    **options: Any,  # noqa: ANN401 - urllib3's own
+) -> HTTPConnectionPool:
+    """A pool of connections to one host, each judged when it is made; it repeats nothing by itself.
+
+    Behind a proxy it is the proxy's address that is judged. `connect_seconds` is for connecting alone, where
+    urllib3's time for it holds for sending too.
+    """
+    pool = (_SecurePool if scheme == "https" else HTTPConnectionPool)(host, port, retries=False, **options)
+    kinds = (_Guarded, HTTPSConnection if scheme == "https" else HTTPConnection)
+    pool.ConnectionCls = type("Guarded", kinds, {"guard": guard, "connect_seconds": connect_seconds})
+    return pool
 
 
 class _SecurePool(HTTPSConnectionPool):
@@ -204,6 +211,7 @@ class _Guarded:
     """A connection of urllib3 whose socket comes from the guard."""
 
     guard: Guard
+    connect_seconds: float | None
     host: str
     port: int
     timeout: Any
@@ -211,11 +219,15 @@ class _Guarded:
 
     def _new_conn(self) -> socket.socket:
         connection: Any = self
+        seconds = self.connect_seconds or float(self.timeout)
         try:
-            return self.guard.connect(self._dns_host, self.port, timeout=float(self.timeout))
+            made = self.guard.connect(self._dns_host, self.port, timeout=seconds)
+            # head and body go in two pieces: the second must not wait until the first is acknowledged
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, connection, error) from error
         except TimeoutError as error:
-            raise ConnectTimeoutError(connection, f"{self.host} did not answer in {self.timeout} s") from error
+            raise ConnectTimeoutError(connection, f"{self.host} did not answer in {seconds:g} s") from error
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(connection, f"cannot connect to {self.host}: {error}") from error
+        return made

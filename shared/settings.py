@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     intake_port: int = Field(default=5001, ge=1, le=65535)
     registry_socket: Path | None = None
     token_socket: Path | None = None
+    core_socket: Path | None = None
     registry_storage: Path | None = None
     disk_reserve_percent: float = Field(default=5, ge=0, le=50)
     disk_reserve_bytes: int = Field(default=2**30, ge=0)
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     def token_mount(self) -> Path:
         """The socket of the token mount, for tokens of the system's own services."""
         return self.token_socket or self.run / "token.sock"
+
+    @property
+    def core_mount(self) -> Path:
+        """The socket of the API and of the gate on manifest writes."""
+        return self.core_socket or self.run / "core.sock"
 
     def secret(self, name: str) -> Secret:
         """A secret of this process's part. Raises ConfigurationError where it cannot be read."""

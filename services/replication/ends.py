@@ -104,7 +104,9 @@ class Found:
 class Catalogue(Protocol):
     """What a registry can tell of its content as a whole, and what has to be made before something is pushed."""
 
-    end: End
+    @property
+    def end(self) -> End:
+        """The registry itself."""
 
     def check(self) -> None:
         """Whether it answers and takes the credential. Raises AttemptFailed."""

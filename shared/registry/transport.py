@@ -15,6 +15,8 @@ from urllib3.response import BaseHTTPResponse
 
 from shared.registry.errors import RegistryRefused
 
+BLOCK: Final = 16 * 1024
+"""Bytes of a body that are sent at once, unless told otherwise."""
 WAIT_SECONDS: Final = 10
 """How long a request waits for one of the pool's connections."""
 
@@ -40,16 +42,18 @@ class _UnixConnection(HTTPConnection):
 class UnixPool(HTTPConnectionPool):
     """Connections to one socket, `maxsize` at most; a request beyond that waits for its turn, for a while."""
 
-    def __init__(self, path: Path, *, maxsize: int = 8, timeout: Timeout | None = None) -> None:
+    def __init__(
+        self, path: Path, *, maxsize: int = 8, timeout: Timeout | None = None, blocksize: int = BLOCK
+    ) -> None:
         class Connection(_UnixConnection):
             pass
 
         Connection.path = path
         self.ConnectionCls = Connection
         super().__init__(
-            "localhost", maxsize=maxsize, block=True, timeout=timeout or Timeout(connect=5, read=30), retries=False
-        )
-
+            "localhost", maxsize=maxsize, block=True, timeout=timeout or Timeout(connect=5, read=30), retries=False,
+            blocksize=blocksize,
+        )  # fmt: skip
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
         """Send one request, once; the body of the answer is still to be read. Raises urllib3's HTTPError."""

@@ -1,0 +1,98 @@
+"""This registry as an end of a transfer: the registry's own socket, and for what changes a manifest the gate's.
+
+So quotas, immutable tags and the record of what is expected hold here too. Tokens are those of `system:replication`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from services.replication.domain.task import Fault
+from services.replication.errors import AttemptFailed
+from services.replication.remote.channel import Channel
+from services.replication.remote.client import RegistryEnd
+from services.replication.remote.faults import trouble
+from services.replication.remote.transport import BLOCK, POOL_SECONDS, READ_SECONDS, Body
+from shared.registry.errors import RegistryRefused, RegistryUnavailable
+from shared.registry.tokens import SystemTokens
+from shared.registry.transport import UnixPool
+from shared.settings import Settings
+
+PLACE: Final = "here"
+SERVICE: Final = "replication"
+CONNECTIONS: Final = 32
+"""Twice the artifacts that a policy copies at once."""
+
+_URL: Final = "http://localhost"
+_READS: Final = frozenset({"GET", "HEAD"})
+_GATED: Final = frozenset({"PUT", "DELETE"})
+
+
+def local_end(settings: Settings, *, connections: int = CONNECTIONS) -> RegistryEnd:
+    """This registry. Raises ConfigurationError where this part has no credential of its own."""
+    tokens = SystemTokens(settings.token_mount, SERVICE, settings.secret("system-credential"))
+    return RegistryEnd(Channel(_URL, Sockets(settings, connections), SystemAuth(tokens)), place=PLACE)
+
+
+class Sockets:
+    """`Wire` over this instance's sockets."""
+
+    def __init__(self, settings: Settings, connections: int) -> None:
+        self._registry = UnixPool(settings.registry, maxsize=connections, blocksize=BLOCK)
+        self._gate = UnixPool(settings.core_mount, maxsize=connections)
+        self._closed = settings.readonly_flag
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, patience: float = READ_SECONDS
+    ) -> BaseHTTPResponse:
+        """As `Wire` says."""
+        parsed = urlsplit(url)
+        if f"{parsed.scheme}://{parsed.netloc}" != _URL:
+            raise AttemptFailed(Fault.REFUSED, "the registry here leads to another host: that is not followed")
+        if method not in _READS and method != "DELETE" and self._closed.exists():
+            raise AttemptFailed(Fault.OVERLOADED, "the disk here is nearly full: nothing is stored until it has room")
+        gated = method in _GATED and "/manifests/" in parsed.path
+        pool = self._gate if gated else self._registry
+        try:
+            return pool.urlopen(
+                method,
+                f"{parsed.path}{f'?{parsed.query}' if parsed.query else ''}",
+                body=body,  # type: ignore[arg-type]  # urllib3 asks for IO, and uses `read`
+                headers=headers,
+                timeout=Timeout(connect=patience, read=patience),
+                pool_timeout=POOL_SECONDS,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (HTTPError, OSError) as error:
+            raise trouble(error, "the gate here" if gated else "the registry here") from error
+
+
+class SystemAuth:
+    """`Auth` of the system's own service."""
+
+    def __init__(self, tokens: SystemTokens) -> None:
+        self._tokens = tokens
+
+    def authorization(self, scope: str) -> str | None:
+        """As `Auth` says."""
+        try:
+            return f"Bearer {self._tokens.token(scope).reveal()}"
+        except RegistryUnavailable as error:
+            raise AttemptFailed(Fault.UNREACHABLE, error.sentence) from error
+        except RegistryRefused as error:
+            raise AttemptFailed(Fault.DENIED, error.sentence) from error
+
+    def challenged(self, scope: str, used: str | None, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - as Auth
+        """As `Auth` says."""
+        self._tokens.forget(scope)
+        return True
+
+    def masked(self, text: str) -> str:
+        """As `Auth` says: nothing is sent that could come back but tokens of minutes."""
+        return text

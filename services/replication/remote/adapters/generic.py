@@ -1,0 +1,53 @@
+"""Any registry that follows the OCI distribution specification: what it lists, it lists by its catalog."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Final
+
+from services.replication.domain.task import Fault
+from services.replication.ends import Found
+from services.replication.errors import AttemptFailed
+from services.replication.remote.answers import LIST_LIMIT
+from services.replication.remote.client import PAGE, RegistryEnd, names
+
+CATALOG_SCOPE: Final = "registry:catalog:*"
+_NOT_LISTED: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+)
+
+
+class GenericCatalogue:
+    """`Catalogue` by the specification alone."""
+
+    def __init__(self, end: RegistryEnd) -> None:
+        self.end: RegistryEnd = end
+
+    def check(self) -> None:
+        """As `Catalogue` says."""
+        answer = self.end.channel.ask("GET", "/v2/", "")
+        if answer.status != HTTPStatus.OK:
+            raise self.end.channel.refused("the registry's base", answer)
+
+    def repositories(self, prefix: str) -> Iterator[str]:
+        """As `Catalogue` says."""
+        answer = self.end.channel.ask("GET", f"/v2/_catalog?n={PAGE}", CATALOG_SCOPE, limit=LIST_LIMIT)
+        if answer.status in _NOT_LISTED:
+            raise not_listed()
+        for page in self.end.pages(answer, CATALOG_SCOPE, "the catalog of repositories"):
+            yield from (name for name in names(page, "repositories") if name.startswith(prefix))
+
+    def artifacts(self, repository: str) -> Iterator[Found]:
+        """As `Catalogue` says."""
+        for tag in self.end.tags(repository):
+            yield Found(repository=repository, tags=(tag,))
+
+    def prepare(self, repository: str, *, public: bool) -> None:
+        """As `Catalogue` says: a repository is there once something is pushed to it."""
+
+
+def not_listed() -> AttemptFailed:
+    """For a registry that names its repositories to nobody, or not to this account."""
+    return AttemptFailed(
+        Fault.REFUSED,
+        "the registry does not list its repositories to this account: name them in the filter, without patterns",
+    )
