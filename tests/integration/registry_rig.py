@@ -64,8 +64,10 @@ def token_mount(server: Postgres) -> Iterator[Tokens]:
     ensure(signing, bundle, datetime.now(UTC))
     credential = Secret(secrets.token_urlsafe(24))
     digest = sha256(credential.reveal().encode()).hexdigest()
-    (secrets_folder / "token" / "system-credentials.json").write_text(json.dumps({"metadata": digest}))
-    for part in ("metadata", "core"):
+    (secrets_folder / "token" / "system-credentials.json").write_text(
+        json.dumps(dict.fromkeys(("metadata", "replication"), digest))
+    )
+    for part in ("metadata", "core", "replication"):
         (secrets_folder / part / "system-credential").write_text(credential.reveal())
     if not (secrets_folder / "config-key").exists():
         (secrets_folder / "config-key").write_bytes(Fernet.generate_key())

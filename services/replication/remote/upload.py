@@ -38,6 +38,7 @@ class Upload:
         self, channel: Channel, repository: str, blob: Descriptor, source: Opener, sent: Callable[[int], None]
     ) -> None:
         self._channel = channel
+        self._repository = repository
         self._path = f"/v2/{repository}/blobs/uploads/"
         self._scope = f"repository:{repository}:pull,push"
         self._sending = Sending(blob, source, sent)
@@ -49,7 +50,12 @@ class Upload:
         """Send it. Raises AttemptFailed."""
         for attempt in range(1, TRIES + 1):
             try:
-                self._begin_or_go_on()
+                if self._location is not None and not self._found_again():
+                    self._location = None
+                    if self._is_there():
+                        return
+                if self._location is None:
+                    self._begin()
                 if chunk is None:
                     self._send_rest()
                 else:
@@ -63,17 +69,19 @@ class Upload:
             else:
                 return
 
-    def _begin_or_go_on(self) -> None:
-        if self._location is not None and not self._found_again():
-            self._location = None
-        if self._location is None:
-            answer = self._channel.ask("POST", self._path, self._scope)
-            if answer.status != HTTPStatus.ACCEPTED:
-                raise self._channel.refused("the beginning of an upload", answer, push=True)
-            self._move(answer)
-            self._offset = 0
-            least = answer.headers.get("OCI-Chunk-Min-Length", "")
-            self._least = int(least) if least.isdecimal() else 0
+    def _begin(self) -> None:
+        answer = self._channel.ask("POST", self._path, self._scope)
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise self._channel.refused("the beginning of an upload", answer, push=True)
+        self._move(answer)
+        self._offset = 0
+        least = answer.headers.get("OCI-Chunk-Min-Length", "")
+        self._least = int(least) if least.isdecimal() else 0
+
+    def _is_there(self) -> bool:
+        """Whether the blob was stored after all: an answer can be lost too."""
+        answer = self._channel.ask("HEAD", f"/v2/{self._repository}/blobs/{self._sending.digest}", self._scope)
+        return answer.status == HTTPStatus.OK
 
     def _found_again(self) -> bool:
         """Whether the registry knows how far the upload has come; what it does not keep is sent anew."""
@@ -173,4 +181,4 @@ def _acknowledged(answer: Answer) -> int | None:
     if not dash or first.strip() != "0" or not last.strip().isdecimal():
         return None
     # of nothing and of one byte a registry says the same
-    return int(last) + 1 if int(last) else 0
+    return int(last) + 1 if int(last) else None
