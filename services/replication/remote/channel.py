@@ -30,7 +30,7 @@ class Channel:
 
     def __init__(self, url: str, wire: Wire, auth: Auth) -> None:
         self.url = url.rstrip("/")
-        self._wire = wire
+        self.wire = wire
         self._auth = auth
 
     def ask(
@@ -73,7 +73,7 @@ class Channel:
             response = (
                 self._authorized("GET", url, scope, headers, None, READ_SECONDS)
                 if own
-                else self._wire.send("GET", url, sent)
+                else self.wire.send("GET", url, sent)
             )
         if response.status in _REDIRECTS:
             response.close()
@@ -107,13 +107,17 @@ class Channel:
         failed = refusal(what, answer.status, answer.headers, answer.body, push=push)
         return AttemptFailed(failed.fault, self._auth.masked(failed.sentence), after=failed.after)
 
+    def masked(self, text: str) -> str:
+        """A text without the secrets."""
+        return self._auth.masked(text)
+
     def _authorized(
         self, method: str, url: str, scope: str, headers: Mapping[str, str], body: Body, patience: float
     ) -> BaseHTTPResponse:
         for again in (True, False):
             used = self._auth.authorization(scope)
             sent = {"User-Agent": USER_AGENT, **headers, **({"Authorization": used} if used else {})}
-            response = self._wire.send(method, url, sent, body, patience=patience)
+            response = self.wire.send(method, url, sent, body, patience=patience)
             if response.status != HTTPStatus.UNAUTHORIZED or not again:
                 break
             if not self._auth.challenged(scope, used, response.headers):

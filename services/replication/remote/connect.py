@@ -7,6 +7,7 @@ from services.replication.domain.registry import Access, RegistryKind
 from services.replication.ends import Catalogue
 from services.replication.errors import UnfitRegistry
 from services.replication.remote.adapters.generic import GenericCatalogue
+from services.replication.remote.adapters.harbor import harbor
 from services.replication.remote.auth import Login
 from services.replication.remote.channel import Channel, origin
 from services.replication.remote.client import RegistryEnd
@@ -28,9 +29,16 @@ def connect(access: Access, guard: Guard) -> Catalogue:
 
 
 def _generic(access: Access, guard: Guard) -> Catalogue:
+    return GenericCatalogue(RegistryEnd(_channel(access, guard), place=place(access.url)))
+
+
+def _harbor(access: Access, guard: Guard) -> Catalogue:
+    return harbor(access.url, access, _channel(access, guard), place(access.url))
+
+
+def _channel(access: Access, guard: Guard) -> Channel:
     pools = Pools(access, guard)
-    login = Login(pools, access.url, access.access_key, access.access_secret)
-    return GenericCatalogue(RegistryEnd(Channel(access.url, pools, login), place=place(access.url)))
+    return Channel(access.url, pools, Login(pools, access.url, access.access_key, access.access_secret))
 
 
 def place(url: str) -> str:
@@ -41,4 +49,5 @@ def place(url: str) -> str:
 
 KINDS: Final[Mapping[RegistryKind, Connect]] = {
     RegistryKind.DOCKER_REGISTRY: _generic,
+    RegistryKind.HARBOR: _harbor,
 }

@@ -219,7 +219,7 @@ def test_a_list_that_leads_in_a_circle_ends(wrong: Faulty) -> None:
 
 
 def test_a_hanging_connection_is_given_up(wrong: Faulty) -> None:
-    pools = catalogue(wrong.url).end.channel._wire  # type: ignore[attr-defined]
+    pools = catalogue(wrong.url).end.channel.wire  # type: ignore[attr-defined]
     wrong.always("GET", "/v2/", Reply(seconds=5))
     begun = time.monotonic()
     with pytest.raises(AttemptFailed, match="nothing came in time") as failed:
