@@ -160,3 +160,48 @@ def scripted(answer: Answering, *, context: ssl.SSLContext | None = None) -> Ite
         finally:
             server.shutdown()
             thread.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A request as somebody's documentation shows it, and its answer."""
+
+    line: str
+    reply: Reply
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """That the request must have."""
+    content: Any = None
+    """The JSON that the request must bring."""
+
+    def fits(self, request: Request) -> bool:
+        if request.line != self.line or any(request.headers.get(name) != each for name, each in self.headers.items()):
+            return False
+        return self.content is None or (bool(request.body) and json.loads(request.body) == self.content)
+
+
+@dataclass
+class Replay:
+    """Answers what is documented, and nothing else."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    undocumented: list[Request] = field(default_factory=list)
+
+    def add(self, line: str, reply: Reply, *, content: Any = None, **headers: str) -> None:  # noqa: ANN401
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.exchanges.append(Exchange(line=line, reply=reply, headers=named, content=content))
+
+    def answer(self, request: Request) -> Reply:
+        for each in self.exchanges:
+            if each.fits(request):
+                return each.reply
+        self.undocumented.append(request)
+        return Reply.refusing(418, "UNDOCUMENTED", request.line)
+
+
+@contextmanager
+def replaying() -> Iterator[tuple[Replay, Scripted]]:
+    """A server of documented exchanges; asking it anything else fails the test."""
+    replay = Replay()
+    with scripted(replay.answer) as server:
+        yield replay, server
+    assert replay.undocumented == [], [(each.line, each.headers, each.body[:300]) for each in replay.undocumented]

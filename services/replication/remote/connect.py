@@ -6,12 +6,18 @@ from typing import Final
 from services.replication.domain.registry import Access, RegistryKind
 from services.replication.ends import Catalogue
 from services.replication.errors import UnfitRegistry
-from services.replication.remote.adapters.generic import GenericCatalogue
-from services.replication.remote.adapters.harbor import harbor
-from services.replication.remote.auth import Login
-from services.replication.remote.channel import Channel, origin
-from services.replication.remote.client import RegistryEnd
-from services.replication.remote.transport import Pools
+from services.replication.remote.adapters import (
+    artifactory,
+    azure,
+    docker_hub,
+    ecr,
+    generic,
+    github,
+    gitlab,
+    google,
+    harbor,
+    quay,
+)
 from shared.outbound import Guard
 
 Connect = Callable[[Access, Guard], Catalogue]
@@ -28,26 +34,15 @@ def connect(access: Access, guard: Guard) -> Catalogue:
     return found(access, guard)
 
 
-def _generic(access: Access, guard: Guard) -> Catalogue:
-    return GenericCatalogue(RegistryEnd(_channel(access, guard), place=place(access.url)))
-
-
-def _harbor(access: Access, guard: Guard) -> Catalogue:
-    return harbor(access.url, access, _channel(access, guard), place(access.url))
-
-
-def _channel(access: Access, guard: Guard) -> Channel:
-    pools = Pools(access, guard)
-    return Channel(access.url, pools, Login(pools, access.url, access.access_key, access.access_secret))
-
-
-def place(url: str) -> str:
-    """What tells a registry from all others."""
-    scheme, host, port = origin(url)
-    return f"{scheme}://{host}:{port}{url.partition('://')[2].partition('/')[2].rstrip('/')}"
-
-
 KINDS: Final[Mapping[RegistryKind, Connect]] = {
-    RegistryKind.DOCKER_REGISTRY: _generic,
-    RegistryKind.HARBOR: _harbor,
+    RegistryKind.HARBOR: harbor.connect,
+    RegistryKind.DOCKER_REGISTRY: generic.connect,
+    RegistryKind.DOCKER_HUB: docker_hub.connect,
+    RegistryKind.GITHUB: github.connect,
+    RegistryKind.GITLAB: gitlab.connect,
+    RegistryKind.QUAY: quay.connect,
+    RegistryKind.ECR: ecr.connect,
+    RegistryKind.ACR: azure.connect,
+    RegistryKind.GAR: google.connect,
+    RegistryKind.ARTIFACTORY: artifactory.connect,
 }

@@ -30,7 +30,7 @@ class Harbor:
     refusals: dict[str, Reply] = field(default_factory=dict)
     server: Scripted = field(init=False)
 
-    def answer(self, request: Request) -> Reply:  # noqa: PLR0911 - a table of answers
+    def answer(self, request: Request) -> Reply:
         if request.path == "/v2/":
             realm = f'Bearer realm="{self.server.url}/service/token",service="harbor-registry"'
             if request.headers.get("authorization") == "Bearer t":

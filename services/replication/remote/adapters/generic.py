@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final
 
+from services.replication.domain.registry import Access
 from services.replication.domain.task import Fault
-from services.replication.ends import Found
+from services.replication.ends import Catalogue, Found
 from services.replication.errors import AttemptFailed
+from services.replication.remote.adapters.opening import opened, place
 from services.replication.remote.answers import LIST_LIMIT
 from services.replication.remote.client import PAGE, RegistryEnd, names
+from shared.outbound import Guard
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
 _NOT_LISTED: Final = frozenset(
@@ -43,6 +46,11 @@ class GenericCatalogue:
 
     def prepare(self, repository: str, *, public: bool) -> None:
         """As `Catalogue` says: a repository is there once something is pushed to it."""
+
+
+def connect(access: Access, guard: Guard) -> Catalogue:
+    """A registry of any make."""
+    return GenericCatalogue(RegistryEnd(opened(access, guard), place=place(access.url)))
 
 
 def not_listed() -> AttemptFailed:

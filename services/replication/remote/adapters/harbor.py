@@ -10,14 +10,16 @@ from typing import Any, Final
 from services.replication.domain.policy import ResourceKind
 from services.replication.domain.registry import Access
 from services.replication.domain.task import Fault
-from services.replication.ends import Found
+from services.replication.ends import Catalogue, Found
 from services.replication.errors import AttemptFailed
 from services.replication.remote.adapters.generic import GenericCatalogue, not_listed
+from services.replication.remote.adapters.opening import opened, place
 from services.replication.remote.answers import basic
 from services.replication.remote.api import Api, segment, wanted_text
 from services.replication.remote.channel import Channel
 from services.replication.remote.client import RegistryEnd
 from shared.names import Digest, TagName
+from shared.outbound import Guard
 
 IMAGE: Final = "IMAGE"
 _MADE: Final = frozenset({HTTPStatus.CREATED, HTTPStatus.CONFLICT})
@@ -104,14 +106,15 @@ class HarborCatalogue(GenericCatalogue):
             raise
 
 
-def harbor(url: str, access: Access, channel: Channel, place: str) -> HarborCatalogue:
-    """A Harbor whose registry is spoken to by this channel."""
-    headers = {"Authorization": basic(access.access_key, access.access_secret)} if access.access_secret else {}
+def connect(access: Access, guard: Guard) -> Catalogue:
+    """A Harbor."""
+    channel = opened(access, guard)
+    sign_in = basic(access.access_key, access.access_secret) if access.access_secret else None
     api = Api(
-        channel.wire, f"{url.rstrip('/')}/api/v2.0", lambda: {name: each.reveal() for name, each in headers.items()},
-        channel.masked,
+        channel.wire, f"{channel.url}/api/v2.0",
+        lambda: {"Authorization": sign_in.reveal()} if sign_in else {}, channel.masked,
     )  # fmt: skip
-    return HarborCatalogue(HarborEnd(channel, api, place=place), api)
+    return HarborCatalogue(HarborEnd(channel, api, place=place(access.url)), api)
 
 
 def artifacts_path(repository: str) -> str:
