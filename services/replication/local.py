@@ -1,4 +1,4 @@
-"""This registry as an end of a transfer: the registry's own socket, and for what changes a manifest the gate's.
+"""This registry as an end of a transfer: the registry's own socket, and the gate's for what changes a manifest.
 
 So quotas, immutable tags and the record of what is expected hold here too. Tokens are those of `system:replication`.
 """
@@ -55,7 +55,8 @@ class Sockets:
             raise AttemptFailed(Fault.REFUSED, "the registry here leads to another host: that is not followed")
         if method not in _READS and method != "DELETE" and self._closed.exists():
             raise AttemptFailed(Fault.OVERLOADED, "the disk here is nearly full: nothing is stored until it has room")
-        gated = method in _GATED and "/manifests/" in parsed.path
+        # distribution has no list of referrers: the catalogue keeps it
+        gated = "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)
         pool = self._gate if gated else self._registry
         try:
             return pool.urlopen(

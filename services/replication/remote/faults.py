@@ -58,6 +58,9 @@ _TROUBLES: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (
 
 def trouble(error: Exception, host: str) -> AttemptFailed:
     """For what urllib3, or the socket below it, raised on the way to a host."""
+    if isinstance(error, ProxyError) and isinstance(error.original_error, SSLError):
+        # at the other end of the tunnel, for the proxy itself is spoken to without TLS
+        error = error.original_error
     for kind, fault, sentence in _TROUBLES:
         if isinstance(error, kind):
             more = f" ({printable(str(error))})" if kind is SSLError else ""

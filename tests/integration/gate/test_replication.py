@@ -13,7 +13,7 @@ from services.replication.local import local_end
 from services.replication.remote.client import RegistryEnd
 from shared.names import Digest, TagName
 from shared.settings import Settings
-from tests.clients.images import Blob, make_image, make_index
+from tests.clients.images import Blob, make_image, make_index, make_referrer
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
 from tests.integration.registry_rig import RegistryServer, Tokens
@@ -49,6 +49,15 @@ def test_blobs_are_mounted(end: RegistryEnd, app: str) -> None:
     assert end.mount_blob(f"{app}-2", Digest(blob.digest), app)
     assert not end.mount_blob(f"{app}-3", Digest.of(b"nothing"), app)
     assert end.has_blob(f"{app}-2", Digest(blob.digest))
+
+
+def test_referrers_are_those_of_the_catalogue(end: RegistryEnd, app: str) -> None:
+    image = make_image(app)
+    push(end, app, "v1", image)
+    signature = make_referrer(image.manifest)
+    push(end, app, signature.digest, signature)
+    assert [each.digest.text for each in end.referrers(app, Digest(image.digest))] == [signature.digest]
+    assert list(end.referrers(app, Digest.of(b"nothing"))) == []
 
 
 def test_a_tag_is_taken_off_alone(end: RegistryEnd, app: str) -> None:

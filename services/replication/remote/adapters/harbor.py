@@ -13,11 +13,13 @@ from services.replication.domain.task import Fault
 from services.replication.ends import Catalogue, Found
 from services.replication.errors import AttemptFailed
 from services.replication.remote.adapters.generic import GenericCatalogue, not_listed
-from services.replication.remote.adapters.opening import opened, place
+from services.replication.remote.adapters.opening import place
 from services.replication.remote.answers import basic
 from services.replication.remote.api import Api, segment, wanted_text
+from services.replication.remote.auth import Login
 from services.replication.remote.channel import Channel
 from services.replication.remote.client import RegistryEnd
+from services.replication.remote.transport import Pools, Wire
 from shared.names import Digest, TagName
 from shared.outbound import Guard
 
@@ -108,12 +110,17 @@ class HarborCatalogue(GenericCatalogue):
 
 def connect(access: Access, guard: Guard) -> Catalogue:
     """A Harbor."""
-    channel = opened(access, guard)
+    return over(access, Pools(access, guard))
+
+
+def over(access: Access, wire: Wire) -> HarborCatalogue:
+    """A Harbor, by this way."""
+    login = Login(wire, access.url, access.access_key, access.access_secret)
+    channel = Channel(access.url, wire, login)
     sign_in = basic(access.access_key, access.access_secret) if access.access_secret else None
     api = Api(
-        channel.wire, f"{channel.url}/api/v2.0",
-        lambda: {"Authorization": sign_in.reveal()} if sign_in else {}, channel.masked,
-    )  # fmt: skip
+        wire, f"{channel.url}/api/v2.0", lambda: {"Authorization": sign_in.reveal()} if sign_in else {}, login.masked
+    )
     return HarborCatalogue(HarborEnd(channel, api, place=place(access.url)), api)
 
 
