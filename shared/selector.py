@@ -53,11 +53,16 @@ def check_selectors(selectors: Sequence[Selector], decorations: Sequence[str], w
             raise BadRequest(f"the kind of a selector must be {KIND}")
         if selector.decoration not in decorations:
             raise BadRequest(f"the decoration of a selector in {what} must be one of {', '.join(decorations)}")
-        if not 0 < len(selector.pattern) <= MAX_PATTERN:
-            raise BadRequest(f"the pattern of a selector in {what} takes 1 to {MAX_PATTERN} characters")
-        if not _is_usable(selector.pattern):
-            raise BadRequest(f"the pattern {selector.pattern[:80]!r} has more than {_MAX_ALTERNATIVES} alternatives")
+        check_pattern(selector.pattern, f"a selector in {what}")
     return tuple(selectors)
+
+
+def check_pattern(pattern: str, what: str) -> None:
+    """Raises BadRequest where a pattern is empty, or cannot be used."""
+    if not 0 < len(pattern) <= MAX_PATTERN:
+        raise BadRequest(f"the pattern of {what} takes 1 to {MAX_PATTERN} characters")
+    if not _is_usable(pattern):
+        raise BadRequest(f"the pattern {pattern[:80]!r} has more than {_MAX_ALTERNATIVES} alternatives")
 
 
 def _is_usable(pattern: str) -> bool:

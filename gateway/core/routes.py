@@ -3,6 +3,7 @@
 from gateway.core.catalogue import Catalogue
 from gateway.core.health import HealthCheck
 from gateway.core.onboarding import Onboarding
+from gateway.core.other_registries import check_registry
 from gateway.core.request import API
 from gateway.core.resources import (
     allowlist,
@@ -22,6 +23,8 @@ from gateway.core.resources import (
     purge,
     quota,
     refresh_token,
+    registry,
+    replication,
     repository,
     retention,
     robot,
@@ -141,6 +144,18 @@ def api_routes(
         "/retentions/{id}/executions/{eid}": retention.OneExecution(),
         "/retentions/{id}/executions/{eid}/tasks": retention.Tasks(),
         "/retentions/{id}/executions/{eid}/tasks/{tid}": retention.TaskLog(),
+        "/registries": registry.Registries(settings, sealer),
+        "/registries/ping": registry.Ping(settings, sealer, check_registry),
+        "/registries/{id}": registry.OneRegistry(settings, sealer),
+        "/registries/{id}/info": registry.Info(),
+        "/replication/adapters": registry.Adapters(),
+        "/replication/adapterinfos": registry.AdapterInfos(),
+        "/replication/policies": replication.Policies(),
+        "/replication/policies/{id}": replication.OnePolicy(),
+        "/replication/executions": replication.Executions(),
+        "/replication/executions/{id}": replication.OneExecution(),
+        "/replication/executions/{id}/tasks": replication.Tasks(),
+        "/replication/executions/{id}/tasks/{task_id}/log": replication.TaskLog(),
         "/schedules": schedule.Schedules(),
         "/schedules/{job_type}/paused": schedule.Paused(),
         "/jobservice/pools": jobservice.Pools(),

@@ -38,20 +38,6 @@ UNBUILT: Final[dict[str, str]] = {
     # project
     "/projects/{project}/scanner": "GET PUT",
     "/projects/{project}/scanner/candidates": "GET",
-    # registry
-    "/registries": "GET POST",
-    "/registries/ping": "POST",
-    "/registries/{id}": "DELETE GET PUT",
-    "/registries/{id}/info": "GET",
-    "/replication/adapterinfos": "GET",
-    "/replication/adapters": "GET",
-    # replication
-    "/replication/executions": "GET POST",
-    "/replication/executions/{id}": "GET PUT",
-    "/replication/executions/{id}/tasks": "GET",
-    "/replication/executions/{id}/tasks/{task_id}/log": "GET",
-    "/replication/policies": "GET POST",
-    "/replication/policies/{id}": "DELETE GET PUT",
     # scan
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan": "POST",
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/scan/stop": "POST",

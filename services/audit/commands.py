@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from services.audit.domain.chain import ENTRY_FIELDS, Anchor, ChainKey, Head, Link
-from services.audit.domain.record import entry_of
+from services.audit.domain.record import entry_of, is_recorded
 from services.audit.errors import ChainBroken, PurgeRefused
 from services.audit.tables import anchors, chain, records
 from shared.events import Envelope, EventContext, emit
@@ -41,7 +41,9 @@ def record_batch(session: Session, envelopes: Iterable[Envelope], *, key: ChainK
 
     Raises the database's time-out where another writer, or a purge, holds the head for more than three seconds.
     """
-    by_id = {envelope.id: envelope for envelope in envelopes}
+    by_id = {envelope.id: envelope for envelope in envelopes if is_recorded(type(envelope.event))}
+    if not by_id:
+        return 0
     row = session.execute(_TAKE_HEAD, {"ids": list(by_id)}).one()
     for event_id in row.held:
         del by_id[event_id]

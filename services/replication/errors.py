@@ -21,6 +21,12 @@ class UnfitPolicy(BadRequest):
     default = "the replication policy is not valid"
 
 
+class UnhealthyRegistry(BadRequest):
+    """The registry does not answer, or does not take the credential."""
+
+    default = "the registry is unhealthy"
+
+
 class NoSuchRegistry(NotFound):
     """There is no registry of this number."""
 
@@ -61,6 +67,18 @@ class RegistryInUse(PreconditionFailed):
     """A policy copies to or from this registry."""
 
     default = "the registry is used by a replication policy: delete or change that first"
+
+
+class PolicyRunning(PreconditionFailed):
+    """The policy has an execution that has not ended."""
+
+    default = "an execution of the replication policy has not ended: stop it first"
+
+
+class PolicyHeld(Conflict):
+    """While an execution runs its policy cannot be about another registry."""
+
+    default = "an execution of the replication policy has not ended: stop it before the registry is changed"
 
 
 class PolicyDisabled(PreconditionFailed):

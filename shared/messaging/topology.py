@@ -77,7 +77,10 @@ AUDIT: Final = Consumer(queue="audit", patterns=("#",))
 METADATA: Final = Consumer(
     queue="metadata", patterns=("artifact.#", "tag.#", "repository.deleted.#", "project.deleted.#")
 )
-WEBHOOK: Final = Consumer(queue="webhook", patterns=("artifact.#", "quota.#", "retention.#", "project.deleted.#"))
+WEBHOOK: Final = Consumer(
+    queue="webhook",
+    patterns=("artifact.#", "quota.#", "retention.#", "replication_task.#", "project.deleted.#"),
+)
 REPLICATION: Final = Consumer(
     queue="replication",
     patterns=("artifact.pushed.#", "artifact.deleted.#", "tag.created.#", "tag.deleted.#", "project.deleted.#"),

@@ -14,6 +14,8 @@ from gateway.core.bodies.ldap import LdapConfBody, LdapImportBody
 from gateway.core.bodies.member import MemberBody, RoleBody
 from gateway.core.bodies.project import ProjectBody
 from gateway.core.bodies.quota import QuotaBody
+from gateway.core.bodies.registry import RegistryBody, RegistryPingBody, RegistryUpdateBody
+from gateway.core.bodies.replication import ReplicationPolicyBody, StartBody
 from gateway.core.bodies.repository import NewTagBody, RepositoryBody
 from gateway.core.bodies.retention import ActionBody, ExecutionBody, RetentionBody
 from gateway.core.bodies.robot import NewRobotBody, RobotBody, SecretBody
@@ -23,6 +25,7 @@ from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import directory_shapes as directory
 from gateway.core.openapi import jobservice_shapes as jobservice
+from gateway.core.openapi import replication_shapes as replication
 from gateway.core.openapi import retention_shapes as retention
 from gateway.core.openapi import shapes
 from gateway.core.openapi import webhook_shapes as webhook
@@ -257,6 +260,39 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("PATCH", "/retentions/{id}/executions/{eid}"): Operation(body=ActionBody),
     ("GET", "/retentions/{id}/executions/{eid}/tasks"): _list(retention.RetentionTask),
     ("GET", "/retentions/{id}/executions/{eid}/tasks/{tid}"): Operation(answer=str, media_type="text/plain"),
+    # registry
+    ("GET", "/registries"): _list(replication.RegistryEntry, text("name", "A part of the name.")),
+    ("POST", "/registries"): Operation(body=RegistryBody, status=201, located=True),
+    ("POST", "/registries/ping"): Operation(body=RegistryPingBody),
+    ("GET", "/registries/{id}"): Operation(answer=replication.RegistryEntry),
+    ("PUT", "/registries/{id}"): Operation(body=RegistryUpdateBody),
+    ("DELETE", "/registries/{id}"): Operation(),
+    ("GET", "/registries/{id}/info"): Operation(answer=replication.RegistryCapabilities),
+    ("GET", "/replication/adapters"): Operation(answer=list[str]),
+    ("GET", "/replication/adapterinfos"): Operation(answer=dict[str, replication.AdapterInfo]),
+    # replication
+    ("GET", "/replication/policies"): _list(
+        replication.ReplicationPolicyEntry, text("name", "A part of the name.")
+    ),
+    ("POST", "/replication/policies"): Operation(body=ReplicationPolicyBody, status=201, located=True),
+    ("GET", "/replication/policies/{id}"): Operation(answer=replication.ReplicationPolicyEntry),
+    ("PUT", "/replication/policies/{id}"): Operation(body=ReplicationPolicyBody),
+    ("DELETE", "/replication/policies/{id}"): Operation(),
+    ("GET", "/replication/executions"): _list(
+        replication.ReplicationExecutionEntry,
+        number("policy_id", "The executions of this policy."),
+        text("status", "InProgress, Succeed, Failed or Stopped."),
+        text("trigger", "manual, scheduled or event_based."),
+    ),
+    ("POST", "/replication/executions"): Operation(body=StartBody, status=201, located=True),
+    ("GET", "/replication/executions/{id}"): Operation(answer=replication.ReplicationExecutionEntry),
+    ("PUT", "/replication/executions/{id}"): Operation(),
+    ("GET", "/replication/executions/{id}/tasks"): _list(
+        replication.ReplicationTaskEntry,
+        text("status", "Pending, InProgress, Succeed, Failed or Stopped."),
+        text("resource_type", "image or artifact."),
+    ),
+    ("GET", "/replication/executions/{id}/tasks/{task_id}/log"): Operation(answer=str, media_type="text/plain"),
     # schedule
     ("GET", "/schedules"): _list(retention.ScheduleEntry),
     ("GET", "/schedules/{job_type}/paused"): Operation(answer=retention.PausedState),

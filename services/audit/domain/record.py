@@ -17,6 +17,14 @@ from shared.events.definitions.label import LabelAttached, LabelDetached, LabelU
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.quota import QuotaExceeded
+from shared.events.definitions.registry import RegistryUpdated
+from shared.events.definitions.replication import (
+    ReplicationFinished,
+    ReplicationProgressed,
+    ReplicationStarted,
+    ReplicationTaskFinished,
+)
+from shared.events.definitions.replication_policy import ReplicationPolicyUpdated
 from shared.events.definitions.retention import RetentionFinished
 from shared.events.definitions.robot import RobotUpdated
 from shared.events.definitions.user import UserLoggedIn, UserLoginFailed, UserPasswordChanged, UserUpdated
@@ -45,6 +53,7 @@ class Operation(StrEnum):
 _OPERATIONS: Final = {
     "pushed": Operation.CREATE,
     "created": Operation.CREATE,
+    "started": Operation.CREATE,
     "pulled": Operation.PULL,
     "deleted": Operation.DELETE,
     "revoked": Operation.DELETE,
@@ -87,10 +96,15 @@ class Entry:
     description: str
 
 
+def is_recorded(event: type[Event]) -> bool:
+    """Whether events of this kind are for the record: what only tells how far something is, is not."""
+    return event is not ReplicationProgressed
+
+
 def entry_of(envelope: Envelope) -> Entry:
     """The record of an event."""
     event = envelope.event
-    failed = isinstance(event, UserLoginFailed | QuotaExceeded)
+    failed = isinstance(event, UserLoginFailed | QuotaExceeded) or getattr(event, "state", "") == "failed"
     actor = printable(envelope.actor.name)
     if isinstance(event, UserLoginFailed):
         actor = printable(event.username)
@@ -130,7 +144,7 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"change the password of {event.username}"
         case (
             UserUpdated() | ProjectUpdated() | RobotUpdated() | LabelUpdated() | ConfigurationUpdated()
-            | WebhookPolicyUpdated()
+            | WebhookPolicyUpdated() | RegistryUpdated() | ReplicationPolicyUpdated()
         ):  # fmt: skip
             return f"update {event.noun.replace('_', ' ')} {event.subject}: {', '.join(event.changed)}"
         case MemberCreated():
@@ -150,6 +164,16 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
         case RetentionFinished():
             went = "would be deleted" if event.dry_run else "deleted"
             return f"retention of {event.project}, {event.status}: {event.deleted} of {event.total} artifacts {went}"
+        case ReplicationStarted():
+            what = "dry run of replication" if event.dry_run else "replication"
+            return f"start {what} {event.subject} for {event.operator}, {event.trigger}"
+        case ReplicationFinished():
+            what = "dry run of replication" if event.dry_run else "replication"
+            return f"{what} {event.subject}, {event.state}: {event.succeeded} of {event.total} tasks succeeded"
+        case ReplicationTaskFinished():
+            way = "to" if event.pushed else "from"
+            why = f": {event.fault}" if event.fault else ""
+            return f"{event.operation} of {event.subject} {way} registry {event.registry}, {event.state}{why}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:
@@ -158,4 +182,4 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
 
 def event_types() -> list[str]:
     """Every kind of record there can be, in Harbor's words: `create_artifact`, `login_user`."""
-    return sorted({f"{_OPERATIONS[each.verb]}_{each.noun}" for each in DEFINITIONS})
+    return sorted({f"{_OPERATIONS[each.verb]}_{each.noun}" for each in DEFINITIONS if is_recorded(each)})

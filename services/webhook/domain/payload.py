@@ -11,6 +11,7 @@ from uuid import UUID
 from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactEvent, ArtifactPulled, ArtifactPushed
 from shared.events.definitions.quota import QuotaEvent, QuotaExceeded, QuotaWarned
+from shared.events.definitions.replication import ReplicationTaskFinished
 from shared.events.definitions.retention import RetentionFinished
 from shared.events.envelope import Envelope
 from shared.events.event import Event
@@ -22,6 +23,7 @@ _TYPES: Final[Mapping[type[Event], EventType]] = MappingProxyType(
         ArtifactDeleted: EventType.DELETE_ARTIFACT,
         QuotaExceeded: EventType.QUOTA_EXCEED,
         QuotaWarned: EventType.QUOTA_WARNING,
+        ReplicationTaskFinished: EventType.REPLICATION,
         RetentionFinished: EventType.TAG_RETENTION,
     }
 )
@@ -32,11 +34,18 @@ _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
         EventType.DELETE_ARTIFACT: "harbor.artifact.deleted",
         EventType.QUOTA_EXCEED: "harbor.quota.exceeded",
         EventType.QUOTA_WARNING: "harbor.quota.warned",
+        EventType.REPLICATION: "harbor.replication.status.changed",
         EventType.TAG_RETENTION: "harbor.tag_retention.finished",
     }
 )
-Told = ArtifactEvent | QuotaEvent | RetentionFinished
+Told = ArtifactEvent | QuotaEvent | ReplicationTaskFinished | RetentionFinished
 """The events that webhooks may tell of: they name their project."""
+_STATUS: Final[Mapping[str, str]] = MappingProxyType(
+    {"succeeded": "Success", "failed": "Error", "stopped": "Stopped"}
+)
+_TRIGGERS: Final[Mapping[str, str]] = MappingProxyType(
+    {"manual": "MANUAL", "scheduled": "SCHEDULE", "event_based": "EVENT"}
+)
 _SLACK_TEXT_LIMIT: Final = 2_900
 """Slack takes 3,000 characters in a block."""
 
@@ -100,8 +109,8 @@ def notice_of(envelope: Envelope, place: Place) -> Notice | None:
 
 
 def repository_of(event: Told) -> str | None:
-    """The full name of the repository that an event is about; None where it is about the whole project."""
-    return None if isinstance(event, RetentionFinished) else event.repository
+    """The full name of the repository that an event is about; None where it is about the project, or about two."""
+    return None if isinstance(event, RetentionFinished | ReplicationTaskFinished) else event.repository
 
 
 def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: int) -> Payload:
@@ -124,6 +133,8 @@ def _data(event: Told, time: datetime, place: Place) -> dict[str, Any]:
             return _quota_data(event, place)
         case RetentionFinished():
             return {"retention": _retention(event, place)}
+        case ReplicationTaskFinished():
+            return {"replication": _replication(event, place)}
 
 
 def _artifact_data(event: ArtifactEvent, time: datetime, place: Place) -> dict[str, Any]:
@@ -164,6 +175,40 @@ def _retention(event: RetentionFinished, place: Place) -> dict[str, Any]:
         "result": event.status.upper(),
         "deleted_artifact": deleted,
     }
+
+
+def _replication(event: ReplicationTaskFinished, place: Place) -> dict[str, Any]:
+    here = {"registry_type": "harbor", "endpoint": place.host}
+    there = {
+        "registry_name": event.registry, "registry_type": event.registry_kind, "endpoint": event.registry_url,
+    }  # fmt: skip
+    source, target = (here, there) if event.pushed else (there, here)
+    artifact = {
+        "type": event.kind,
+        "status": _STATUS[event.state],
+        "name_tag": event.subject.removeprefix(_namespace(event.target)).lstrip("/"),
+        "references": list(event.tags),
+    }
+    return {
+        "harbor_hostname": place.host,
+        "job_status": _STATUS[event.state],
+        "description": event.message,
+        "artifact_type": event.kind,
+        "authentication_type": "basic",
+        "override_mode": event.override,
+        "trigger_type": _TRIGGERS[event.trigger],
+        "policy_creator": event.creator,
+        "execution_timestamp": int(datetime.fromisoformat(event.began).timestamp()),
+        "src_resource": source | {"namespace": _namespace(event.source)},
+        "dest_resource": target | {"namespace": _namespace(event.target)},
+        "successful_artifact" if event.state == "succeeded" else "failed_artifact": [artifact],
+        "execution_id": event.execution_id,
+        "task_id": event.task_id,
+    }
+
+
+def _namespace(repository: str) -> str:
+    return repository.rpartition("/")[0]
 
 
 def _repository(full_name: str, place: Place, created_at: datetime | None) -> dict[str, Any]:

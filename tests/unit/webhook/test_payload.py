@@ -15,6 +15,7 @@ from services.webhook.domain.policy import EventType, PayloadFormat
 from shared.events import Actor, ActorKind, Envelope, Event
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPulled, ArtifactPushed
 from shared.events.definitions.quota import QuotaExceeded, QuotaWarned
+from shared.events.definitions.replication import ReplicationFinished, ReplicationTaskFinished
 from shared.events.definitions.retention import RetentionFinished
 from shared.events.definitions.tag import TagCreated
 
@@ -178,3 +179,69 @@ def test_a_name_is_no_link_and_calls_nobody_on_slack() -> None:
     assert "<" not in texts[5]
     assert texts[5].count("`") == 6
     assert all(len(text) <= 3000 for text in texts)
+
+
+REPLICATED = ReplicationTaskFinished(
+    task_id=8, execution_id=5, policy_id=2, policy="mirror", trigger="event_based", operator="alice", project="team",
+    operation="copy", kind="image", source="team/sub/app", target="copies/app", tags=("1.0", "latest"),
+    state="succeeded", fault="", message="", bytes_sent=5, pushed=True, registry_id=1, registry="elsewhere",
+    registry_kind="docker-registry", registry_url="https://elsewhere.example.test", override=True, creator="bob",
+    began="2026-05-17T12:30:15.000Z",
+)  # fmt: skip
+HERE = {"registry_type": "harbor", "endpoint": "registry.example.test:8443"}
+THERE = {
+    "registry_name": "elsewhere", "registry_type": "docker-registry", "endpoint": "https://elsewhere.example.test",
+}  # fmt: skip
+
+
+def test_a_replicated_artifact_is_told_in_harbors_form() -> None:
+    told = body(notice(REPLICATED), PayloadFormat.DEFAULT)
+    assert told["type"] == "REPLICATION"
+    artifact = {
+        "type": "image", "status": "Success", "name_tag": "app:1.0", "references": ["1.0", "latest"],
+    }  # fmt: skip
+    assert told["event_data"] == {
+        "replication": {
+            "harbor_hostname": "registry.example.test:8443",
+            "job_status": "Success",
+            "description": "",
+            "artifact_type": "image",
+            "authentication_type": "basic",
+            "override_mode": True,
+            "trigger_type": "EVENT",
+            "policy_creator": "bob",
+            "execution_timestamp": 1779021015,
+            "src_resource": HERE | {"namespace": "team/sub"},
+            "dest_resource": THERE | {"namespace": "copies"},
+            "successful_artifact": [artifact],
+            "execution_id": 5,
+            "task_id": 8,
+        }
+    }
+    cloud_event = body(notice(REPLICATED), PayloadFormat.CLOUD_EVENTS)
+    assert cloud_event["type"] == "harbor.replication.status.changed"
+
+
+@pytest.mark.parametrize(("state", "word"), [("failed", "Error"), ("stopped", "Stopped")])
+def test_what_was_pulled_and_did_not_come_is_told_as_failed(state: str, word: str) -> None:
+    event = replace(
+        REPLICATED, state=state, pushed=False, source="app", target="team/app", message="it broke off", tags=(DIGEST,)
+    )
+    told = notice(event).data["replication"]
+    assert (told["job_status"], told["description"]) == (word, "it broke off")
+    assert (told["src_resource"], told["dest_resource"]) == (THERE | {"namespace": ""}, HERE | {"namespace": "team"})
+    [artifact] = told["failed_artifact"]
+    assert artifact == {"type": "image", "status": word, "name_tag": f"app@{DIGEST}", "references": [DIGEST]}
+    assert "successful_artifact" not in told
+
+
+def test_an_execution_of_many_projects_is_no_projects_news() -> None:
+    counters = dict.fromkeys(
+        ("total", "in_progress", "succeeded", "failed", "stopped", "blobs_total", "blobs_done", "bytes_total",
+         "bytes_done", "bytes_sent"), 0,
+    )  # fmt: skip
+    event = ReplicationFinished(
+        execution_id=5, policy_id=2, policy="mirror", trigger="manual", operator="alice", dry_run=False,
+        state="succeeded", message="", **counters,
+    )  # fmt: skip
+    assert event_type_of(event) is None

@@ -1,0 +1,110 @@
+"""Executions begun and stopped. Their counters are true at every commit: the execution's row is locked before tasks."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy.orm import Session
+
+from services.replication.commands.policy import has_open_execution
+from services.replication.commands.registry import wake
+from services.replication.commands.telling import tell_finished, tell_started
+from services.replication.domain.execution import Execution, ExecutionState, Scope, outcome_of
+from services.replication.domain.policy import Trigger
+from services.replication.domain.task import TaskState
+from services.replication.errors import NoSuchExecution, NoSuchPolicy, PolicyDisabled
+from services.replication.queries.rows import read_execution
+from services.replication.tables import executions, policies, tasks
+from shared.events import EventContext
+
+SKIPPED: Final = "Execution skipped: active replication still in progress."
+
+
+def start_execution(
+    session: Session,
+    policy_id: int,
+    *,
+    trigger: Trigger,
+    scope: Scope,
+    operator: str,
+    dry_run: bool,
+    now: datetime,
+    context: EventContext,
+) -> Execution:
+    """Begin to carry a policy out; the engine lists what there is to do.
+
+    Where the policy allows one at a time and one is under way, the new one is recorded as failed. A dry run copies
+    nothing: it is neither waited for, nor does it wait. Raises NoSuchPolicy, PolicyDisabled.
+    """
+    held = select(policies.c.enabled, policies.c.single_active).where(policies.c.id == policy_id)
+    policy = session.execute(held.with_for_update(key_share=True)).one_or_none()
+    if policy is None:
+        raise NoSuchPolicy
+    if not policy.enabled:
+        raise PolicyDisabled
+    skipped = policy.single_active and not dry_run and has_open_execution(session, policy_id, dry_too=False)
+    row = session.execute(
+        insert(executions)
+        .values(
+            policy_id=policy_id,
+            trigger=trigger,
+            scope=scope,
+            dry_run=dry_run,
+            operator=operator,
+            state=ExecutionState.FAILED if skipped else ExecutionState.PREPARING,
+            message=SKIPPED if skipped else "",
+            due_at=now,
+            created_at=now,
+            ended_at=now if skipped else None,
+        )
+        .returning(executions)
+    ).one()
+    execution = read_execution(row)
+    if skipped:
+        tell_finished(session, execution, context=context)
+    else:
+        tell_started(session, execution, context=context)
+        wake(session)
+    return execution
+
+
+def stop_execution(session: Session, execution_id: int, *, now: datetime, context: EventContext) -> Execution:
+    """Stop an execution: no task begins any more, and the engine breaks off what runs. One that has ended stays.
+
+    Where nothing runs it ends at once. Raises NoSuchExecution.
+    """
+    held = select(executions).where(executions.c.id == execution_id).with_for_update()
+    row = session.execute(held).one_or_none()
+    if row is None:
+        raise NoSuchExecution
+    execution = read_execution(row)
+    if not execution.state.is_open:
+        return execution
+    withdrawn = _count(
+        session.execute(
+            update(tasks)
+            .where(tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING)
+            .values(state=TaskState.STOPPED, ended_at=now)
+        )
+    )
+    left, stopped = execution.in_progress - withdrawn, execution.stopped + withdrawn
+    values: dict[str, Any] = {
+        "stopping": True,
+        "in_progress": left,
+        "stopped": stopped,
+        "message": execution.message or f"stopped by {context.actor.name}",
+    }
+    is_being_prepared = execution.state is ExecutionState.PREPARING and row.worker is not None
+    if not left and not is_being_prepared:
+        state = outcome_of(failed=execution.failed, stopped=max(stopped, 1))
+        values |= {"state": state, "ended_at": now, "worker": None}
+    changed = update(executions).where(executions.c.id == execution_id).values(**values).returning(executions)
+    execution = read_execution(session.execute(changed).one())
+    if not execution.state.is_open:
+        tell_finished(session, execution, context=context)
+    wake(session)
+    return execution
+
+
+def _count(result: Any) -> int:  # noqa: ANN401 - SQLAlchemy types the result of every statement alike
+    return result.rowcount if isinstance(result, CursorResult) else 0
