@@ -180,6 +180,8 @@ def upgrade() -> None:
         GRANT SELECT, INSERT, UPDATE, DELETE ON replication.registries, replication.policies TO breakwater_core;
         GRANT SELECT, INSERT, UPDATE ON replication.executions, replication.tasks TO breakwater_core;
         GRANT SELECT ON replication.task_lines, replication.changes, replication.copies TO breakwater_core;
+        -- what a policy about another registry has not copied there, and what one that follows no events waits for
+        GRANT DELETE ON replication.changes, replication.copies TO breakwater_core;
         """
     )
 

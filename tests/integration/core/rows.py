@@ -134,3 +134,62 @@ def delivery_of(api: Api, policy_id: int, state: str = "success", *, request: st
         ).fetchone()
         assert attempt
     return delivery[0], attempt[0]
+
+
+def registry_of(api: Api, **fields: object) -> int:
+    """Another registry; returns its number."""
+    number = next(_numbers)
+    body = {"name": f"registry{number}", "type": "harbor", "url": f"https://registry{number}.example.test"}
+    return api.made("/registries", body | fields)
+
+
+def policy_of(api: Api, registry_id: int, **fields: object) -> int:
+    """A replication policy that copies from here to a registry; returns its number."""
+    body = {"name": f"policy{next(_numbers)}", "dest_registry": {"id": registry_id}, "enabled": True}
+    return api.made("/replication/policies", body | fields)
+
+
+def execution_of(api: Api, policy_id: int, state: str = "running", *tasks: str) -> tuple[int, list[int]]:
+    """An execution of a replication policy with tasks in some states; returns the numbers of it and of them."""
+    with api.database.superuser() as connection:
+        execution = connection.execute(
+            """
+            INSERT INTO replication.executions
+                (policy_id, trigger, scope, operator, state, total, in_progress, succeeded, failed, stopped, ended_at)
+            SELECT %(policy)s, 'manual', 'everything', 'admin', %(state)s, count(*),
+                   count(*) FILTER (WHERE t IN ('pending', 'running')), count(*) FILTER (WHERE t = 'succeeded'),
+                   count(*) FILTER (WHERE t = 'failed'), count(*) FILTER (WHERE t = 'stopped'),
+                   CASE WHEN %(state)s NOT IN ('preparing', 'running') THEN now() END
+            FROM unnest(%(tasks)s::text[]) AS t RETURNING id
+            """,
+            {"policy": policy_id, "state": state, "tasks": list(tasks)},
+        ).fetchone()
+        assert execution
+        numbers = []
+        for task in tasks:
+            row = connection.execute(
+                """
+                INSERT INTO replication.tasks
+                    (execution_id, policy_id, registry_id, operation, kind, source, target, digest, tags, state,
+                     attempts, due_at, worker, blobs_total, blobs_done, bytes_total, bytes_done, bytes_sent, created_at,
+                     started_at, ended_at)
+                SELECT %(execution)s, p.id, coalesce(p.source_id, p.target_id), 'copy', 'image', 'library/app',
+                       'copies/app', 'sha256:abc', ARRAY['1.0', 'latest'], %(state)s, 1, now(),
+                       CASE WHEN %(state)s = 'running' THEN gen_random_uuid() END, 4, 3, 100, 90, 80, now(),
+                       CASE WHEN %(state)s <> 'pending' THEN now() END,
+                       CASE WHEN %(state)s NOT IN ('pending', 'running') THEN now() END
+                FROM replication.policies p WHERE p.id = %(policy)s RETURNING id
+                """,
+                {"execution": execution[0], "policy": policy_id, "state": task},
+            ).fetchone()
+            assert row
+            numbers.append(row[0])
+    return execution[0], numbers
+
+
+def line_of(api: Api, task_id: int, text: str) -> None:
+    """A line that a replication task has written down."""
+    with api.database.superuser() as connection:
+        connection.execute(
+            "INSERT INTO replication.task_lines (task_id, at, text) VALUES (%s, now(), %s)", (task_id, text)
+        )

@@ -10,6 +10,14 @@ from falcon.testing import Result
 from jsonschema import Draft4Validator
 
 DESCRIPTION = Path(__file__).parents[4] / "shared" / "reference" / "harbor-swagger-v2.0.yaml"
+_PROGRESS = ("blobs_total", "blobs_done", "bytes_total", "bytes_done", "bytes_sent")
+_OURS: Mapping[str, tuple[str, ...]] = {
+    "Registry": ("proxy", "concurrency", "status_text", "check_time"),
+    "ReplicationPolicy": ("concurrency",),
+    "ReplicationExecution": ("operator", "dry_run", *_PROGRESS),
+    "ReplicationTask": ("status_text", "fault", "digest", "attempts", *_PROGRESS),
+}
+"""What answers tell beside Harbor's fields; clients pass over it."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -24,6 +32,10 @@ class Description:
         # Harbor's configuration has neither StartTLS nor an authority of the directory's own; clients pass over both
         ours = {"ldap_start_tls": {}, "ldap_ca_certificate": {}}
         self._document["definitions"]["ConfigurationsResponse"]["properties"] |= ours
+        for name, fields in _OURS.items():
+            self._document["definitions"][name]["properties"] |= {field: {} for field in fields}
+        # the description says that a filter's value is an object, and tells in words that it is a text or a list
+        self._document["definitions"]["ReplicationFilter"]["properties"]["value"] = {}
         self._document["definitions"]["RetentionRule"]["properties"]["params"] = {"type": "object"}
         for definition in self._document["definitions"].values():
             if "properties" in definition:

@@ -19,7 +19,7 @@ from tests.integration.conftest import Database
 from tests.integration.core import company
 from tests.integration.core.described import OwnDescription, Reads
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api
-from tests.integration.core.rows import delivery_of
+from tests.integration.core.rows import delivery_of, execution_of, line_of
 from tests.integration.core.swagger import DESCRIPTION, Description
 from tests.integration.registry_rig import Pusher, registry_server, token_mount
 from tests.slapd import LOOPBACK, slapd
@@ -47,6 +47,18 @@ RETENTION = {
     "trigger": {"kind": "Schedule", "settings": {"cron": "0 0 0 * * *"}},
 }
 PURGE = {"parameters": {"audit_retention_hour": 24, "include_event_types": "pull_artifact", "dry_run": True}}
+REGISTRY = {
+    "name": "elsewhere", "description": "described", "type": "harbor", "url": "https://elsewhere.example.test",
+    "credential": {"type": "basic", "access_key": "robot", "access_secret": "x"},
+    "proxy": "http://proxy.example.test:3128",
+}  # fmt: skip
+REPLICATION = {
+    "name": "copies", "description": "described", "enabled": True,
+    "trigger": {"type": "scheduled", "trigger_settings": {"cron": "0 0 2 * * *"}},
+    "filters": [{"type": "name", "value": "library/**"}, {"type": "label", "value": ["stable"]},
+                {"type": "tag", "value": "v*", "decoration": "excludes"}],
+}  # fmt: skip
+STARTED = {"dry_run": True}
 NEW_USER = {"username": "new", "email": "new@example.test", "realname": "New", "password": PASSWORD}
 
 # In this order: what is made is read, changed, and then deleted.
@@ -121,6 +133,27 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/jobservice/pools/{pool_id}/workers", "", None),
     ("GET", "/jobservice/queues", "", None),
     ("GET", "/jobservice/jobs/{job_id}/log", "", None),
+    ("POST", "/registries", "", REGISTRY),
+    ("GET", "/registries", "?name=else", None),
+    ("GET", "/registries/{id}", "", None),
+    ("PUT", "/registries/{id}", "", {"description": "changed"}),
+    ("GET", "/registries/{id}/info", "", None),
+    ("GET", "/replication/adapters", "", None),
+    ("GET", "/replication/adapterinfos", "", None),
+    ("POST", "/replication/policies", "", REPLICATION),
+    ("GET", "/replication/policies", "?name=cop", None),
+    ("GET", "/replication/policies/{id}", "", None),
+    ("PUT", "/replication/policies/{id}", "", REPLICATION | {"description": "changed"}),
+    ("POST", "/replication/executions", "", STARTED),
+    ("GET", "/replication/executions", "?status=InProgress&trigger=manual", None),
+    ("GET", "/replication/executions/{id}", "", None),
+    ("GET", "/replication/executions/{id}/tasks", "?status=Failed&resource_type=image", None),
+    ("GET", "/replication/executions/{id}/tasks/{task_id}/log", "", None),
+    ("PUT", "/replication/executions/{id}", "", None),
+    ("POST", "/replication/policies", "", REPLICATION | {"name": "another"}),
+    ("DELETE", "/replication/policies/{id}", "", None),
+    ("POST", "/registries", "", REGISTRY | {"name": "another"}),
+    ("DELETE", "/registries/{id}", "", None),
     ("GET", "/quotas", "", None),
     ("GET", "/quotas/{quota_id}", "", None),
     ("PUT", "/quotas/{quota_id}", "", {"hard": {"storage": 10**12}}),
@@ -184,8 +217,8 @@ WITH_DIRECTORY: list[tuple[str, str, str, object]] = [
     ("PUT", "/usergroups/{group_id}", "", {"group_name": "first"}),
     ("DELETE", "/usergroups/{group_id}", "", None),
 ]
-WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert")}
-"""Answers 404 where no certificate is configured; its success has a test of its own."""
+WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert"), ("POST", "/registries/ping")}
+"""Answers 404 where no certificate is configured, and 400 where no other registry is: each has a test of its own."""
 OURS = {
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",
@@ -255,6 +288,8 @@ def test_an_operation_answers_as_it_is_described(
     world: World, described: Description, own: OwnDescription, reads: Reads,
     method: str, path: str, query: str, body: object,
 ) -> None:
+    if path.startswith("/replication") and isinstance(body, dict):
+        body = body | {"dest_registry": {"id": int(world.names["registry"])}, "policy_id": int(world.names["id"])}
     if body is RETENTION:
         body = RETENTION | {"scope": {"level": "project", "ref": int(world.names["quota_id"])}}
     answer = world.api.send(method, (path + query).format(**world.names), ADMIN, body)
@@ -263,16 +298,32 @@ def test_an_operation_answers_as_it_is_described(
     own.check(method, path, answer)
     reads.check(OPERATIONS[method, path])
     if method == "POST" and "location" in answer.headers:
-        kind = path.rstrip("s").rpartition("/")[2]
-        kind = {"immutabletagrule": "immutable_rule", "policie": "webhook_policy"}.get(kind, kind)
         assert answer.headers["location"].startswith("/api/v2.0/")
         status = world.api.get(answer.headers["location"]).status_code
-        assert status == (405 if path.endswith(("immutabletagrules", "executions")) else 200)
-        name = {"retention": "id", "execution": "eid"}.get(kind, f"{kind}_id")
-        world.names[name] = answer.headers["location"].rpartition("/")[2]
-        if kind == "webhook_policy":
-            execution, task = delivery_of(world.api, int(world.names["webhook_policy_id"]))
-            world.names.update(execution_id=str(execution), task_id=str(task))
+        assert status == (405 if path.endswith(("immutabletagrules", "{id}/executions")) else 200)
+        _remember(world, path, answer.headers["location"].rpartition("/")[2])
+
+
+def _remember(world: World, path: str, number: str) -> None:
+    """Let the paths that follow name what was made."""
+    if path.startswith(("/registries", "/replication")):
+        world.names["id"] = number
+        if path == "/registries":
+            world.names.setdefault("registry", number)
+        if path == "/replication/executions":
+            execution, [task] = execution_of(world.api, int(world.names["policy"]), "running", "failed")
+            line_of(world.api, task, "written down")
+            world.names.update(id=str(execution), task_id=str(task))
+        if path == "/replication/policies":
+            world.names["policy"] = number
+        return
+    kind = path.rstrip("s").rpartition("/")[2]
+    kind = {"immutabletagrule": "immutable_rule", "policie": "webhook_policy"}.get(kind, kind)
+    name = {"retention": "id", "execution": "eid"}.get(kind, f"{kind}_id")
+    world.names[name] = number
+    if kind == "webhook_policy":
+        execution, task = delivery_of(world.api, int(number))
+        world.names.update(execution_id=str(execution), task_id=str(task))
 
 
 @pytest.mark.parametrize(

@@ -71,13 +71,20 @@ LISTS = {
     "/retentions/{id}/executions": ("/retentions/{retention}/executions", 4),
     "/retentions/{id}/executions/{eid}/tasks": ("/retentions/{retention}/executions/{execution}/tasks", 5),
     "/schedules": ("/schedules", 2),
+    "/registries": ("/registries", 2),
+    "/replication/policies": ("/replication/policies", 3),
+    "/replication/executions": ("/replication/executions", 3),
+    "/replication/executions/{id}/tasks": ("/replication/executions/{replication}/tasks", 3),
     "/system/purgeaudit": ("/system/purgeaudit", 2),
     "/audit-logs": ("/audit-logs", 4),
     "/auditlog-exts": ("/auditlog-exts", 4),
 }  # fmt: skip
 """Each list of the API: how it is asked for, and how many statements it may take."""
 
-FOR_ADMINISTRATORS = {"/users", "/quotas", "/usergroups", "/schedules", "/system/purgeaudit"}
+FOR_ADMINISTRATORS = {
+    "/users", "/quotas", "/usergroups", "/schedules", "/system/purgeaudit", "/registries", "/replication/policies",
+    "/replication/executions", "/replication/executions/{id}/tasks",
+}  # fmt: skip
 ROWS = 100
 
 
@@ -211,6 +218,22 @@ MANY = (
     SELECT 'retention', 1000000 + n, '0 0 0 * * *', now() FROM generate_series(1, %(rows)s::int) n
     """,
     """
+    WITH other AS (
+        INSERT INTO replication.registries (name, kind, url) SELECT 'many' || n, 'harbor', 'https://many.example.test'
+        FROM generate_series(1, %(rows)s::int) n RETURNING id
+    ), policy AS (
+        INSERT INTO replication.policies (name, target_id, trigger) SELECT 'many' || id, id, 'manual' FROM other
+        RETURNING id, target_id
+    ), execution AS (
+        INSERT INTO replication.executions (policy_id, trigger, scope, state, ended_at)
+        SELECT id, 'manual', 'everything', 'succeeded', now() FROM policy RETURNING id, policy_id
+    )
+    INSERT INTO replication.tasks
+        (execution_id, policy_id, registry_id, operation, kind, source, target, tags, state, due_at, created_at)
+    SELECT (SELECT max(id) FROM execution), id, target_id, 'copy', 'image', 'library/app', 'copies/app', '{}',
+           'succeeded', now(), now() FROM policy
+    """,
+    """
     INSERT INTO core.audit_purges (trigger, hours, kinds, dry_run, parameters, actor, actor_kind, request_id)
     SELECT 'MANUAL', 1, '{}', true, '{}', 'alice', 'user', '' FROM generate_series(1, %(rows)s::int)
     """,
@@ -248,6 +271,7 @@ def test_a_page_costs_the_same_however_long_it_is(api: Api, project: str, path: 
         "delivery": api.get(f"{hooks}/{policy}/executions?sort=id").json[0]["id"],
         "retention": retention,
         "execution": api.get(f"/retentions/{retention}/executions").json[0]["id"],
+        "replication": api.get("/replication/executions").json[0]["id"],
     }
     target = template.format(project=project, number=number, **names)
     counts = {size: _count(api, target, size, caller) for size in (1, ROWS)}
