@@ -6,7 +6,21 @@ from typing import NoReturn
 
 import typer
 
-from compose.cli import admin, audit, bench, catalogue, config, develop, events, keys, lifecycle, logs, service, tour
+from compose.cli import (
+    admin,
+    audit,
+    bench,
+    catalogue,
+    config,
+    develop,
+    events,
+    keys,
+    lifecycle,
+    logs,
+    replication,
+    service,
+    tour,
+)
 from compose.cli.terminal import err
 from compose.local.options import read_options
 from compose.local.site import existing_site
@@ -33,6 +47,7 @@ app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
+app.add_typer(replication.app, name="replication")
 app.command("reconcile")(catalogue.reconcile)
 app.command("adopt")(catalogue.adopt)
 app.command("check")(develop.check)

@@ -80,3 +80,14 @@ def progress_of(session: Session, execution_ids: Iterable[int]) -> dict[int, Pro
             bytes_sent=int(row.bytes_sent),
         )
     return found
+
+
+def last_executions(session: Session, policy_ids: Iterable[int]) -> dict[int, Execution]:
+    """The newest execution of each policy that ever had one."""
+    newest = (
+        select(func.max(executions.c.id))
+        .where(executions.c.policy_id.in_(list(policy_ids)))
+        .group_by(executions.c.policy_id)
+    )
+    rows = session.execute(select(executions).where(executions.c.id.in_(newest)))
+    return {row.policy_id: read_execution(row) for row in rows}

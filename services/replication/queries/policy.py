@@ -35,6 +35,16 @@ def get_policy(session: Session, policy_id: int) -> Policy:
     return read_policy(row)
 
 
+def named_policy(session: Session, text: str) -> Policy:
+    """The policy of a name, or else of a number. Raises NoSuchPolicy."""
+    row = session.execute(select(policies).where(policies.c.name == text)).one_or_none()
+    if row is not None:
+        return read_policy(row)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - an int4 has no more
+        raise NoSuchPolicy(f"there is no replication policy {text[:80]}")
+    return get_policy(session, int(text))
+
+
 def list_policies(session: Session, listing: Listing, *, name: str = "") -> Page[Policy]:
     """All policies with a part of a name, the newest first unless asked otherwise."""
     statement = (
