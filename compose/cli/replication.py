@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from compose.cli.session import OPERATOR, operator_context
 from compose.cli.terminal import out
-from services.replication.commands.execution import start_execution, stop_execution
+from services.replication.commands.execution import ask_to_stop, start_execution, stop_execution
 from services.replication.domain import task as domain
 from services.replication.domain.execution import Execution, ExecutionState, Scope
 from services.replication.domain.policy import Policy, Trigger
@@ -95,8 +95,11 @@ def run(policy: OfPolicy, dry_run: DryRun = False, follow: Follow = False) -> No
 def stop(execution: Number) -> None:
     """Stop an execution: what waits is withdrawn, what runs is broken off."""
     context = operator_context(_settings(), "replication stop")
-    with _sessions() as sessions, sessions.begin() as session:
-        stopped = stop_execution(session, execution, now=datetime.now(UTC), context=context)
+    with _sessions() as sessions:
+        with sessions.begin() as session:
+            ask_to_stop(session, execution)
+        with sessions.begin() as session:
+            stopped = stop_execution(session, execution, now=datetime.now(UTC), context=context)
         out.print(f"execution {execution}: {'stopping' if stopped.state.is_open else _state(stopped)}")
 
 

@@ -11,7 +11,7 @@ from gateway.core.request import API, MAX_ID, ApiRequest, ApiResponse, identifie
 from gateway.core.views.replication import execution_view, policy_view, task_view
 from gateway.core.writing import Json, write_page
 from services.replication.commands import policy as commands
-from services.replication.commands.execution import start_execution, stop_execution
+from services.replication.commands.execution import ask_to_stop, start_execution, stop_execution
 from services.replication.domain.execution import Execution, Scope
 from services.replication.domain.policy import Trigger
 from services.replication.domain.task import Progress
@@ -120,7 +120,10 @@ class OneExecution:
     def on_put(self, req: ApiRequest, _resp: ApiResponse, id: str) -> None:  # noqa: A002 - Harbor's name in the path
         """Stop an execution; one that has ended stays as it is."""
         require_system(req, (_EXECUTION, "create"))
-        stop_execution(req.database, identifier(id), now=req.now, context=req.event_context)
+        execution_id = identifier(id)
+        ask_to_stop(req.database, execution_id)
+        req.release_database()
+        stop_execution(req.database, execution_id, now=req.now, context=req.event_context)
 
 
 class Tasks:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import CursorResult, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.replication.commands.policy import has_open_execution
@@ -68,6 +68,19 @@ def start_execution(
     return execution
 
 
+def ask_to_stop(session: Session, execution_id: int) -> None:
+    """Let the engine break off what runs, before `stop_execution` withdraws what waits, which may be very much.
+
+    The caller commits in between; where that is all that is done, the engine does the rest.
+    """
+    session.execute(
+        update(executions)
+        .where(executions.c.id == execution_id, executions.c.ended_at.is_(None))
+        .values(stopping=True)
+    )
+    wake(session)
+
+
 def stop_execution(session: Session, execution_id: int, *, now: datetime, context: EventContext) -> Execution:
     """Stop an execution: no task begins any more, and the engine breaks off what runs. One that has ended stays.
 
@@ -80,13 +93,7 @@ def stop_execution(session: Session, execution_id: int, *, now: datetime, contex
     execution = read_execution(row)
     if not execution.state.is_open:
         return execution
-    withdrawn = _count(
-        session.execute(
-            update(tasks)
-            .where(tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING)
-            .values(state=TaskState.STOPPED, ended_at=now)
-        )
-    )
+    withdrawn = _withdraw(session, execution_id, now)
     left, stopped = execution.in_progress - withdrawn, execution.stopped + withdrawn
     values: dict[str, Any] = {
         "stopping": True,
@@ -106,5 +113,20 @@ def stop_execution(session: Session, execution_id: int, *, now: datetime, contex
     return execution
 
 
-def _count(result: Any) -> int:  # noqa: ANN401 - SQLAlchemy types the result of every statement alike
-    return result.rowcount if isinstance(result, CursorResult) else 0
+def _withdraw(session: Session, execution_id: int, now: datetime) -> int:
+    """Stop all tasks that wait; returns how many. One that is being taken at this moment runs, and is left alone."""
+    waiting = (
+        select(tasks.c.id)
+        .where(tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING)
+        .order_by(tasks.c.id)  # whoever takes several does so in this order too: nobody waits in a circle
+        .with_for_update()
+        .cte()
+    )
+    ended = (
+        update(tasks)
+        .where(tasks.c.id == waiting.c.id)
+        .values(state=TaskState.STOPPED, message="stopped", ended_at=now)
+        .returning(tasks.c.id)
+        .cte()
+    )
+    return session.scalar(select(func.count()).select_from(ended)) or 0

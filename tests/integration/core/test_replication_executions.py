@@ -226,7 +226,7 @@ def test_what_waits_is_stopped_and_what_runs_is_left_to_the_engine(
     assert rows(api, "SELECT stopping, message FROM replication.executions WHERE id = %s", number) == [
         (True, "stopped by admin")
     ]
-    assert wakes(woken) == 1
+    assert wakes(woken) == 2
     before = shown(api, number)
     assert api.send("PUT", f"{EXECUTIONS}/{number}").status_code == 200
     assert shown(api, number) == before
@@ -291,6 +291,25 @@ def test_a_stop_waits_for_whoever_counts(api: Api, policy: int) -> None:
         assert asked.result(timeout=10).status_code == 200
     assert counters(api, number) == (2, 0, 1, 0, 1)
     assert shown(api, number)["status"] == "Stopped"
+
+
+def test_what_is_being_taken_while_a_stop_is_asked_for_is_left_to_the_engine(api: Api, policy: int) -> None:
+    number, (taken, _) = execution_of(api, policy, "running", "pending", "pending")
+    with api.database.superuser() as engine, ThreadPoolExecutor(1) as pool:
+        engine.execute("BEGIN")
+        engine.execute(
+            "UPDATE replication.tasks SET state = 'running', worker = gen_random_uuid() WHERE id = %s", (taken,)
+        )
+        asked = pool.submit(api.send, "PUT", f"{EXECUTIONS}/{number}")
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        # what runs is broken off at once, however long it takes to withdraw what waits
+        assert rows(api, "SELECT stopping FROM replication.executions WHERE id = %s", number) == [(True,)]
+        engine.execute("COMMIT")
+        assert asked.result(timeout=10).status_code == 200
+    assert states(api, number) == ["running", "stopped"]
+    assert counters(api, number) == (2, 1, 0, 0, 1)
+    assert shown(api, number)["status"] == "InProgress"
 
 
 @pytest.mark.parametrize("number", ["x", "0", "-1", "999999999", "99999999999999999999"])
