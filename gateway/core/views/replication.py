@@ -105,7 +105,7 @@ def _filter(each: Filter) -> Json:
         shown["value"] = list(each.values)
     else:
         shown["value"] = each.values[0] if each.values else ""
-    if each.kind in {FilterKind.LABEL, FilterKind.TAG}:
+    if each.decorated:
         shown["decoration"] = EXCLUDES if each.excludes else MATCHES
     return shown
 

@@ -165,7 +165,12 @@ def _next(values: dict[str, Any], now: datetime) -> datetime | None:
 
 
 def _filter(each: Filter) -> dict[str, Any]:
-    return {"kind": each.kind.value, "values": list(each.values), "excludes": each.excludes}
+    return {
+        "kind": each.kind.value,
+        "values": list(each.values),
+        "excludes": each.excludes,
+        "decorated": each.decorated,
+    }
 
 
 def _event(

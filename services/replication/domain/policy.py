@@ -50,6 +50,8 @@ class Filter:
     """One pattern (doublestar) or type; of labels, their names. Empty: everything fits."""
     excludes: bool = False
     """Whether what fits is left out."""
+    decorated: bool = False
+    """Whether it was said which of both: it is shown as it was told, for those who compare."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

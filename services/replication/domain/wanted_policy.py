@@ -150,7 +150,9 @@ def _filter(wanted: WantedFilter) -> Filter:
     elif wanted.decoration:
         raise UnfitPolicy("only filters of tags and labels have a decoration")
     values = _labels(wanted.value) if kind is FilterKind.LABEL else _pattern(kind, wanted.value)
-    return Filter(kind=kind, values=values, excludes=wanted.decoration == EXCLUDES)
+    return Filter(
+        kind=kind, values=values, excludes=wanted.decoration == EXCLUDES, decorated=bool(wanted.decoration)
+    )
 
 
 def _labels(value: str | Sequence[str]) -> tuple[str, ...]:

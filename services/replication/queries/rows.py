@@ -58,7 +58,12 @@ def read_policy(row: Row[Any]) -> Policy:
         namespace=row.namespace,
         replace_count=row.replace_count,
         filters=tuple(
-            Filter(kind=FilterKind(each["kind"]), values=tuple(each["values"]), excludes=each["excludes"])
+            Filter(
+                kind=FilterKind(each["kind"]),
+                values=tuple(each["values"]),
+                excludes=each["excludes"],
+                decorated=each.get("decorated", False),
+            )
             for each in row.filters
         ),
         trigger=Trigger(row.trigger),

@@ -177,11 +177,11 @@ def upgrade() -> None:
             replication.changes, replication.copies TO breakwater_replication;
 
         GRANT USAGE ON SCHEMA replication TO breakwater_core;
+        -- what a policy about another registry has not copied there, and what one that follows no events waits for
+        GRANT DELETE ON replication.changes, replication.copies TO breakwater_core;
         GRANT SELECT, INSERT, UPDATE, DELETE ON replication.registries, replication.policies TO breakwater_core;
         GRANT SELECT, INSERT, UPDATE ON replication.executions, replication.tasks TO breakwater_core;
         GRANT SELECT ON replication.task_lines, replication.changes, replication.copies TO breakwater_core;
-        -- what a policy about another registry has not copied there, and what one that follows no events waits for
-        GRANT DELETE ON replication.changes, replication.copies TO breakwater_core;
         """
     )
 

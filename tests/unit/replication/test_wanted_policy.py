@@ -57,7 +57,11 @@ def test_an_unfit_namespace_is_refused(namespace: str, count: int) -> None:
         (WantedFilter(kind="tag", value="v{1,2}*"), Filter(kind=FilterKind.TAG, values=("v{1,2}*",))),
         (
             WantedFilter(kind="tag", value="dev-*", decoration="excludes"),
-            Filter(kind=FilterKind.TAG, values=("dev-*",), excludes=True),
+            Filter(kind=FilterKind.TAG, values=("dev-*",), excludes=True, decorated=True),
+        ),
+        (
+            WantedFilter(kind="tag", value="v*", decoration="matches"),
+            Filter(kind=FilterKind.TAG, values=("v*",), decorated=True),
         ),
         (WantedFilter(kind="label", value=["a", "b", "a"]), Filter(kind=FilterKind.LABEL, values=("a", "b"))),
         (WantedFilter(kind="label", value=[]), Filter(kind=FilterKind.LABEL, values=())),
