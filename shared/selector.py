@@ -22,6 +22,8 @@ MAX_SELECTORS: Final = 10
 
 _FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.CASE | glob.FORCEUNIX
 _MAX_ALTERNATIVES: Final = 100
+_WILD: Final = re.compile(r"[*?\[\\]")
+_SPECIAL: Final = re.compile(r"[*?\[\\{]")
 _ONE_ALTERNATIVE: Final = re.compile(r"(?<!\\)\{([^{},]*)\}")
 
 
@@ -42,6 +44,17 @@ class Selector:
 def matches(pattern: str, name: str) -> bool:
     """Whether a name follows a doublestar pattern, from its first to its last character."""
     return glob.globmatch(name, _alternatives(pattern), flags=_FLAGS)
+
+
+def alternatives_of(pattern: str) -> list[str] | None:
+    """The names that a pattern stands for where it names them all, else None."""
+    found = _alternatives(pattern)
+    return None if any(_WILD.search(each) for each in found) else found
+
+
+def literal_prefix_of(pattern: str) -> str:
+    """What every name that follows a pattern begins with."""
+    return _SPECIAL.split(pattern, maxsplit=1)[0]
 
 
 def check_selectors(selectors: Sequence[Selector], decorations: Sequence[str], what: str) -> tuple[Selector, ...]:

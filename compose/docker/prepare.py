@@ -30,6 +30,7 @@ NEEDS = {
     "audit": ("audit",),
     "metadata": ("metadata",),
     "webhook": ("webhook", "config-key"),
+    "replication": ("replication", "config-key"),
     "registry": ("registry/bundle.pem",),
     "proxy": ("proxy",),
 }

@@ -31,7 +31,8 @@ def probes(site: Site) -> dict[str, Probe]:
         "intake": lambda: _serves(site.ports.intake, "/internal/health"),
         "proxy": lambda: _listens(site.options.port, str(site.options.bind)),
     }
-    consumers = {part: partial(_is_ready, run / f"{part}.ready") for part in ("relay", "audit", "metadata", "webhook")}
+    ready = ("relay", "audit", "metadata", "webhook", "replication")
+    consumers = {part: partial(_is_ready, run / f"{part}.ready") for part in ready}
     return {part: _by_protocol(ask) for part, ask in asked.items()} | consumers
 
 

@@ -47,14 +47,14 @@ class Part:
 
 
 INFRASTRUCTURE = ("log", "postgres", "rabbitmq", "registry")
-SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook")
+SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication")
 PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
 STOP_ORDER = (
     ("proxy",),
     ("core", "token", "events"),
     # before the intake: what it has still to tell can be taken
     ("registry",),
-    ("intake", "relay", "audit", "metadata", "webhook"),
+    ("intake", "relay", "audit", "metadata", "webhook", "replication"),
     ("rabbitmq", "postgres"),
     ("log",),
 )
@@ -184,6 +184,10 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         _nameko(site, "audit", "services.audit.service:AuditService", code=("shared", "services/audit")),
         _nameko(site, "metadata", "services.api.service:MetadataService", code=("shared", "services/api")),
         _nameko(site, "webhook", "services.webhook.deliveries:DeliveryService", code=("shared", "services/webhook")),
+        _nameko(
+            site, "replication", "services.replication.service:ReplicationService",
+            code=("shared", "services/replication"),
+        ),
     )  # fmt: skip
 
 

@@ -98,3 +98,7 @@ class AttemptFailed(BreakwaterError):
         self.fault = fault
         self.after = after
         """The pause that the other side asks for."""
+
+
+class CannotUntag(AttemptFailed):
+    """This registry deletes manifests by their digest alone, and with all their tags."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.db import metadata_for
+from shared.pools import pools_table
 
 metadata: Final = metadata_for("replication")
 
@@ -72,6 +73,8 @@ policies: Final = Table(
     Column("creator", Text, nullable=False, server_default=""),
     Column("next_at", _moment),
     Column("behind_since", _moment),
+    Column("heals", SmallInteger, nullable=False, server_default="0"),
+    Column("heal_at", _moment),
     Column("served_at", _moment),
     Column("created_at", _moment, nullable=False, server_default=_now),
     Column("updated_at", _moment, nullable=False, server_default=_now),
@@ -158,3 +161,5 @@ copies: Final = Table(
     Column("digest", Text, nullable=False),
     Column("copied_at", _moment, nullable=False),
 )
+
+pools: Final = pools_table(metadata)

@@ -2,7 +2,7 @@
 
 from shared.events.envelope import Actor, ActorKind, Envelope, EventContext
 from shared.events.event import Event, InvalidEvent, Visibility
-from shared.events.outbox import emit, emit_raw
+from shared.events.outbox import emit, emit_all, emit_raw
 
 __all__ = [
     "Actor",
@@ -13,5 +13,6 @@ __all__ = [
     "InvalidEvent",
     "Visibility",
     "emit",
+    "emit_all",
     "emit_raw",
 ]

@@ -1,6 +1,6 @@
 """Writing an event into the outbox, in the transaction of its cause: published if and only if that commits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
@@ -35,6 +35,13 @@ def emit(
     row = _row(event, context, event_id, time)
     session.connection().exec_driver_sql(INSERT, row)
     return UUID(row["event_id"])
+
+
+def emit_all(session: "Session", events: Sequence[Event], *, context: EventContext) -> None:
+    """Add several events to the session's transaction, in their order."""
+    rows = [_row(event, context, None, None) for event in events]
+    if rows:
+        session.connection().exec_driver_sql(INSERT, rows)
 
 
 def emit_raw(

@@ -87,7 +87,7 @@ REPLICATION: Final = Consumer(
     most=100_000,
 )
 CONSUMERS: Final = (AUDIT, METADATA, WEBHOOK, REPLICATION)
-"""Every consumer there is. Nothing runs for replication yet: it heals by comparison, so its oldest may be dropped."""
+"""Every consumer there is. Replication heals by comparison: of very many waiting for it the oldest may be dropped."""
 
 QUEUES: Final = (*(consumer.queue for consumer in CONSUMERS), REPLAY)
 """What has to exist before the first event is published."""

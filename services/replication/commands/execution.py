@@ -7,8 +7,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.replication.commands.policy import has_open_execution
-from services.replication.commands.registry import wake
 from services.replication.commands.telling import tell_finished, tell_started
+from services.replication.commands.waking import wake
 from services.replication.domain.execution import Execution, ExecutionState, Scope, outcome_of
 from services.replication.domain.policy import Trigger
 from services.replication.domain.task import TaskState

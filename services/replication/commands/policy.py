@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from services.replication.commands.registry import lock_registry, wake
+from services.replication.commands.registry import lock_registry
+from services.replication.commands.waking import wake
 from services.replication.domain.execution import ExecutionState
 from services.replication.domain.policy import Filter, Policy, Trigger
 from services.replication.domain.wanted_policy import (

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.replication.commands.waking import wake
 from services.replication.domain.registry import Access, Health, Registry
 from services.replication.domain.wanted_registry import (
     Refuses,
@@ -26,8 +27,6 @@ from shared.events import EventContext, emit
 from shared.events.definitions.registry import RegistryCreated, RegistryDeleted, RegistryEvent, RegistryUpdated
 from shared.secrets import Sealer, Secret
 
-CHANNEL: Final = "breakwater_replication"
-"""Notified when there is something to do for the engine."""
 _OF_ACCESS: Final = frozenset(
     {"kind", "url", "access_key", "access_secret", "insecure", "ca_certificate", "proxy"}
 )
@@ -123,11 +122,6 @@ def lock_registry(session: Session, registry_id: int) -> Registry:
     if row is None:
         raise NoSuchRegistry(f"there is no registry with the number {registry_id}")
     return read_registry(row)
-
-
-def wake(session: Session) -> None:
-    """Tell the engine, at the commit, that there is something to do."""
-    session.execute(select(func.pg_notify(CHANNEL, "")))
 
 
 def _values(wish: RegistryWish, access: Access, before: Registry | None, sealer: Sealer) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 What is stopped before it began is told by its execution's end alone: a stop is not a hundred thousand events.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, select
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from services.replication.domain.execution import Execution
 from services.replication.queries.execution import progress_of
 from services.replication.tables import executions, policies, registries, tasks
-from shared.events import EventContext, emit
+from shared.events import EventContext, emit, emit_all
 from shared.events.definitions.replication import (
     ReplicationFinished,
     ReplicationProgressed,
@@ -75,11 +76,11 @@ def tell_finished(session: Session, execution: Execution, *, context: EventConte
     emit(session, event, context=context)
 
 
-def tell_task_finished(session: Session, task_id: int, *, context: EventContext) -> None:
-    """A task that was begun has ended; of a dry run, or of a registry that is gone meanwhile, nothing is told."""
-    row = session.execute(_ENDED.where(tasks.c.id == task_id)).one_or_none()
-    if row is not None:
-        emit(session, _task_finished(row), context=context)
+def tell_tasks_finished(session: Session, task_ids: Sequence[int], *, context: EventContext) -> None:
+    """Tasks that were begun have ended; of a policy or registry that is gone meanwhile nothing is told."""
+    if task_ids:
+        ended = session.execute(_ENDED.where(tasks.c.id.in_(task_ids)).order_by(tasks.c.id))
+        emit_all(session, [_task_finished(row) for row in ended], context=context)
 
 
 def _task_finished(row: Row[Any]) -> ReplicationTaskFinished:

@@ -11,7 +11,7 @@ from urllib3.response import BaseHTTPResponse
 
 from services.replication.domain.task import Fault
 from services.replication.ends import Content, Opener, Reference, Stream
-from services.replication.errors import AttemptFailed
+from services.replication.errors import AttemptFailed, CannotUntag
 from services.replication.remote.answers import LIST_LIMIT, Answer, read
 from services.replication.remote.channel import Channel
 from services.replication.remote.faults import trouble
@@ -160,7 +160,7 @@ class RegistryEnd:
         """As `End` says: never by the digest, which would take other tags along."""
         answer = self.channel.ask("DELETE", f"/v2/{repository}/manifests/{tag}", f"repository:{repository}:delete")
         if answer.status in _UNSUPPORTED:
-            raise AttemptFailed(Fault.REFUSED, f"the registry cannot delete the tag {tag} alone")
+            raise CannotUntag(Fault.REFUSED, f"the registry cannot delete the tag {tag} alone")
         self._deleted(f"the deletion of {repository}:{tag}", answer)
 
     def delete_manifest(self, repository: str, digest: Digest) -> None:

@@ -77,7 +77,7 @@ class Pools:
                     raise
                 return self._once(method, target, headers, body, patience)
         except OutboundRefused as refused:
-            raise AttemptFailed(Fault.UNREACHABLE, refused.sentence) from refused
+            raise AttemptFailed(Fault.REFUSED, refused.sentence) from refused
         except (HTTPError, OSError) as error:
             raise trouble(error, target.netloc or "") from error
 

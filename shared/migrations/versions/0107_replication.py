@@ -54,7 +54,9 @@ def upgrade() -> None:
             concurrency smallint NOT NULL DEFAULT 16 CHECK (concurrency BETWEEN 1 AND 64),
             creator text NOT NULL DEFAULT '',
             next_at timestamptz,         -- of a schedule: when it is due
-            behind_since timestamptz,    -- since something could not be copied: compared once the other side is back
+            behind_since timestamptz,    -- since something could not be copied: both sides are to be compared
+            heals smallint NOT NULL DEFAULT 0,  -- comparisons in a row that did not end it
+            heal_at timestamptz,         -- when the next one is due
             served_at timestamptz,       -- who waited longest is served first
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now(),
@@ -64,7 +66,7 @@ def upgrade() -> None:
         CREATE INDEX ix_policies_source ON replication.policies (source_id);
         CREATE INDEX ix_policies_target ON replication.policies (target_id);
         CREATE INDEX ix_policies_due ON replication.policies (next_at) WHERE next_at IS NOT NULL;
-        CREATE INDEX ix_policies_behind ON replication.policies (behind_since) WHERE behind_since IS NOT NULL;
+        CREATE INDEX ix_policies_heal ON replication.policies (heal_at) WHERE heal_at IS NOT NULL;
 
         CREATE TABLE replication.executions (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -126,6 +128,16 @@ def upgrade() -> None:
         CREATE INDEX ix_tasks_waiting ON replication.tasks (policy_id, due_at, id) WHERE state = 'pending';
         CREATE INDEX ix_tasks_running ON replication.tasks (worker) WHERE state = 'running';
 
+        -- the processes that work on tasks: who does not beat for a while has lost what it held
+        CREATE TABLE replication.pools (
+            id uuid PRIMARY KEY,
+            host text NOT NULL,
+            pid integer NOT NULL,
+            concurrency integer NOT NULL,
+            started_at timestamptz NOT NULL,
+            heartbeat_at timestamptz NOT NULL
+        );
+
         CREATE TABLE replication.task_lines (
             task_id bigint NOT NULL REFERENCES replication.tasks (id) ON DELETE CASCADE,
             id bigint GENERATED ALWAYS AS IDENTITY,
@@ -172,16 +184,18 @@ def upgrade() -> None:
             directory.artifact_labels TO breakwater_replication, breakwater_core;
         GRANT SELECT, UPDATE (status, reason, failures, checked_at, due_at) ON replication.registries
             TO breakwater_replication;
-        GRANT SELECT, UPDATE (next_at, behind_since, served_at) ON replication.policies TO breakwater_replication;
+        GRANT SELECT, UPDATE (next_at, behind_since, heals, heal_at, served_at) ON replication.policies
+            TO breakwater_replication;
         GRANT SELECT, INSERT, UPDATE, DELETE ON replication.executions, replication.tasks, replication.task_lines,
-            replication.changes, replication.copies TO breakwater_replication;
+            replication.changes, replication.copies, replication.pools TO breakwater_replication;
 
         GRANT USAGE ON SCHEMA replication TO breakwater_core;
         -- what a policy about another registry has not copied there, and what one that follows no events waits for
         GRANT DELETE ON replication.changes, replication.copies TO breakwater_core;
         GRANT SELECT, INSERT, UPDATE, DELETE ON replication.registries, replication.policies TO breakwater_core;
         GRANT SELECT, INSERT, UPDATE ON replication.executions, replication.tasks TO breakwater_core;
-        GRANT SELECT ON replication.task_lines, replication.changes, replication.copies TO breakwater_core;
+        GRANT SELECT ON replication.task_lines, replication.changes, replication.copies,
+            replication.pools TO breakwater_core;
         """
     )
 
@@ -190,7 +204,8 @@ def downgrade() -> None:
     op.execute(
         """
         DROP VIEW directory.artifact_labels, directory.tags, directory.artifacts;
-        DROP TABLE replication.copies, replication.changes, replication.task_lines, replication.tasks,
+        DROP TABLE replication.copies, replication.changes, replication.task_lines, replication.pools,
+            replication.tasks,
             replication.executions, replication.policies, replication.registries;
         REVOKE USAGE ON SCHEMA replication FROM breakwater_core, breakwater_replication;
         REVOKE SELECT ON directory.projects, directory.repositories FROM breakwater_replication;
