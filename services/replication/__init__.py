@@ -1,1 +1,1 @@
-"""Images kept in step with other registries; only its queue exists yet (see shared.messaging.topology)."""
+"""Images kept in step with other registries: policies become executions, executions tasks, and workers copy."""

@@ -61,9 +61,6 @@ class End(Protocol):
     def open_blob(self, repository: str, digest: Digest, offset: int = 0) -> AbstractContextManager[Stream]:
         """Read a blob from an offset on."""
 
-    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
-        """Let a repository hold what another one of the same registry holds; False where it does not work."""
-
     def put_blob(
         self,
         repository: str,
@@ -72,8 +69,12 @@ class End(Protocol):
         *,
         chunk: int | None,
         sent: Callable[[int], None],
-    ) -> None:
+        held_by: str | None = None,
+    ) -> bool:
         """Send a blob, in chunks of so many bytes or as one stream; broken off, it goes on where the target left off.
+
+        False where nothing had to be sent: `held_by` is a repository of the same registry, which may be this very one,
+        that is asked for the blob first.
 
         `sent` is called with the number of bytes after each piece that went over the wire, and may block to slow the
         transfer down. The digest is checked on the way.

@@ -51,6 +51,13 @@ def put(end: End, repository: str, blob: Blob, *, chunk: int | None = None) -> i
     return sum(sent)
 
 
+def mounted(end: End, repository: str, blob: Blob, source: str) -> bool:
+    """Have a repository hold what another one may hold; whether nothing had to be sent."""
+    return not end.put_blob(
+        repository, descriptor(blob), opener(blob.content), chunk=None, sent=lambda _amount: None, held_by=source
+    )
+
+
 def push(end: End, repository: str, reference: str, made: Image | Index) -> None:
     """Blobs, children, and the manifest."""
     for image in made.images if isinstance(made, Index) else (made,):

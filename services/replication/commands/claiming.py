@@ -1,6 +1,7 @@
 """Who works on which task: tasks are handed out fairly, held by workers that beat, and taken from those that do not.
 
-Locks are taken in one order: execution, then task. Whoever has lost a task can record nothing about it any more.
+Locks are taken in one order: execution, then its tasks by their numbers. Whoever has lost a task can record nothing
+about it any more.
 """
 
 from collections import Counter
@@ -61,10 +62,13 @@ _SOURCES: Final = text(
 )
 _TAKE: Final = text(
     """
-    UPDATE replication.tasks SET state = 'running', worker = :worker, attempts = attempts + 1,
+    WITH mine AS (
+        SELECT id FROM replication.tasks WHERE id = ANY (:ids) AND state = 'pending' ORDER BY id FOR UPDATE
+    )
+    UPDATE replication.tasks t SET state = 'running', worker = :worker, attempts = attempts + 1,
         started_at = coalesce(started_at, :now)
-    WHERE id = ANY (:ids) AND state = 'pending'
-    RETURNING id, execution_id, policy_id, registry_id, operation, source, target, tags, attempts
+    FROM mine WHERE t.id = mine.id
+    RETURNING t.id, execution_id, policy_id, registry_id, operation, source, target, tags, attempts
     """
 )
 _REPORT: Final = text(

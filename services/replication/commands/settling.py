@@ -85,6 +85,12 @@ class _Verdict:
     ended_at: datetime | None
     ending: Ending
 
+    @property
+    def is_worth_telling(self) -> bool:
+        """Of what was found to be as it should be, an event of its own tells nobody anything."""
+        did_nothing = self.state is TaskState.SUCCEEDED and not (self.ending.copied or self.ending.deleted)
+        return not (self.state.is_open or self.dry_run or did_nothing)
+
 
 def settle(
     session: Session,
@@ -115,8 +121,7 @@ def settle(
     ]
     _write(session, verdicts)
     _remember(session, [each for each in verdicts if not each.dry_run], now)
-    ended_now = [each.task_id for each in verdicts if not (each.state.is_open or each.dry_run)]
-    tell_tasks_finished(session, ended_now, context=context)
+    tell_tasks_finished(session, [each.task_id for each in verdicts if each.is_worth_telling], context=context)
     given_up = _fall_behind(session, verdicts, now)
     for execution_id in held:
         ended = [each.state for each in verdicts if each.execution_id == execution_id and not each.state.is_open]
@@ -163,19 +168,13 @@ def clear_up(session: Session, *, now: datetime, context: EventContext) -> int:
         ).one_or_none()
         if execution is None or execution.state != ExecutionState.RUNNING:
             continue
-        mine = (tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING)
         if execution.stopping:
-            ended = update(tasks).where(*mine).values(state=TaskState.STOPPED, message="stopped", ended_at=now)
-            state = TaskState.STOPPED
+            ended = _end_waiting(session, execution_id, TaskState.STOPPED, "stopped", now=now)
         else:
-            ended = (
-                update(tasks)
-                .where(*mine, tasks.c.attempts > MOST_ATTEMPTS)
-                .values(state=TaskState.FAILED, fault=Fault.INTERNAL, message=LOST_AGAIN, ended_at=now)
+            ended = _end_waiting(
+                session, execution_id, TaskState.FAILED, LOST_AGAIN, now=now, fault=Fault.INTERNAL, least=MOST_ATTEMPTS
             )
-            state = TaskState.FAILED
-        number = len(session.scalars(ended.returning(tasks.c.id)).all())
-        count(session, execution_id, [state] * number, now=now, context=context)
+        count(session, execution_id, ended, now=now, context=context)
     return len(ids)
 
 
@@ -326,10 +325,31 @@ def _fall_behind(session: Session, verdicts: Sequence[_Verdict], now: datetime) 
 
 def _give_up(session: Session, execution_id: int, message: str, now: datetime) -> list[TaskState]:
     """The registry is away: the execution's other tasks need not find that out each for itself."""
-    given_up = (
+    return _end_waiting(session, execution_id, TaskState.FAILED, message, now=now, fault=Fault.UNREACHABLE)
+
+
+def _end_waiting(
+    session: Session,
+    execution_id: int,
+    state: TaskState,
+    message: str,
+    *,
+    now: datetime,
+    fault: Fault | None = None,
+    least: int = -1,
+) -> list[TaskState]:
+    """End the tasks of an execution that nobody has in hand and that had more than so many attempts."""
+    waiting = (
+        select(tasks.c.id)
+        .where(tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING, tasks.c.attempts > least)
+        .order_by(tasks.c.id)
+        .with_for_update()
+        .cte()
+    )
+    ended = (
         update(tasks)
-        .where(tasks.c.execution_id == execution_id, tasks.c.state == TaskState.PENDING)
-        .values(state=TaskState.FAILED, fault=Fault.UNREACHABLE, message=message[:LONGEST_LINE], ended_at=now)
+        .where(tasks.c.id == waiting.c.id)
+        .values(state=state, fault=fault or "", message=_cut(message), ended_at=now)
         .returning(tasks.c.id)
     )
-    return [TaskState.FAILED] * len(session.scalars(given_up).all())
+    return [state] * len(session.scalars(ended).all())

@@ -77,7 +77,7 @@ def tell_finished(session: Session, execution: Execution, *, context: EventConte
 
 
 def tell_tasks_finished(session: Session, task_ids: Sequence[int], *, context: EventContext) -> None:
-    """Tasks that were begun have ended; of a policy or registry that is gone meanwhile nothing is told."""
+    """Tasks have ended; of a policy or registry that is gone meanwhile nothing is told."""
     if task_ids:
         ended = session.execute(_ENDED.where(tasks.c.id.in_(task_ids)).order_by(tasks.c.id))
         emit_all(session, [_task_finished(row) for row in ended], context=context)

@@ -16,7 +16,7 @@ from services.replication.remote.answers import LIST_LIMIT, Answer, read
 from services.replication.remote.channel import Channel
 from services.replication.remote.faults import trouble
 from services.replication.remote.transport import BLOCK
-from services.replication.remote.upload import Upload, mount
+from services.replication.remote.upload import Upload
 from shared.names import Digest, InvalidName, TagName
 from shared.registry.errors import UnreadableManifest
 from shared.registry.manifests import ACCEPT, MANIFEST_LIMIT, OCI_INDEX, Descriptor, Index, parse
@@ -128,10 +128,6 @@ class RegistryEnd:
             # one that was read to its end has gone back to its pool before
             response.close()
 
-    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
-        """As `End` says."""
-        return mount(self.channel, repository, digest, source)
-
     def put_blob(
         self,
         repository: str,
@@ -140,9 +136,10 @@ class RegistryEnd:
         *,
         chunk: int | None,
         sent: Callable[[int], None],
-    ) -> None:
+        held_by: str | None = None,
+    ) -> bool:
         """As `End` says."""
-        Upload(self.channel, repository, blob, source, sent).run(chunk)
+        return Upload(self.channel, repository, blob, source, sent, held_by=held_by).run(chunk)
 
     def put_manifest(self, repository: str, reference: Reference, content: Content) -> None:
         """As `End` says."""

@@ -18,7 +18,6 @@ from services.replication.errors import AttemptFailed
 from services.replication.remote.answers import Answer
 from services.replication.remote.channel import Channel, TokenEnded
 from services.replication.remote.reading import Reading, Sending
-from shared.names import Digest
 from shared.registry.manifests import Descriptor
 
 TRIES: Final = 4
@@ -35,27 +34,35 @@ class Upload:
     """One blob on its way to one repository."""
 
     def __init__(
-        self, channel: Channel, repository: str, blob: Descriptor, source: Opener, sent: Callable[[int], None]
+        self,
+        channel: Channel,
+        repository: str,
+        blob: Descriptor,
+        source: Opener,
+        sent: Callable[[int], None],
+        *,
+        held_by: str | None = None,
     ) -> None:
         self._channel = channel
         self._repository = repository
         self._path = f"/v2/{repository}/blobs/uploads/"
         self._scope = f"repository:{repository}:pull,push"
         self._sending = Sending(blob, source, sent)
+        self._held_by = held_by
         self._location: str | None = None
         self._offset = 0
         self._least = 0
 
-    def run(self, chunk: int | None) -> None:
-        """Send it. Raises AttemptFailed."""
+    def run(self, chunk: int | None) -> bool:
+        """Send it; whether it had to be. Raises AttemptFailed."""
         for attempt in range(1, TRIES + 1):
             try:
                 if self._location is not None and not self._found_again():
                     self._location = None
                     if self._is_there():
-                        return
-                if self._location is None:
-                    self._begin()
+                        return True
+                if self._location is None and self._begin():
+                    return False
                 if chunk is None:
                     self._send_rest()
                 else:
@@ -67,16 +74,37 @@ class Upload:
                     raise
                 time.sleep(_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
             else:
-                return
+                return True
+        return True
 
-    def _begin(self) -> None:
-        answer = self._channel.ask("POST", self._path, self._scope)
+    def _begin(self) -> bool:
+        """Open an upload; True where none is needed, as the registry has the blob in a repository of its own.
+
+        To ask so is one request for what would be two: is it there, and begin.
+        """
+        held_by, self._held_by = self._held_by, None
+        answer = self._ask_to_mount(held_by) if held_by is not None else None
+        if answer is not None and answer.status == HTTPStatus.CREATED:
+            return True
+        if answer is None or answer.status != HTTPStatus.ACCEPTED:
+            answer = self._channel.ask("POST", self._path, self._scope)
         if answer.status != HTTPStatus.ACCEPTED:
             raise self._channel.refused("the beginning of an upload", answer, push=True)
         self._move(answer)
         self._offset = 0
         least = answer.headers.get("OCI-Chunk-Min-Length", "")
         self._least = int(least) if least.isdecimal() else 0
+        return False
+
+    def _ask_to_mount(self, held_by: str) -> Answer:
+        query = urlencode({"mount": self._sending.digest.text, "from": held_by})
+        scope = self._scope if held_by == self._repository else f"{self._scope} repository:{held_by}:pull"
+        answer = self._channel.ask("POST", f"{self._path}?{query}", scope)
+        if answer.status not in _TAKEN:
+            failure = self._channel.refused("a mount of a blob", answer, push=True)
+            if failure.fault not in {Fault.DENIED, Fault.NOT_FOUND, Fault.REFUSED}:
+                raise failure
+        return answer
 
     def _is_there(self) -> bool:
         """Whether the blob was stored after all: an answer can be lost too."""
@@ -157,22 +185,6 @@ def cancel(channel: Channel, location: str, scope: str) -> None:
     """Let a registry drop an upload; where it does not, it does so by itself in time."""
     with suppress(AttemptFailed):
         channel.ask("DELETE", location, scope)
-
-
-def mount(channel: Channel, repository: str, digest: Digest, source: str) -> bool:
-    """Whether a repository holds now what another one holds; where the registry begins an upload instead, that ends."""
-    scope = f"repository:{repository}:pull,push repository:{source}:pull"
-    query = urlencode({"mount": digest.text, "from": source})
-    answer = channel.ask("POST", f"/v2/{repository}/blobs/uploads/?{query}", scope)
-    if answer.status == HTTPStatus.CREATED:
-        return True
-    if answer.status == HTTPStatus.ACCEPTED:
-        cancel(channel, channel.here(answer.headers.get("Location", ""), answer), scope)
-        return False
-    failure = channel.refused("a mount of a blob", answer, push=True)
-    if failure.fault in {Fault.DENIED, Fault.NOT_FOUND, Fault.REFUSED}:
-        return False
-    raise failure
 
 
 def _acknowledged(answer: Answer) -> int | None:

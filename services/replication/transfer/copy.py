@@ -19,6 +19,8 @@ from shared.registry.manifests import Descriptor
 CHUNK: Final = 10 * 1024 * 1024
 _WORTH_ASKING: Final = 3
 """With more blobs than this one question for the manifest saves several for blobs."""
+_WORTH_A_LINE: Final = 10_000_000
+"""Bytes of a blob that is told of by itself."""
 
 Parallel = Callable[[Sequence[Callable[[], None]]], None]
 """Runs functions at the same time and raises what one of them raised, when all have ended."""
@@ -155,11 +157,14 @@ class Copier:
                 self.target.put_manifest(order.target, part.content.digest, part.content)
             for tag in tags:
                 self.target.put_manifest(order.target, reference_of(tag), content)
-                say(f"{named(order.target, tag)} is {content.digest} now")
+                say(f"{named(order.target, tag)} is {content.digest} now; {meter.now.bytes_sent} bytes were sent")
             for part in after:
                 self.target.put_manifest(order.target, part.content.digest, part.content)
-        except AttemptFailed:
+        except AttemptFailed as error:
             self.shelf.forget(self.target.place, order.target)
+            if error.fault is Fault.NOT_FOUND:
+                # a blob that was there is collected meanwhile: another attempt asks for each of them anew
+                raise AttemptFailed(Fault.SERVER_ERROR, error.sentence) from error
             raise
 
     def _lacking(self, order: Order, content: Content, blobs: list[Descriptor], meter: Meter) -> list[Descriptor]:
@@ -179,25 +184,19 @@ class Copier:
         """See to it that the target's repository holds a blob."""
         place, repository = self.target.place, order.target
         with self.shelf.alone(place, blob.digest):
-            if not (
-                self.shelf.holds(place, repository, blob.digest)
-                or self._mounted(order, blob)
-                or self.target.has_blob(repository, blob.digest)
-            ):
-                self.target.put_blob(
+            if not self.shelf.holds(place, repository, blob.digest):
+                sent = self.target.put_blob(
                     repository,
                     blob,
                     lambda offset: self.source.open_blob(order.source, blob.digest, offset),
                     chunk=CHUNK if order.by_chunk else None,
                     sent=meter.sent,
+                    held_by=self.shelf.elsewhere(place, repository, blob.digest) or repository,
                 )
-                say(f"blob {blob.digest} of {blob.size} bytes is sent")
+                if sent and blob.size >= _WORTH_A_LINE:
+                    say(f"blob {blob.digest} of {blob.size} bytes is sent")
             self.shelf.add(place, repository, blob.digest)
         meter.arrived(blob.size)
-
-    def _mounted(self, order: Order, blob: Descriptor) -> bool:
-        elsewhere = self.shelf.elsewhere(self.target.place, order.target, blob.digest)
-        return elsewhere is not None and self.target.mount_blob(order.target, blob.digest, elsewhere)
 
     def _estimate(self, order: Order, content: Content, meter: Meter) -> None:
         """Count the blobs and bytes that would be sent; each once, whatever other artifact needs it too."""

@@ -17,7 +17,7 @@ from tests.clients.images import Blob, make_image, make_index, make_referrer
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
 from tests.integration.registry_rig import RegistryServer, Tokens
-from tests.integration.remote_rig import content, push, put, whole
+from tests.integration.remote_rig import content, mounted, push, put, whole
 
 
 @pytest.fixture
@@ -46,8 +46,7 @@ def test_what_comes_in_is_expected_by_the_gate_and_stored(end: RegistryEnd, expe
 def test_blobs_are_mounted(end: RegistryEnd, app: str) -> None:
     blob = make_image(app).layers[0]
     put(end, app, blob)
-    assert end.mount_blob(f"{app}-2", Digest(blob.digest), app)
-    assert not end.mount_blob(f"{app}-3", Digest.of(b"nothing"), app)
+    assert mounted(end, f"{app}-2", blob, app)
     assert end.has_blob(f"{app}-2", Digest(blob.digest))
 
 

@@ -20,6 +20,7 @@ from tests.integration.remote_rig import (
     content,
     descriptor,
     distribution,
+    mounted,
     push,
     put,
     whole,
@@ -138,14 +139,21 @@ def test_other_content_than_the_digests_is_not_stored(plain: Plain, app: str) ->
 def test_a_blob_is_mounted_from_another_repository(plain: Plain, app: str) -> None:
     end, blob = catalogue(plain.url).end, make_image(app).layers[0]
     put(end, app, blob)
-    assert end.mount_blob(f"{app}-2", Digest(blob.digest), app)
+    assert mounted(end, f"{app}-2", blob, app)
     assert end.has_blob(f"{app}-2", Digest(blob.digest))
 
 
-def test_a_mount_of_what_is_not_there_leaves_no_upload_behind(plain: Plain, app: str) -> None:
-    end = catalogue(plain.url).end
-    assert not end.mount_blob(app, Digest.of(b"nothing"), f"{app}-2")
+def test_what_cannot_be_mounted_is_sent_in_the_same_breath(plain: Plain, app: str) -> None:
+    end, blob = catalogue(plain.url).end, make_image(app).layers[0]
+    assert not mounted(end, app, blob, f"{app}-2")
+    assert end.has_blob(app, Digest(blob.digest))
     assert not list(plain.storage.glob(f"docker/registry/v2/repositories/{app}/_uploads/*/data"))
+
+
+def test_a_blob_that_the_repository_holds_itself_is_not_sent(plain: Plain, app: str) -> None:
+    end, blob = catalogue(plain.url).end, make_image(app).layers[0]
+    assert not mounted(end, app, blob, app)
+    assert mounted(end, app, blob, app)
 
 
 def test_a_manifest_whose_blobs_are_missing_is_told_by_its_fault(plain: Plain, app: str) -> None:

@@ -31,7 +31,6 @@ ACTS: dict[str, tuple[str, Act]] = {
     "tags": ("GET", lambda end: end.tags("x")),
     "has_blob": ("HEAD", lambda end: end.has_blob("x", DIGEST)),
     "open_blob": ("GET", lambda end: whole(end, "x", DIGEST.text)),
-    "mount_blob": ("POST", lambda end: end.mount_blob("x", DIGEST, "y")),
     "put_blob": ("POST", lambda end: put(end, "x", Blob.of(b"x", "x"))),
     "put_manifest": ("PUT", lambda end: end.put_manifest("x", TagName("v1"), content(MANIFEST))),
     "delete_tag": ("DELETE", lambda end: end.delete_tag("x", TagName("v1"))),
@@ -53,9 +52,6 @@ def test_each_call_tells_what_the_registry_answered(
 ) -> None:
     method, call = ACTS[act]
     wrong.always(method, "/v2/x/", reply)
-    if act == "mount_blob" and fault is Fault.DENIED:
-        assert call(catalogue(wrong.url).end) is False
-        return
     with pytest.raises(AttemptFailed) as failed:
         call(catalogue(wrong.url).end)
     assert (failed.value.fault, failed.value.after) == (fault, after and timedelta(seconds=after))
@@ -253,9 +249,6 @@ def test_nothing_but_a_blob_is_followed(wrong: Faulty, act: str) -> None:
     method, call = ACTS[act]
     with scripted(lambda _asked: Reply()) as foreign:
         wrong.always(method, "/v2/x/", Reply(status=307, headers={"Location": f"{foreign.url}/v2/"}))
-        if act == "mount_blob":
-            assert call(catalogue(wrong.url).end) is False
-        else:
-            with pytest.raises(AttemptFailed, match="redirects are not followed"):
-                call(catalogue(wrong.url).end)
+        with pytest.raises(AttemptFailed, match="redirects are not followed"):
+            call(catalogue(wrong.url).end)
     assert foreign.asked == []
