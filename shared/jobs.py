@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.errors import NotFound, Unprocessable
 
 _FORM: Final = re.compile(r"([a-z_]+)-([0-9]+)")
-_MOST: Final = 2**31 - 1
+_MOST: Final = 2**63 - 1
 
 
 class JobType(StrEnum):
@@ -24,6 +24,8 @@ class JobType(StrEnum):
     """Tag retention in one repository."""
     PURGE_AUDIT_LOG = "PURGE_AUDIT_LOG"
     """A purge of the audit record."""
+    REPLICATION = "REPLICATION"
+    """An artifact on its way to or from another registry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,6 +29,8 @@ class Measurement(StrEnum):
     """Notifications taken one at a time."""
     EVENTS = "events"
     """From commit to audit row while pushes go on."""
+    REPLICATION = "replication"
+    """Copies to another registry, beside skopeo's."""
     API = "api"
     """The commonest reads of the API, at a thousand projects."""
     LISTS = "lists"

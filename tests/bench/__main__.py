@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from compose.local.instance import Instance
-from tests.bench import api, detour, events, intake, lists, memory, tokens, transfers
+from tests.bench import api, detour, events, intake, lists, memory, replication, tokens, transfers
 from tests.bench.figures import Figure, show, write
 from tests.bench.machine import cores_worth
 from tests.bench.rig import Rig
@@ -29,10 +29,13 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Rig], list[Figure]]]] = {
     "detour": detour.measure,
     "intake": intake.measure,
     "events": events.measure,
+    "replication": replication.measure,
     "api": api.measure,
     "lists": lists.measure,
 }
 
+LOOPBACK: Final = "127.0.0.0/8"
+"""Where the registries are that are replicated to."""
 _TERMINATED: Final = 143
 
 
@@ -40,7 +43,7 @@ def run(names: Sequence[str], *, small: bool, console: Console) -> list[Figure]:
     """Starts an instance on free loopback ports, measures, and removes it."""
     figures: list[Figure] = []
     with short_folder() as home, tempfile.TemporaryDirectory() as folder:
-        instance = Instance(home=home / "home", port=free_port())
+        instance = Instance(home=home / "home", port=free_port(), variables={"BREAKWATER_OUTBOUND_ALLOW": LOOPBACK})
         console.print("[dim]· an instance of its own is started[/]")
         try:
             instance.up()

@@ -1,5 +1,6 @@
 """Tag jobservice: /jobservice, for reading. The parts that work jobs are several; here they are shown as one."""
 
+from typing import Final
 from uuid import UUID
 
 import falcon
@@ -10,14 +11,23 @@ from gateway.core.views.jobservice import pool_view, queue_view, worker_view
 from services.api import tables as core
 from services.api.queries import job as upkeep
 from services.audit import tables as audit
+from services.replication import tables as replication
+from services.replication.queries import job as copying
 from services.webhook import tables as webhook
 from services.webhook.queries import job as delivery
 from shared.errors import NotFound
-from shared.jobs import JobId
+from shared.jobs import JobId, JobType
 from shared.pools import ListedPool, list_pools
 
 _MONITOR = ("jobservice-monitor", "list")
 _ALL = "all"
+_LOGS: Final = {
+    JobType.WEBHOOK: delivery.job_log,
+    JobType.SLACK: delivery.job_log,
+    JobType.RETENTION: upkeep.job_log,
+    JobType.PURGE_AUDIT_LOG: upkeep.job_log,
+    JobType.REPLICATION: copying.job_log,
+}
 
 
 class Pools:
@@ -43,6 +53,7 @@ class Workers:
         jobs = [
             *delivery.jobs_in_hand(req.database, pools, now=req.now),
             *upkeep.jobs_in_hand(req.database, pools, now=req.now),
+            *copying.jobs_in_hand(req.database, pools),
         ]
         resp.media = [worker_view(job) for job in jobs]
 
@@ -53,7 +64,7 @@ class Queues:
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Tell of each type of job how many wait, and for how long."""
         require_system(req, _MONITOR)
-        queues = [*delivery.queues(req.database, now=req.now), *upkeep.queues(req.database, now=req.now)]
+        queues = [each for part in (delivery, upkeep, copying) for each in part.queues(req.database, now=req.now)]
         resp.media = [queue_view(queue, now=req.now) for queue in queues]
 
 
@@ -64,13 +75,12 @@ class JobLog:
         """Show what a job has done; empty where it has not begun."""
         require_system(req, _MONITOR)
         job = JobId.parse(job_id)
-        part = delivery if job.type in delivery.KINDS else upkeep
-        resp.text = part.job_log(req.database, job)
+        resp.text = _LOGS[job.type](req.database, job)
         resp.content_type = falcon.MEDIA_TEXT
 
 
 def _pools(req: ApiRequest) -> list[ListedPool]:
-    return list_pools(req.database, (webhook.pools, core.pools, audit.pools))
+    return list_pools(req.database, (webhook.pools, core.pools, audit.pools, replication.pools))
 
 
 def _number_of(pool_id: str) -> UUID | None:

@@ -10,6 +10,7 @@ from services.replication.domain.policy import Filter, FilterKind, Policy
 from services.replication.domain.registry import Registry
 from services.replication.domain.task import Progress, Task, TaskState
 from services.replication.domain.wanted_policy import EXCLUDES, MATCHES
+from shared.jobs import JobId, JobType
 
 _EXECUTION_STATUS: Final[Mapping[ExecutionState, str]] = {
     ExecutionState.PREPARING: "InProgress",
@@ -79,7 +80,7 @@ def task_view(task: Task) -> Json:
         "id": task.id,
         "execution_id": task.execution_id,
         "status": _TASK_STATUS[task.state],
-        "job_id": str(task.id),
+        "job_id": str(JobId(type=JobType.REPLICATION, number=task.id)),
         "operation": task.operation.value,
         "resource_type": task.kind.value,
         "src_resource": _resource(task, task.source),

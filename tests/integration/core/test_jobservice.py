@@ -7,11 +7,11 @@ import pytest
 
 from tests.integration.core.described import OwnDescription
 from tests.integration.core.people import Api, sentence
-from tests.integration.core.rows import delivery_of, retention_of
+from tests.integration.core.rows import delivery_of, line_of, retention_of
 from tests.integration.core.test_statements import statements
 
-SCHEMAS = ("webhook", "core", "audit")
-EMPTY = dict.fromkeys(["WEBHOOK", "SLACK", "RETENTION", "PURGE_AUDIT_LOG"], (0, 0))
+SCHEMAS = ("webhook", "core", "audit", "replication")
+EMPTY = dict.fromkeys(["WEBHOOK", "SLACK", "RETENTION", "PURGE_AUDIT_LOG", "REPLICATION"], (0, 0))
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def _nothing_left(api: Api) -> Iterator[None]:
     yield
     with api.database.superuser() as connection:
         connection.execute(
-            "TRUNCATE webhook.pools, core.pools, audit.pools, core.audit_purges, webhook.policies, "
-            "core.retention_executions CASCADE"
+            "TRUNCATE webhook.pools, core.pools, audit.pools, replication.pools, core.audit_purges, webhook.policies, "
+            "core.retention_executions, replication.registries CASCADE"
         )
 
 
@@ -106,6 +106,34 @@ def purge_of(api: Api, status: str, pool: UUID | None = None, *, age: int = 0, l
     return int(row[0])
 
 
+def copied_by(api: Api, pool: UUID | None) -> int:
+    """A task of a replication that a process has in hand, or that waits."""
+    name = f"r{uuid4().hex[:8]}"
+    with api.database.superuser() as connection:
+        row = connection.execute(
+            """
+            WITH registry AS (
+                INSERT INTO replication.registries (name, kind, url) VALUES (%(name)s, 'harbor', 'https://there.example')
+                RETURNING id
+            ), policy AS (
+                INSERT INTO replication.policies (name, target_id, trigger) SELECT %(name)s, id, 'manual' FROM registry
+                RETURNING id, target_id
+            ), execution AS (
+                INSERT INTO replication.executions (policy_id, trigger, scope, state, total, in_progress)
+                SELECT id, 'manual', 'everything', 'running', 1, 1 FROM policy RETURNING id, policy_id
+            )
+            INSERT INTO replication.tasks (execution_id, policy_id, registry_id, operation, kind, source, target, tags,
+                state, worker, due_at, created_at)
+            SELECT e.id, e.policy_id, p.target_id, 'copy', 'image', 'library/app', 'library/app', '{v1}',
+                   CASE WHEN %(pool)s::uuid IS NULL THEN 'pending' ELSE 'running' END, %(pool)s, now(), now()
+            FROM execution e JOIN policy p ON p.id = e.policy_id RETURNING id
+            """,
+            {"name": name, "pool": pool},
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
 def workers(api: Api, pool: object = "all") -> dict[str, str]:
     """The jobs in hand, and the pool that has each."""
     answer = api.get(f"/jobservice/pools/{pool}/workers")
@@ -133,7 +161,7 @@ def test_the_processes_of_all_parts_are_listed_while_they_beat(api: Api) -> None
 
 
 def test_what_a_pool_has_in_hand_is_listed_and_all_stands_for_all_pools(api: Api) -> None:
-    sender, keeper, recorder, idle = (pool_of(api, schema) for schema in (*SCHEMAS, "webhook"))
+    sender, keeper, recorder, copier, idle = (pool_of(api, schema) for schema in (*SCHEMAS, "webhook"))
     delivery, _ = delivery_of(api, policy_of(api), "pending")
     slack, _ = delivery_of(api, policy_of(api, "slack"), "pending")
     for each in (delivery, slack):
@@ -141,10 +169,10 @@ def test_what_a_pool_has_in_hand_is_listed_and_all_stands_for_all_pools(api: Api
     task, purge = task_of(api, keeper), purge_of(api, "Running", recorder)
     in_hand = {
         f"webhook-{delivery}": sender, f"slack-{slack}": sender, f"retention-{task}": keeper,
-        f"purge_audit_log-{purge}": recorder,
+        f"purge_audit_log-{purge}": recorder, f"replication-{copied_by(api, copier)}": copier,
     }  # fmt: skip
     assert workers(api) == {job: str(pool) for job, pool in in_hand.items()}
-    for pool in (sender, keeper, recorder, idle):
+    for pool in (sender, keeper, recorder, copier, idle):
         assert workers(api, pool) == {job: str(pool) for job, other in in_hand.items() if other == pool}
     for path in ("/jobservice/pools", "/jobservice/pools/{pool_id}/workers", "/jobservice/queues"):
         OwnDescription(api.get("/openapi.json").json).check("GET", path, api.get(path.format(pool_id="all")))
@@ -188,7 +216,10 @@ def test_every_type_of_job_has_a_queue_of_what_waits(api: Api) -> None:
     purge_of(api, "Pending", age=75)
     purge_of(api, "Running", pool, age=500)
     purge_of(api, "Success", age=500)
-    assert waiting(api) == {"WEBHOOK": (3, 9), "SLACK": (1, 0), "RETENTION": (2, 3), "PURGE_AUDIT_LOG": (1, 7)}
+    copied_by(api, None)
+    assert waiting(api) == {
+        "WEBHOOK": (3, 9), "SLACK": (1, 0), "RETENTION": (2, 3), "PURGE_AUDIT_LOG": (1, 7), "REPLICATION": (1, 0),
+    }  # fmt: skip
     sent_by(api, pool, first)
     assert waiting(api)["WEBHOOK"] == (2, 9), "what is being sent does not wait"
 
@@ -236,6 +267,14 @@ def test_the_log_of_a_delivery_tells_of_its_last_attempts_in_their_order(api: Ap
         )
     lines = api.get(f"/jobservice/jobs/webhook-{waiting}/log").text.splitlines()
     assert [line for line in lines if line.startswith("POST")] == [f"POST {number}" for number in range(4, 54)]
+
+
+def test_the_log_of_a_copy_is_what_its_task_wrote_down(api: Api) -> None:
+    task = copied_by(api, None)
+    assert api.get(f"/jobservice/jobs/replication-{task}/log").text == ""
+    line_of(api, task, "library/app:v1 is there already")
+    assert "library/app:v1 is there already" in api.get(f"/jobservice/jobs/replication-{task}/log").text
+    assert api.get(f"/jobservice/jobs/replication-{task + 1}/log").status_code == 404
 
 
 def test_a_job_that_has_not_begun_has_an_empty_log(api: Api) -> None:

@@ -191,7 +191,7 @@ def test_tasks_are_shown_with_filters(api: Api, policy: int) -> None:
     first, second = api.get(path).json
     assert {name: second[name] for name in second if not name.endswith("_time")} == {
         "id": failed, "execution_id": number, "status": "Failed", "status_text": "it has something else",
-        "fault": "conflict", "job_id": str(failed), "operation": "copy", "resource_type": "artifact",
+        "fault": "conflict", "job_id": f"replication-{failed}", "operation": "copy", "resource_type": "artifact",
         "src_resource": "library/app:[1.0,latest]", "dst_resource": "copies/app:[1.0,latest]", "digest": "sha256:abc",
         "attempts": 1, "blobs_total": 4, "blobs_done": 3, "bytes_total": 100, "bytes_done": 90, "bytes_sent": 80,
     }  # fmt: skip
