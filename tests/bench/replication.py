@@ -121,12 +121,12 @@ class _Shop:
         return sum(blobs.values())
 
     def fill_big(self, project: str, number: int, size: int) -> int:
-        """Images of one layer each; returns their bytes."""
+        """Images of three layers each; returns the bytes of their blobs."""
         registry = self._system.registry()
         self._system.admin.create_project(project)
         total = 0
         for tag in range(number):
-            image = make_image(fresh_seed(), layer_size=size)
+            image = make_image(fresh_seed(), layers=3, layer_size=size // 3)
             registry.push(f"{project}/r0", f"v{tag}", image)
             total += sum(len(blob.content) for blob in image.blobs)
         self._catalogued(project, number)

@@ -124,6 +124,8 @@ class ReplicationPolicyEntry(TypedDict):
     copy_by_chunk: bool
     single_active_replication: bool
     concurrency: int
+    waiting: int
+    waiting_since: NotRequired[Time]
     creation_time: Time
     update_time: Time
 

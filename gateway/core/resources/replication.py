@@ -18,6 +18,7 @@ from services.replication.domain.task import Progress
 from services.replication.queries import execution as executions
 from services.replication.queries import policy as queries
 from services.replication.queries import task as tasks
+from services.replication.queries.lag import lags_of
 from services.replication.queries.registry import registries_of
 
 _POLICY = "replication-policy"
@@ -33,7 +34,8 @@ class Policies:
         listing = req.listing()
         page = queries.list_policies(req.database, listing, name=req.text("name"))
         registries = registries_of(req.database, (each.registry_id for each in page.records))
-        write_page(req, resp, listing, page, partial(policy_view, registries=registries))
+        lags = lags_of(req.database, [each.id for each in page.records])
+        write_page(req, resp, listing, page, partial(policy_view, registries=registries, lags=lags))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Create a replication policy."""
@@ -55,7 +57,8 @@ class OnePolicy:
         """Show a replication policy."""
         require_system(req, (_POLICY, "read"))
         policy = queries.get_policy(req.database, identifier(id))
-        resp.media = policy_view(policy, registries_of(req.database, [policy.registry_id]))
+        registries = registries_of(req.database, [policy.registry_id])
+        resp.media = policy_view(policy, registries, lags_of(req.database, [policy.id]))
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse, id: str) -> None:  # noqa: A002 - Harbor's name in the path
         """Put another policy in its place; what is not named is empty or false."""

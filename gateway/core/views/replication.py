@@ -10,6 +10,7 @@ from services.replication.domain.policy import Filter, FilterKind, Policy
 from services.replication.domain.registry import Registry
 from services.replication.domain.task import Progress, Task, TaskState
 from services.replication.domain.wanted_policy import EXCLUDES, MATCHES
+from services.replication.queries.lag import Lag
 from shared.jobs import JobId, JobType
 
 _EXECUTION_STATUS: Final[Mapping[ExecutionState, str]] = {
@@ -28,8 +29,9 @@ _TASK_STATUS: Final[Mapping[TaskState, str]] = {
 }
 
 
-def policy_view(policy: Policy, registries: Mapping[int, Registry]) -> Json:
-    """A policy with both its sides."""
+def policy_view(policy: Policy, registries: Mapping[int, Registry], lags: Mapping[int, Lag]) -> Json:
+    """A policy with both its sides, and how far it is behind."""
+    lag = lags.get(policy.id, Lag())
     settings = {"trigger_settings": {"cron": policy.cron}} if policy.cron else {}
     return {
         "id": policy.id,
@@ -49,9 +51,10 @@ def policy_view(policy: Policy, registries: Mapping[int, Registry]) -> Json:
         "copy_by_chunk": policy.copy_by_chunk,
         "single_active_replication": policy.single_active,
         "concurrency": policy.concurrency,
+        "waiting": lag.waiting,
         "creation_time": time_or_never(policy.created_at),
         "update_time": time_or_never(policy.updated_at),
-    }
+    } | given(waiting_since=time_or_never(lag.since) if lag.since else None)
 
 
 def execution_view(execution: Execution, progress: Progress) -> Json:

@@ -127,6 +127,7 @@ def upgrade() -> None:
         CREATE INDEX ix_tasks_execution ON replication.tasks (execution_id, id);
         CREATE INDEX ix_tasks_waiting ON replication.tasks (policy_id, due_at, id) WHERE state = 'pending';
         CREATE INDEX ix_tasks_running ON replication.tasks (worker) WHERE state = 'running';
+        CREATE INDEX ix_tasks_open ON replication.tasks (policy_id, created_at) WHERE state IN ('pending', 'running');
 
         -- the processes that work on tasks: who does not beat for a while has lost what it held
         CREATE TABLE replication.pools (

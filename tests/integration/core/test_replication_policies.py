@@ -72,7 +72,7 @@ def test_a_policy_is_made_shown_and_told(api: Api, registry: int) -> None:
             {"type": "resource", "value": "image"},
         ],
         "deletion": True, "replicate_deletion": True, "override": True, "enabled": True, "speed": 500,
-        "copy_by_chunk": True, "single_active_replication": True, "concurrency": 4,
+        "copy_by_chunk": True, "single_active_replication": True, "concurrency": 4, "waiting": 0,
     }  # fmt: skip
     assert shown in api.get(POLICIES).json
     told = api.events("replication_policy.created")[-1]

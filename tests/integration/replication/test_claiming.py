@@ -9,6 +9,7 @@ import pytest
 
 from services.replication.commands.settling import FIRST_HEAL, LOST_AGAIN, Ending
 from services.replication.domain.task import MOST_ATTEMPTS, Fault, TaskState
+from services.replication.queries.lag import Lag, lags_of
 from tests.integration.replication.desk import NOW, SUCCESS, Desk, failure
 
 TAGS = tuple(f"t{number}" for number in range(20))
@@ -168,3 +169,17 @@ def test_several_endings_are_written_down_at_once(desk: Desk) -> None:
     assert (desk.state(one)[0], desk.state(two)[0]) == ("succeeded", "succeeded")
     assert desk.one("SELECT count(*) FROM replication.copies") == (3,)
     assert len(desk.told("replication.finished")) == 2
+
+
+def test_a_policy_says_what_waits_and_since_when(desk: Desk) -> None:
+    policy, other = desk.policy("p"), desk.policy("other")
+    desk.execution(policy, "v1", "v2")
+    worker = desk.worker()
+    (claim,) = desk.claim(worker, free=1)
+    with desk.sessions() as session:
+        assert lags_of(session, [policy, other]) == {policy: Lag(waiting=2, since=NOW), other: Lag()}
+    desk.settle(worker, {claim.task_id: SUCCESS})
+    (last,) = desk.claim(worker, free=1)
+    desk.settle(worker, {last.task_id: failure(Fault.CONFLICT)})
+    with desk.sessions() as session:
+        assert lags_of(session, [policy]) == {policy: Lag()}

@@ -1,0 +1,42 @@
+"""How far policies are behind: what is not at the target yet, and since when."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+# what is done counts for nothing here, so that this is as quick with a long history
+_LAGS: Final = text(
+    """
+    SELECT p.id, coalesce(c.number, 0) + coalesce(t.number, 0) AS waiting,
+           least(c.oldest_at, t.oldest_at, p.behind_since) AS since
+    FROM replication.policies p
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS number, min(due_at) AS oldest_at FROM replication.changes WHERE policy_id = p.id
+    ) c ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS number, min(created_at) AS oldest_at FROM replication.tasks
+        WHERE policy_id = p.id AND state IN ('pending', 'running')
+    ) t ON true
+    WHERE p.id = ANY (:policies)
+    """
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lag:
+    """What a policy has not done yet."""
+
+    waiting: int = 0
+    """Changes that no run is about yet, and tasks that have not ended."""
+    since: datetime | None = None
+    """Since when the oldest of it waits, or something that failed is missing; None where nothing does."""
+
+
+def lags_of(session: Session, policy_ids: Collection[int]) -> dict[int, Lag]:
+    """The lag of each of these policies."""
+    rows = session.execute(_LAGS, {"policies": list(policy_ids)})
+    return {row.id: Lag(waiting=row.waiting, since=row.since) for row in rows}
