@@ -15,7 +15,7 @@ from tests.bench.bare import bare_registry, fresh_seed
 from tests.bench.cpu import descendants, spent
 from tests.bench.delay import delayed
 from tests.bench.figures import Figure, Goal, Side
-from tests.clients.images import make_family, make_image
+from tests.clients.images import make_image
 from tests.clients.polling import eventually
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 REPOSITORIES: Final = 5
 LAYERS: Final = 8
 SHARED: Final = 6
+LAYER: Final = 20_000
 ROUND_TRIP: Final = 0.020
 _PATIENCE: Final = 900
 _OPEN: Final = "InProgress"
@@ -112,9 +113,10 @@ class _Shop:
         registry = self._system.registry()
         self._system.admin.create_project(project)
         blobs: dict[str, int] = {}
+        base = make_image(fresh_seed(), layers=SHARED, layer_size=LAYER)
         for number in range(REPOSITORIES):
             for tag in range(each):
-                image = make_family(f"{fresh_seed()}", shared=SHARED, layers=LAYERS, layer_size=20_000)
+                image = make_image(fresh_seed(), layers=LAYERS - SHARED, layer_size=LAYER, base=base)
                 registry.push(f"{project}/r{number}", f"v{tag}", image)
                 blobs |= {blob.digest: len(blob.content) for blob in image.blobs}
         self._catalogued(project, REPOSITORIES * each)

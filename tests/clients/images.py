@@ -105,21 +105,16 @@ def make_image(
     architecture: str = "amd64",
     annotations: Mapping[str, str] | None = None,
     artifact_type: str | None = None,
+    base: Image | None = None,
 ) -> Image:
-    """An OCI image; another seed gives other digests throughout. `artifact_type` replaces the config's media type."""
+    """An OCI image; another seed gives other digests throughout. `artifact_type` replaces the config's media type.
+
+    On a `base` it has that image's layers below its own.
+    """
     made = [_layer(seed, number, layer_size) for number in range(layers)]
-    return _image(seed, made, architecture=architecture, annotations=annotations, artifact_type=artifact_type)
-
-
-def _image(
-    seed: str,
-    made: Sequence[tuple[Blob, str]],
-    *,
-    architecture: str = "amd64",
-    annotations: Mapping[str, str] | None = None,
-    artifact_type: str | None = None,
-) -> Image:
-    steps = [{"created": "2026-01-02T03:04:05Z", "created_by": f"layer {number}"} for number in range(len(made))]
+    if base is not None:
+        below = json.loads(base.config.content)["rootfs"]["diff_ids"]
+        made = [*zip(base.layers, below, strict=True), *made]
     config = {
         "created": "2026-01-02T03:04:05Z",
         "author": "tests",
@@ -127,7 +122,7 @@ def _image(
         "os": "linux",
         "config": {"Cmd": ["/bin/true"], "Labels": {"seed": seed}},
         "rootfs": {"type": "layers", "diff_ids": [plain for _, plain in made]},
-        "history": steps,
+        "history": [{"created": "2026-01-02T03:04:05Z", "created_by": f"layer {each}"} for each in range(len(made))],
     }
     config_blob = Blob.of(json.dumps(config).encode(), artifact_type or OCI_CONFIG)
     manifest: dict[str, object] = {
@@ -143,13 +138,6 @@ def _image(
         config=config_blob,
         layers=tuple(blob for blob, _ in made),
     )
-
-
-def make_family(seed: str, *, shared: int, layers: int, layer_size: int) -> Image:
-    """An image whose first layers are those of every other one of the family."""
-    made = [_layer("family", number, layer_size) for number in range(shared)]
-    made += [_layer(seed, number, layer_size) for number in range(layers - shared)]
-    return _image(seed, made)
 
 
 def make_referrer(

@@ -1,0 +1,393 @@
+"""Images kept in step with another instance and with a plain registry: pushes, deletions, whole runs, their limits.
+
+From the fragile instance to the shared one, for they are there anyway; nothing is broken here.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import statistics
+import time
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import requests
+
+from tests.clients.between import Between, between
+from tests.clients.images import Blob, Image, make_image, make_index, make_referrer
+from tests.clients.polling import eventually, settled
+from tests.e2e.replicating import (
+    OpenRegistry,
+    Replicating,
+    digest_of,
+    push,
+    push_to,
+    replicating,
+    state_of,
+    whole_at,
+)
+from tests.integration.remote_rig import distribution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.clients.registry import RegistryClient
+    from tests.e2e.system import System
+
+PUSHES: Final = 20
+SOON: Final = 2.0
+"""Seconds after which a push is on the other side, at the 95th percentile."""
+KIBIBYTE: Final = 1024
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[OpenRegistry]:
+    """A registry as Debian has it, that asks nobody who he is."""
+    with distribution() as started:
+        yield OpenRegistry(started.url)
+
+
+@pytest.fixture
+def here(fragile: System) -> Iterator[Replicating]:
+    """Where images come from."""
+    with replicating(fragile) as replication:
+        yield replication
+
+
+@pytest.fixture
+def source(fragile: System) -> RegistryClient:
+    return fragile.registry()
+
+
+@pytest.fixture
+def target(system: System) -> RegistryClient:
+    return system.registry()
+
+
+@pytest.fixture
+def counted(system: System) -> Iterator[Between]:
+    """The way to the shared instance, on which what goes through is counted."""
+    with between(system.url) as proxy:
+        yield proxy
+
+
+def fresh(fragile: System, *, public: bool = False) -> tuple[str, str]:
+    """A project, and a repository in it."""
+    project = fragile.new_project(public=public)
+    return project, f"{project}/app"
+
+
+def family(seed: str, number: int, *, layer_size: int = 512) -> list[Image]:
+    """Images that have six layers in common, and two of their own each."""
+    base = make_image(seed, layers=6, layer_size=layer_size)
+    return [make_image(f"{seed}/{each}", layers=2, layer_size=layer_size, base=base) for each in range(number)]
+
+
+def distinct(images: list[Image]) -> dict[str, Blob]:
+    """Every blob of images, once."""
+    return {blob.digest: blob for image in images for blob in image.blobs}
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_push_makes_the_project_at_the_target_as_open_as_it_is_here(
+    fragile: System, system: System, here: Replicating, target: RegistryClient, *, public: bool,
+) -> None:
+    project, repository = fresh(fragile, public=public)
+    here.policy(project, to=here.instance(system), event=True)
+    digest = push_to(fragile, repository, "v1", make_image(project))
+    settled(lambda: digest_of(target, repository, "v1"), digest, within=10, what="the push on the other side")
+    assert system.admin.get(f"/projects/{project}")["metadata"]["public"] == str(public).lower()
+    assert system.anonymous_registry().pull(repository, "v1").ok is public
+
+
+def test_pushes_are_on_the_other_side_within_two_seconds(
+    fragile: System, system: System, here: Replicating, source: RegistryClient, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    policy = here.policy(project, to=here.instance(system), event=True)
+    delays = []
+    for number in range(PUSHES):
+        image = make_image(f"{project}/{number}")
+        digest = push(source, repository, f"v{number}", image)
+        begun = time.monotonic()
+        eventually(
+            lambda tag=f"v{number}": digest_of(target, repository, tag), within=20, what="the push on the other side",  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        )
+        delays.append(time.monotonic() - begun)
+        assert digest_of(target, repository, f"v{number}") == digest
+    assert statistics.quantiles(delays, n=20)[-1] <= SOON, sorted(delays)
+    settled(lambda: here.is_at_rest(policy), True, within=10, what="nothing is under way")
+    assert {run["status"] for run in here.runs(policy)} == {"Succeed"}
+
+
+def test_a_robot_of_the_target_is_enough_where_its_project_is_there(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    system.admin.create_project(project)
+    name, secret, _ = system.admin.create_robot("mover", project, ("pull", "push"))
+    policy = here.policy(project, to=here.registry(system.url, kind="harbor", credential=(name, secret)))
+    digest = push_to(fragile, repository, "v1", make_image(project))
+    here.run(policy)
+    assert digest_of(target, repository, "v1") == digest
+
+
+def test_a_tag_that_is_deleted_here_goes_there_too_and_no_other(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    here.policy(project, to=here.instance(system), event=True, deletion=True)
+    image = make_image(project)
+    for tag in ("v1", "v2"):
+        push_to(fragile, repository, tag, image)
+    both = {"v1": image.digest, "v2": image.digest}
+    settled(lambda: state_of(target, repository), both, within=10, what="both tags on the other side")
+    fragile.admin.must("DELETE", f"/projects/{project}/repositories/app/artifacts/v1/tags/v1")
+    settled(lambda: state_of(target, repository), {"v2": image.digest}, within=10, what="one is gone there too")
+    fragile.admin.must("DELETE", f"/projects/{project}/repositories/app/artifacts/{image.digest}")
+    settled(lambda: state_of(target, repository), {}, within=10, what="so is the artifact")
+
+
+def test_a_plain_registry_loses_the_tag_alone_though_it_deletes_by_digest_only(
+    fragile: System, here: Replicating, plain: OpenRegistry,
+) -> None:
+    project, repository = fresh(fragile)
+    here.policy(project, to=here.registry(plain.url), event=True, deletion=True)
+    image = make_image(project)
+    push_to(fragile, repository, "v1", image)
+    settled(lambda: digest_of(plain, repository, "v1"), image.digest, within=10, what="the push there")
+    push(plain, repository, "other", image)
+    fragile.admin.must("DELETE", f"/projects/{project}/repositories/app/artifacts/v1/tags/v1")
+    settled(lambda: digest_of(plain, repository, "v1"), None, within=10, what="the tag is gone there")
+    assert state_of(plain, repository) == {"other": image.digest}
+    assert whole_at(plain, repository, "other")
+
+
+def test_a_tag_that_the_target_had_by_itself_is_never_deleted(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    system.admin.create_project(project)
+    image, another = make_image(project), make_image(f"{project}/another")
+    push(target, repository, "own", image)
+    push(target, repository, "alone", another)
+    policy = here.policy(project, to=here.instance(system), event=True, deletion=True)
+    for tag in ("own", "brought"):
+        push_to(fragile, repository, tag, image)
+    settled(lambda: digest_of(target, repository, "brought"), image.digest, within=10, what="the other tag")
+    fragile.admin.must("DELETE", f"/projects/{project}/repositories/app/artifacts/{image.digest}")
+    settled(lambda: digest_of(target, repository, "brought"), None, within=10, what="what was brought is gone")
+    here.run(policy)
+    assert state_of(target, repository) == {"alone": another.digest, "own": image.digest}
+
+
+def test_without_override_a_conflict_fails_and_says_so_and_the_target_stays_as_it_is(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    system.admin.create_project(project)
+    theirs = push(target, repository, "v1", make_image(f"{project}/theirs"))
+    push_to(fragile, repository, "v1", make_image(project))
+    policy = here.policy(project, to=here.instance(system))
+    run = here.ended(here.begin(policy))
+    (task,) = here.tasks(run["id"])
+    assert (run["status"], run["failed"], task["status"], task["fault"]) == ("Failed", 1, "Failed", "conflict")
+    assert "does not override" in task["status_text"]
+    assert theirs in here.log(run["id"], task["id"])
+    assert state_of(target, repository) == {"v1": theirs}
+
+
+def test_with_override_the_target_gets_what_is_here(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    system.admin.create_project(project)
+    push(target, repository, "v1", make_image(f"{project}/theirs"))
+    ours = push_to(fragile, repository, "v1", make_image(project))
+    here.run(here.policy(project, to=here.instance(system), override=True))
+    assert state_of(target, repository) == {"v1": ours}
+
+
+def test_an_index_goes_with_its_children(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    index = make_index(project, architectures=("amd64", "arm64", "s390x"))
+    push_to(fragile, repository, "v1", index)
+    here.run(here.policy(project, to=here.instance(system)))
+    assert digest_of(target, repository, "v1") == index.digest
+    for image in index.images:
+        assert whole_at(target, repository, image.digest)
+
+
+def test_what_refers_to_an_image_goes_with_it_and_also_when_it_is_pushed_later(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    image = make_image(project)
+    before = make_referrer(image.manifest, annotations={"made": "before"})
+    push_to(fragile, repository, "v1", image)
+    push_to(fragile, repository, before.digest, before)
+    eventually(lambda: fragile.admin.accessories(repository, image.digest), within=10, what="the signature here")
+    policy = here.policy(project, to=here.instance(system), event=True)
+    here.run(policy)
+    assert digest_of(target, repository, before.digest) == before.digest
+    later = make_referrer(image.manifest, annotations={"made": "later"})
+    push_to(fragile, repository, later.digest, later)
+    settled(lambda: digest_of(target, repository, later.digest), later.digest, within=10, what="the later one there")
+    settled(
+        lambda: {each["digest"] for each in system.admin.accessories(repository, image.digest)},
+        {before.digest, later.digest}, within=10, what="both are about the image there",
+    )
+
+
+def test_each_blob_is_sent_once_and_a_second_run_sends_nothing(
+    fragile: System, here: Replicating, system: System, target: RegistryClient,
+    counted: Between,
+) -> None:
+    project, _ = fresh(fragile)
+    images = family(project, 8)
+    for number, image in enumerate(images):
+        push_to(fragile, f"{project}/app-{number % 2}", f"v{number}", image)
+    policy = here.policy(project, to=here.instance(system, url=counted.url))
+    run = here.run(policy)
+    blobs = distinct(images)
+    assert run["bytes_sent"] == counted.uploaded == sum(len(blob.content) for blob in blobs.values())
+    assert counted.stored() == dict.fromkeys(blobs, 1)
+    for number, image in enumerate(images):
+        assert digest_of(target, f"{project}/app-{number % 2}", f"v{number}") == image.digest
+    asked = len(counted.passed)
+    again = here.run(policy)
+    assert (again["succeed"], again["bytes_sent"]) == (run["total"], 0)
+    assert [each for each in counted.passed[asked:] if each.method not in {"GET", "HEAD"}] == []
+
+
+def test_images_are_pulled_into_a_project_that_is_there(
+    fragile: System, system: System, here: Replicating, source: RegistryClient,
+) -> None:
+    theirs, mine = system.new_project(), fragile.new_project()
+    index, image = make_index(theirs), make_image(theirs)
+    push_to(system, f"{theirs}/deep/app", "v1", index)
+    push_to(system, f"{theirs}/deep/app", "v2", image)
+    policy = here.policy(theirs, source=here.instance(system), dest_namespace=mine)
+    here.run(policy)
+    assert state_of(source, f"{mine}/app") == {"v1": index.digest, "v2": image.digest}
+    assert all(whole_at(source, f"{mine}/app", each.digest) for each in (*index.images, image))
+    eventually(lambda: len(fragile.admin.artifacts(f"{mine}/app")) == 2, within=10, what="they are in the catalogue")
+    assert here.run(policy)["bytes_sent"] == 0
+
+
+def test_a_loop_ends_by_itself(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    with replicating(system) as there:
+        out = here.policy(project, to=here.instance(system), event=True, override=True, deletion=True)
+        back = there.policy(project, to=there.instance(fragile), event=True, override=True, deletion=True)
+        digest = push_to(fragile, repository, "v1", make_image(project))
+        settled(lambda: digest_of(target, repository, "v1"), digest, within=10, what="it is there")
+        eventually(lambda: there.runs(back), within=10, what="the way back is gone too")
+
+        def runs() -> list[tuple[str, int]]:
+            return [(run["status"], run["bytes_sent"]) for way in (here.runs(out), there.runs(back)) for run in way]
+
+        eventually(lambda: {status for status, _ in runs()} == {"Succeed"}, within=10, what="all is done")
+        before = runs()
+        assert len(before) == 2
+        time.sleep(3)
+        assert runs() == before
+        assert [run["bytes_sent"] for run in there.runs(back)] == [0]
+
+
+def test_a_dry_run_lists_and_counts_and_moves_nothing(
+    fragile: System, system: System, here: Replicating, counted: Between,
+) -> None:
+    project, repository = fresh(fragile)
+    images = family(project, 3)
+    for number, image in enumerate(images):
+        push_to(fragile, repository, f"v{number}", image)
+    policy = here.policy(project, to=here.instance(system, url=counted.url))
+    run = here.run(policy, dry_run=True)
+    blobs = distinct(images)
+    assert (run["dry_run"], run["total"], run["blobs_total"]) == (True, 3, len(blobs))
+    assert run["bytes_total"] == sum(len(blob.content) for blob in blobs.values())
+    assert run["bytes_sent"] == 0
+    assert {task["src_resource"] for task in here.tasks(run["id"])} == {f"{repository}:[v{each}]" for each in range(3)}
+    assert [each for each in counted.passed if each.method not in {"GET", "HEAD"}] == []
+    assert system.admin.send("GET", f"/projects/{project}").status_code == requests.codes.not_found
+    assert here.run(policy)["bytes_sent"] == run["bytes_total"]
+
+
+def test_a_stop_takes_effect_in_the_middle_of_a_blob(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+    counted: Between,
+) -> None:
+    project, repository = fresh(fragile)
+    big = make_image(project, layer_size=6 * KIBIBYTE**2)
+    push_to(fragile, repository, "v1", big)
+    push_to(fragile, repository, "v2", make_image(f"{project}/2", layer_size=6 * KIBIBYTE**2))
+    policy = here.policy(project, to=here.instance(system, url=counted.url), speed=KIBIBYTE, concurrency=1)
+    run = here.begin(policy)
+    eventually(lambda: counted.uploaded > KIBIBYTE**2, within=15, what="the blob is on its way")
+    asked = time.monotonic()
+    here.stop(run)
+    ended = here.ended(run, within=10)
+    assert time.monotonic() - asked < 1.5
+    assert (ended["status"], ended["stopped"]) == ("Stopped", 2)
+    sent = counted.uploaded
+    assert sent < len(big.layers[0].content)
+    time.sleep(2)
+    assert counted.uploaded == sent
+    assert counted.stored()[big.layers[0].digest] == 0
+    assert digest_of(target, repository, "v1") is None
+
+
+def test_a_limit_on_bytes_a_second_holds_over_all_tasks_of_a_policy(
+    fragile: System, system: System, here: Replicating, counted: Between,
+) -> None:
+    project, repository = fresh(fragile)
+    for number in range(4):
+        push_to(fragile, repository, f"v{number}", make_image(f"{project}/{number}", layer_size=1280 * KIBIBYTE))
+    policy = here.policy(project, to=here.instance(system, url=counted.url), speed=KIBIBYTE)
+    begun = time.monotonic()
+    run = here.run(policy)
+    rate = run["bytes_sent"] / (time.monotonic() - begun)
+    assert run["total"] == 4
+    assert counted.uploaded == run["bytes_sent"]
+    assert 0.7 * KIBIBYTE**2 < rate < 1.3 * KIBIBYTE**2
+
+
+def test_the_terminal_runs_lists_shows_and_stops(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    digest = push_to(fragile, repository, "v1", make_image(project, layer_size=4 * KIBIBYTE**2))
+    registry = here.instance(system)
+    slow, quick = here.policy(project, to=registry, speed=512), here.policy(project, to=registry)
+
+    begun = fragile.breakwater("replication", "run", here.name_of(slow))
+    (found,) = re.findall(r"^execution (\d+): preparing$", begun.out, re.MULTILINE)
+    eventually(lambda: here.look(int(found))["bytes_sent"], within=15, what="it sends")
+    assert fragile.breakwater("replication", "stop", found).ok
+    assert here.ended(int(found), within=10)["status"] == "Stopped"
+
+    done = fragile.breakwater("replication", "run", here.name_of(quick), "--follow")
+    assert done.ok, done.said
+    assert f"of {here.name_of(quick)}, by system:operator: succeeded" in done.out
+    assert digest_of(target, repository, "v1") == digest
+
+    listed = fragile.breakwater("replication", "list").out.splitlines()
+    assert [line.split()[-1] for line in listed if here.name_of(slow) in line] == ["stopped"]
+    assert [line.split()[-1] for line in listed if here.name_of(quick) in line] == ["succeeded"]
+    shown = fragile.breakwater("replication", "show", found)
+    assert shown.ok, shown.said
+    assert "artifacts: 1, succeeded 0, failed 0, stopped 1" in shown.out
+    assert f"{repository}:v1" in shown.out
+
+    push(target, repository, "v2", make_image(f"{project}/theirs"))
+    push_to(fragile, repository, "v2", make_image(f"{project}/ours"))
+    failed = fragile.breakwater("replication", "run", here.name_of(quick), "--follow")
+    assert (failed.ok, "does not override" in failed.out.replace("\n", " ")) == (False, True)
+    unknown = fragile.breakwater("replication", "run", f"no-{secrets.token_hex(4)}")
+    assert (unknown.ok, "Traceback" in unknown.said) == (False, False)
