@@ -57,6 +57,8 @@ class Between:
         self.upstream = urlsplit(upstream).netloc
         self.rules: list[Rule] = []
         self.passed: list[Passed] = []
+        self.wronged = 0
+        """Requests to which wrong was done."""
         self.uploaded = 0
         """Bytes of bodies sent to uploads until now."""
         self.connections: set[socket.socket] = set()
@@ -114,7 +116,10 @@ class Between:
         return [each.status for each in list(self.passed) if each.method == method and part in each.target]
 
     def wrong_for(self, method: str, target: str) -> Wrong | None:
-        return next((found for rule in self.rules if (found := rule(method, target)) is not None), None)
+        """What is done to a request instead of passing it on, if anything."""
+        found = next((wrong for rule in self.rules if (wrong := rule(method, target)) is not None), None)
+        self.wronged += found is not None
+        return found
 
 
 class _Server(ThreadingHTTPServer):
