@@ -38,7 +38,7 @@ _FAULTS: Final[Mapping[int, Fault]] = {
     HTTPStatus.TOO_EARLY: Fault.OVERLOADED,
     HTTPStatus.TOO_MANY_REQUESTS: Fault.OVERLOADED,
     HTTPStatus.SERVICE_UNAVAILABLE: Fault.OVERLOADED,
-    HTTPStatus.INSUFFICIENT_STORAGE: Fault.REFUSED,
+    HTTPStatus.INSUFFICIENT_STORAGE: Fault.OVERLOADED,
 }
 """Besides these: a 5xx is a SERVER_ERROR, and any other answer that was not asked for REFUSED."""
 

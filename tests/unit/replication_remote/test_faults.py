@@ -31,7 +31,7 @@ def body(code: str, message: str) -> bytes:
         (400, body("MANIFEST_INVALID", ""), True, Fault.REFUSED),
         (412, body("PRECONDITION", "the tag is immutable"), True, Fault.REFUSED),
         (413, b"", True, Fault.REFUSED),
-        (507, b"", True, Fault.REFUSED),
+        (507, b"", True, Fault.OVERLOADED),
         (429, b"", False, Fault.OVERLOADED),
         (503, b"", False, Fault.OVERLOADED),
         (500, b"", False, Fault.SERVER_ERROR),
