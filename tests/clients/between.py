@@ -111,10 +111,6 @@ class Between:
             for digest in parse_qs(urlsplit(each.target).query).get("digest", ())
         )
 
-    def statuses(self, method: str, part: str) -> list[int]:
-        """How requests for this were answered, in order."""
-        return [each.status for each in list(self.passed) if each.method == method and part in each.target]
-
     def wrong_for(self, method: str, target: str) -> Wrong | None:
         """What is done to a request instead of passing it on, if anything."""
         found = next((wrong for rule in self.rules if (wrong := rule(method, target)) is not None), None)

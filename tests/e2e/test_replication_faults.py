@@ -16,7 +16,14 @@ import pytest
 from tests.clients.between import Between, Wrong, between
 from tests.clients.images import Image, make_image, make_index
 from tests.clients.polling import eventually, settled
-from tests.e2e.replicating import Replicating, digest_of, push_to, replicating, state_of, whole_at
+from tests.e2e.replicating import (
+    Replicating,
+    digest_of,
+    push_to,
+    replicating,
+    state_of,
+    whole_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.fault
 
 MEBIBYTE: Final = 1024**2
+CHUNK: Final = 10 * MEBIBYTE
 SLOW: Final = 1024
 """KiB a second: so that there is time to break something."""
 UPLOADS: Final = "/blobs/uploads/"
@@ -131,6 +139,7 @@ PUSHING: Final[dict[str, Callable[[Between, System, Image], None]]] = {
     "a 503 with a pause": lambda proxy, _system, _image: proxy.once(
         "PUT", "/manifests/v1", Wrong(status=503, headers={"Retry-After": "1"}),
     ),
+    "a 507 for want of room": lambda proxy, _system, _image: proxy.once("POST", UPLOADS, Wrong(status=507)),
     "a connection that breaks in a blob": lambda proxy, _system, image: proxy.once(
         "PUT", f"digest={image.layers[0].digest.replace(':', '%3A')}", Wrong(cut_request=100_000),
     ),
@@ -186,6 +195,25 @@ def test_a_pull_gets_what_the_source_holds_and_nothing_else(
     registry = fragile.registry()
     assert state_of(registry, f"{mine}/app") == {"v1": digest}
     assert whole_at(registry, f"{mine}/app", "v1")
+
+
+@pytest.mark.parametrize("status", [401, 502])
+def test_of_a_blob_in_chunks_only_the_chunk_that_went_wrong_is_sent_again(
+    fragile: System, system: System, here: Replicating, target: RegistryClient, proxy: Between, status: int,
+) -> None:
+    project = fragile.new_project()
+    image = make_image(project, layer_size=CHUNK + MEBIBYTE)
+    digest = push_to(fragile, f"{project}/app", "v1", image)
+    policy = here.policy(project, to=here.instance(system, url=proxy.url), copy_by_chunk=True)
+    wrong = unauthorized(system, proxy) if status == 401 else Wrong(status=status)
+    proxy.rules.append(
+        lambda method, _target: wrong if method == "PATCH" and proxy.uploaded > CHUNK and not proxy.wronged else None,
+    )
+    here.run(policy)
+    assert proxy.wronged == 1
+    assert state_of(target, f"{project}/app") == {"v1": digest}
+    arrived_once(proxy, image)
+    assert proxy.uploaded < CHUNK + 3 * MEBIBYTE
 
 
 def test_a_stop_takes_effect_while_the_target_hangs(
