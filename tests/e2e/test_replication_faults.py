@@ -84,7 +84,7 @@ def hanging(fragile: System, system: System) -> Iterator[Waiting]:
         waiting = Waiting(replication=replication, proxy=proxy, project=project, policy=policy)
         image = make_image(project, layers=3)
         waiting.wanted["v1"] = push_to(fragile, waiting.repository, "v1", image)
-        proxy.once("HEAD", f"/blobs/{image.layers[1].digest}", Wrong(hangs=True))
+        proxy.once("POST", UPLOADS, Wrong(hangs=True))
         replication.begin(policy)
         yield waiting
 
@@ -133,8 +133,8 @@ PUSHING: Final[dict[str, Callable[[Between, System, Image], None]]] = {
     "500s for the end of an upload": lambda proxy, _system, _image: proxy.first(2, "PUT", UPLOADS, Wrong(status=500)),
     "a 500 for the manifest": lambda proxy, _system, _image: proxy.once("PUT", "/manifests/v1", Wrong(status=500)),
     "a 502 of its proxy": lambda proxy, _system, _image: proxy.once("HEAD", "/manifests/v1", Wrong(status=502)),
-    "a 429 with a pause": lambda proxy, _system, image: proxy.once(
-        "HEAD", f"/blobs/{image.config.digest}", Wrong(status=429, headers={"Retry-After": "3"}),
+    "a 429 with a pause": lambda proxy, _system, _image: proxy.once(
+        "POST", UPLOADS, Wrong(status=429, headers={"Retry-After": "3"}),
     ),
     "a 503 with a pause": lambda proxy, _system, _image: proxy.once(
         "PUT", "/manifests/v1", Wrong(status=503, headers={"Retry-After": "1"}),
