@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from services.replication.commands import changes, claiming, following, health, history, preparation, schedule, settling
 from services.replication.commands.execution import start_execution
 from services.replication.commands.waking import CHANNEL, wake
+from services.replication.crew import context_of
 from services.replication.domain.execution import Execution, Scope
 from services.replication.domain.policy import Trigger
 from services.replication.domain.registry import Health, Registry
@@ -24,7 +25,7 @@ from services.replication.errors import AttemptFailed
 from services.replication.queries.due import Due, what_is_due
 from services.replication.queries.rows import read_policy, read_registry
 from services.replication.tables import policies, registries
-from services.replication.worker import WorkerService, context_of
+from services.replication.worker import WorkerService
 from shared import logging
 from shared.db import unavailable_when_down
 from shared.errors import BadRequest, BreakwaterError

@@ -48,8 +48,8 @@ _ENDED: Final = text(
     WHERE t.id = n.id
     """
 )
-_HEALS: Final = frozenset({Fault.UNREACHABLE, Fault.OVERLOADED, Fault.SERVER_ERROR, Fault.CORRUPT, Fault.INTERNAL})
-"""What a later comparison may put right by itself."""
+_HEALS: Final = frozenset(Fault) - {Fault.CONFLICT, Fault.NOT_FOUND}
+"""What a later comparison may put right by itself: also a credential, a quota or a disk is seen to some time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -101,7 +101,15 @@ def test_what_may_pass_is_tried_again_later_each_time(desk: Desk) -> None:
     assert (told["state"], told["failed"]) == ("failed", 1)
 
 
-@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.REFUSED, Fault.NOT_FOUND])
+def test_what_the_target_takes_not_now_fails_at_once_and_is_compared_later(desk: Desk) -> None:
+    desk.execution(desk.policy("p"), "v1")
+    worker = desk.worker()
+    (claim,) = desk.claim(worker)
+    assert desk.settle(worker, {claim.task_id: failure(Fault.REFUSED)}) == {claim.task_id: TaskState.FAILED}
+    assert desk.one("SELECT behind_since, heal_at FROM replication.policies") == (NOW, NOW + FIRST_HEAL)
+
+
+@pytest.mark.parametrize("fault", [Fault.CONFLICT, Fault.NOT_FOUND])
 def test_what_cannot_pass_fails_at_once_and_no_comparison_is_made_for_it(desk: Desk, fault: Fault) -> None:
     desk.execution(desk.policy("p"), "v1")
     worker = desk.worker()
