@@ -163,8 +163,7 @@ def push_to(system: System, repository: str, reference: str, made: Image | Index
 def digest_of(registry: RegistryClient, repository: str, reference: str) -> str | None:
     """What a reference stands for there, None where there is none (or no project yet)."""
     registry.forget()
-    answer = registry.get_manifest(repository, reference, method="HEAD")
-    return answer.headers["Docker-Content-Digest"] if answer.ok else None
+    return _digest(registry, repository, reference)
 
 
 def state_of(registry: RegistryClient, repository: str) -> dict[str, str | None]:
@@ -173,12 +172,17 @@ def state_of(registry: RegistryClient, repository: str) -> dict[str, str | None]
     answer = registry.send("GET", f"/v2/{repository}/tags/list", f"repository:{repository}:pull")
     if answer.status_code in {requests.codes.not_found, requests.codes.unauthorized}:
         return {}
-    return {tag: digest_of(registry, repository, tag) for tag in sorted(answer.json()["tags"] or ())}
+    return {tag: _digest(registry, repository, tag) for tag in sorted(answer.json()["tags"] or ())}
 
 
 def whole_at(registry: RegistryClient, repository: str, reference: str) -> bool:
     """Whether the artifact can be pulled from there, each blob of its digest."""
     return registry.pull(repository, reference).ok
+
+
+def _digest(registry: RegistryClient, repository: str, reference: str) -> str | None:
+    answer = registry.get_manifest(repository, reference, method="HEAD")
+    return answer.headers["Docker-Content-Digest"] if answer.ok else None
 
 
 def _made(answer: requests.Response) -> int:

@@ -84,7 +84,7 @@ def hanging(fragile: System, system: System) -> Iterator[Waiting]:
         waiting = Waiting(replication=replication, proxy=proxy, project=project, policy=policy)
         image = make_image(project, layers=3)
         waiting.wanted["v1"] = push_to(fragile, waiting.repository, "v1", image)
-        proxy.once("POST", UPLOADS, Wrong(hangs=True))
+        proxy.once("HEAD", "/manifests/v1", Wrong(hangs=True))
         replication.begin(policy)
         yield waiting
 
