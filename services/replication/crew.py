@@ -58,6 +58,8 @@ class Hand:
     claim: Claim
     meter: Meter
     thread: Any = None
+    begun: bool = False
+    """Whether its thread has run: one that is killed before never does."""
     stopping: bool = False
     """It was stopped: that is how it ends. Otherwise, if it is killed, it is handed on."""
     lines: list[tuple[int, datetime, str]] = field(default_factory=list)
@@ -88,15 +90,16 @@ class Crew:
         self._dry: dict[int, Shelf] = {}
         self._throttles: dict[int, tuple[int, Throttle]] = {}
         self._strays: set[int] = set()
+        self._unsure = False
         self._freed = eventlet.event.Event()
         self._ended: dict[int, tuple[Hand, Ending | None]] = {}
         self._something_ended = eventlet.event.Event()
         self._threads = eventlet.GreenPool(TASKS_AT_ONCE)
 
     @property
-    def has_strays(self) -> bool:
+    def is_unsure(self) -> bool:
         """Whether the table may say that something is ours which is not in hand."""
-        return bool(self._strays)
+        return self._unsure
 
     @property
     def free(self) -> int:
@@ -130,11 +133,12 @@ class Crew:
             if strays & self._strays:
                 claiming.give_back(session, self.pool.id, sorted(strays & self._strays), now=_now())
         self._strays = strays - self._strays
+        self._unsure = bool(strays)
         for task_id in progress:
             hand = self.hands.get(task_id)
             if hand is not None and (task_id not in held or held[task_id]):
                 hand.stopping = held.get(task_id, False)
-                hand.thread.kill()
+                self._break_off(hand)
 
     def settle(self, stopping: Stopping) -> None:
         """Write down how tasks ended: all that have since the last time, in one transaction."""
@@ -149,15 +153,23 @@ class Crew:
     def let_go(self) -> None:
         """Hand everything on, and say that this process takes no more."""
         for hand in list(self.hands.values()):
-            hand.thread.kill()
+            self._break_off(hand)
         self._threads.waitall()
         if self._ended:
             self._settle_all()
         with unavailable_when_down(), self.sessions.begin() as session:
             leave(session, pools, self.pool)
 
+    def _break_off(self, hand: Hand) -> None:
+        hand.thread.kill()
+        if not hand.begun:
+            self._end(hand, _stopped(hand))
+
     def _run(self, hand: Hand) -> None:
-        ending = self._attempt(hand)
+        hand.begun = True
+        self._end(hand, self._attempt(hand))
+
+    def _end(self, hand: Hand, ending: Ending | None) -> None:
         self._ended[hand.claim.task_id] = (hand, ending)
         del self.hands[hand.claim.task_id]
         for event in (self._freed, self._something_ended):
@@ -190,8 +202,10 @@ class Crew:
                     health.ask_soon(session, registry_id, now=_now())
                 claiming.give_back(session, self.pool.id, broken_off, now=_now())
         except BreakwaterError as error:
+            self._unsure = True
             log.warning("tasks_not_recorded", tasks=sorted(ended), reason=error.sentence)
         except Exception:
+            self._unsure = True
             log.exception("tasks_not_recorded", tasks=sorted(ended))
         for number, (hand, ending) in ended.items():
             del self._ended[number]
@@ -211,9 +225,7 @@ class Crew:
             )
             return carrier.carry_out(claim, hand.meter, hand.say)
         except GreenletExit:
-            if not hand.stopping:
-                return None
-            return Ending(state=TaskState.STOPPED, message="stopped", progress=hand.meter.now)
+            return _stopped(hand)
         except BreakwaterError as error:
             hand.say(error.sentence)
             return _failed(hand, error)
@@ -280,6 +292,13 @@ def _tell(claim: Claim, ending: Ending, state: TaskState | None) -> None:
         message=ending.message,
         sent=ending.progress.bytes_sent,
     )
+
+
+def _stopped(hand: Hand) -> Ending | None:
+    """How something ends that is broken off: None where another worker is to go on with it."""
+    if not hand.stopping:
+        return None
+    return Ending(state=TaskState.STOPPED, message="stopped", progress=hand.meter.now)
 
 
 def _failed(hand: Hand, error: BreakwaterError) -> Ending:

@@ -86,7 +86,7 @@ class WorkerService:
     def report(self, stopping: Stopping) -> None:
         """Write down how far all is."""
         while not stopping.wait(REPORT_SECONDS):
-            if self.crew.hands or self.crew.has_strays:
+            if self.crew.hands or self.crew.is_unsure:
                 with unavailable_when_down():
                     self.crew.report()
 
