@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -53,8 +55,9 @@ def test_days_ahead_are_made(database: Database, rabbit: Broker, tmp_path: Path)
 
 def test_days_are_made_while_somebody_reads(database: Database) -> None:
     """As a dump does for an hour."""
+    before = partitions(database)
     with database.superuser() as connection:
-        for name in partitions(database)[2:]:
+        for name in before[2:]:
             connection.execute(f"DROP TABLE events.{name}".encode())
     with database.superuser() as reader, reader.transaction():
         reader.execute("SELECT * FROM events.log")
@@ -62,7 +65,27 @@ def test_days_are_made_while_somebody_reads(database: Database) -> None:
             connection.execute("SET lock_timeout = '1s'")
             for _ in range(2):
                 connection.execute("SELECT events.prepare_log(3)")
-    assert len(partitions(database)) == 5
+    # one more where the day has changed since the database was made
+    assert set(before) <= set(partitions(database))
+
+
+def test_days_are_made_by_several_at_once(database: Database) -> None:
+    """As number, publication and upkeep do it at the first moment of a day."""
+    before = partitions(database)
+    start = Barrier(8)
+
+    def prepare(_number: int) -> None:
+        with connect(database.settings("relay")) as connection:
+            start.wait(20)
+            connection.execute("SELECT events.prepare_log(3)")
+
+    for _ in range(5):
+        with database.superuser() as connection:
+            for name in before[2:]:
+                connection.execute(f"DROP TABLE events.{name}".encode())
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(prepare, range(8)))
+        assert set(before) <= set(partitions(database))
 
 
 def test_remembered_ids_are_forgotten_in_time(database: Database, rabbit: Broker, tmp_path: Path) -> None:
