@@ -19,7 +19,8 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:  # noqa: ANN401 - gunicorn's arbiter has no types
-    """Load the code before workers are forked, so that they and the master share its memory; each builds its app."""
-    import_module(server.app.app_uri.partition(":")[0])
-    import_module("sqlalchemy.dialects.postgresql.psycopg")
-    gc.freeze()
+    """Load the code before several workers are forked, so that they share its memory; each builds its app itself."""
+    if server.cfg.workers > 1:
+        import_module(server.app.app_uri.partition(":")[0])
+        import_module("sqlalchemy.dialects.postgresql.psycopg")
+        gc.freeze()
