@@ -47,7 +47,7 @@ def run(names: Sequence[str], *, small: bool, console: Console) -> list[Figure]:
         console.print("[dim]· an instance of its own is started[/]")
         try:
             instance.up()
-            rig = Rig(system=System(instance), folder=Path(folder), console=console, small=small)
+            rig = Rig(system=System(instance).as_compared(), folder=Path(folder), console=console, small=small)
             for name in names:
                 figures += MEASUREMENTS[name](rig)
         finally:

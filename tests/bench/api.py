@@ -123,7 +123,7 @@ def measure(rig: Rig) -> list[Figure]:
             instance.up()
             artifacts, records = sizes[1] * ARTIFACTS, sizes[1] * RECORDS
             rig.say(f"api: {sizes[1]:,} projects, {artifacts:,} artifacts, {records:,} audit rows")
-            systems = (_fill(rig.system, sizes[0]), _fill(System(instance), sizes[1]))
+            systems = (_fill(rig.system, sizes[0]), _fill(System(instance).as_compared(), sizes[1]))
             taken = {name: _in_turn(rig, path, systems, sizes) for name, path in READS.items()}
         finally:
             instance.destroy()

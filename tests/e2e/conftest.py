@@ -92,7 +92,7 @@ def fresh_system(variables: dict[str, str] | None = None) -> Iterator[System]:
         instance = Instance(home=folder / "home", port=free_port(), variables=variables or {})
         try:
             instance.up()
-            yield System(instance)
+            yield System(instance).as_compared()
         finally:
             end(instance)
 
