@@ -78,6 +78,7 @@ class Carrier:
             source=claim.source,
             target=claim.target,
             references=claim.references,
+            catalogued=claim.catalogued,
             override=claim.policy.override,
             by_chunk=claim.policy.copy_by_chunk,
             dry_run=claim.dry_run,

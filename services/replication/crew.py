@@ -103,8 +103,8 @@ class Crew:
 
     @property
     def free(self) -> int:
-        """How many more tasks it can take."""
-        return TASKS_AT_ONCE - len(self.hands)
+        """How many more tasks it can take: what has ended counts as long as the table says that it runs."""
+        return TASKS_AT_ONCE - len(self.hands) - len(self._ended)
 
     def wait_for_room(self) -> None:
         """Until enough hands are free, or for a while."""
@@ -172,9 +172,7 @@ class Crew:
     def _end(self, hand: Hand, ending: Ending | None) -> None:
         self._ended[hand.claim.task_id] = (hand, ending)
         del self.hands[hand.claim.task_id]
-        for event in (self._freed, self._something_ended):
-            if not event.ready():
-                event.send()
+        _ring(self._something_ended)
 
     def _settle_all(self) -> None:
         """Where the database is away the tasks stay ours, and are found to be strays."""
@@ -211,6 +209,7 @@ class Crew:
             del self._ended[number]
             if ending is not None:
                 _tell(hand.claim, ending, settled.get(number))
+        _ring(self._freed)
 
     def _attempt(self, hand: Hand) -> Ending | None:
         """How an attempt ends; None where it was broken off for another worker to go on with."""
@@ -275,6 +274,11 @@ def in_parallel(functions: Sequence[Callable[[], None]]) -> None:
     finally:
         for thread in threads:
             thread.kill()
+
+
+def _ring(event: eventlet.event.Event) -> None:
+    if not event.ready():
+        event.send()
 
 
 def _tell(claim: Claim, ending: Ending, state: TaskState | None) -> None:

@@ -164,7 +164,7 @@ class _Shop:
         while (execution := admin.get(place))["status"] == _OPEN:
             if time.perf_counter() - begun > _PATIENCE:
                 raise FailedReplicationError(f"it has not ended in {_PATIENCE} s: {execution}")
-            time.sleep(0.02)
+            time.sleep(0.05)
         seconds = time.perf_counter() - begun
         if execution["status"] != "Succeed":
             raise FailedReplicationError(str(execution))

@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
+from services.replication.commands.waking import wake_workers
 from services.replication.domain.claim import Claim, Waiting, share_out
 from services.replication.domain.execution import ExecutionState
 from services.replication.domain.task import Operation, Progress, TaskState
+from services.replication.queries import content
 from services.replication.queries.rows import read_policy, read_registry
 from services.replication.tables import executions, policies, registries, tasks
+from shared.names import Digest
 
 LOST: Final = timedelta(seconds=15)
 """Since a worker's last beat: then what it held is handed out anew."""
@@ -142,11 +145,17 @@ def report(session: Session, worker: UUID, progress: Mapping[int, Progress]) -> 
 
 def reap(session: Session, *, now: datetime) -> int:
     """Hand out anew what workers held that do not beat any more; returns how many tasks."""
-    return len(session.scalars(_REAP, {"now": now, "lost": f"{LOST.total_seconds()} seconds"}).all())
+    reaped = len(session.scalars(_REAP, {"now": now, "lost": f"{LOST.total_seconds()} seconds"}).all())
+    if reaped:
+        wake_workers(session)
+    return reaped
 
 
 def give_back(session: Session, worker: UUID, task_ids: Sequence[int], *, now: datetime) -> None:
     """Let others go on with what we hold: this process ends, and no attempt has failed."""
+    if not task_ids:
+        return
+    wake_workers(session)
     session.execute(
         update(tasks)
         .where(tasks.c.id.in_(task_ids), tasks.c.worker == worker, tasks.c.state == TaskState.RUNNING)
@@ -182,6 +191,8 @@ def _claims(session: Session, worker: UUID, taken: Sequence[Any]) -> list[Claim]
     by_policy = {row.id: read_policy(row) for row in session.execute(found_policies)}
     by_registry = {row.id: read_registry(row) for row in session.execute(found_registries)}
     is_dry = {row.id: row.dry_run for row in session.execute(dry)}
+    pushed = [row for row in taken if by_policy[row.policy_id].pushes]
+    standing = content.standing(session, [(row.source, tag) for row in pushed for tag in row.tags])
     return [
         Claim(
             worker=worker,
@@ -197,6 +208,11 @@ def _claims(session: Session, worker: UUID, taken: Sequence[Any]) -> list[Claim]
             registry=by_registry[row.registry_id],
             public=row.source in known and known[row.source].public,
             referred=row.source in known and known[row.source].referred,
+            catalogued=_catalogued(standing, row) if by_policy[row.policy_id].pushes else {},
         )
         for row in taken
     ]
+
+
+def _catalogued(standing: Mapping[tuple[str, str], Digest], task: Row[Any]) -> dict[str, Digest]:
+    return {tag: standing[task.source, tag] for tag in task.tags if (task.source, tag) in standing}

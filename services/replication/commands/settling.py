@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.replication.commands.telling import tell_finished, tell_tasks_finished
+from services.replication.commands.waking import wake_workers
 from services.replication.domain.execution import ExecutionState, Scope, outcome_of
 from services.replication.domain.task import MOST_ATTEMPTS, Fault, Progress, TaskState, pause_before
 from services.replication.queries.rows import read_execution
@@ -126,6 +127,8 @@ def settle(
     for execution_id in held:
         ended = [each.state for each in verdicts if each.execution_id == execution_id and not each.state.is_open]
         count(session, execution_id, ended + given_up.get(execution_id, []), now=now, context=context)
+    if verdicts:
+        wake_workers(session)  # the limits of registry and policy have room again
     return {each.task_id: each.state for each in verdicts}
 
 

@@ -1,13 +1,14 @@
 """A task in a worker's hand, and fairness in handing tasks out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from services.replication.domain.policy import Policy
 from services.replication.domain.registry import Registry
 from services.replication.domain.task import Operation
+from shared.names import Digest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,11 @@ class Claim:
     """Whether the project it comes from is public, as far as this registry knows it."""
     referred: bool
     """Whether anything here may refer to an artifact of its repository."""
+    catalogued: Mapping[str, Digest] = field(default_factory=dict)
+    """What its tags stood for in the catalogue here when it was taken: whatever changed since brings a task of its own.
+
+    Empty where another registry is the source.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

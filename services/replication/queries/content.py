@@ -35,6 +35,14 @@ _LABELS: Final = text(
 _REFERRERS: Final = text(
     "SELECT digest FROM directory.artifacts WHERE repository = :repository AND subject = :digest ORDER BY id"
 )
+_STANDING: Final = text(
+    """
+    SELECT t.repository, t.name, a.digest
+    FROM unnest(CAST(:repositories AS text[]), CAST(:names AS text[])) AS asked (repository, name)
+    JOIN directory.tags t ON t.repository = asked.repository AND t.name = asked.name
+    JOIN directory.artifacts a ON a.id = t.artifact_id
+    """
+)
 _LOST: Final = text(
     """
     SELECT c.source, c.reference, c.target, c.digest FROM replication.copies c
@@ -69,6 +77,12 @@ def referrers_of(session: Session, repository: str, digest: Digest) -> Sequence[
     """What refers to a manifest, as far as it is catalogued."""
     found = session.scalars(_REFERRERS, {"repository": repository, "digest": digest.text})
     return [Digest(each) for each in found]
+
+
+def standing(session: Session, tags: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Digest]:
+    """What tags stand for, each with its repository; what is not catalogued is not among them."""
+    asked = {"repositories": [repository for repository, _ in tags], "names": [name for _, name in tags]}
+    return {(row.repository, row.name): Digest(row.digest) for row in session.execute(_STANDING, asked)}
 
 
 def lost_copies(session: Session, policy_id: int) -> list[Row[Any]]:

@@ -3,7 +3,7 @@
 It can be broken off at any point and begun anew: what has arrived is found there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,8 @@ class Order:
     references: tuple[str, ...]
     """Tags; or the digest of what refers to another manifest and has none."""
     override: bool
+    catalogued: Mapping[str, Digest] = field(default_factory=dict)
+    """What the source is known to have under its tags: where the target has the same, the source is not asked."""
     by_chunk: bool = False
     dry_run: bool = False
 
@@ -82,8 +84,13 @@ class Copier:
     def copy(self, order: Order, meter: Meter, say: Say) -> Report:
         """Copy what the tags stand for now. Raises AttemptFailed; what has been copied until then stays."""
         report = Report()
+        there: dict[str, Digest | None] = {}
+        for tag, digest in order.catalogued.items():
+            there[tag] = self._there(order, tag)
+            if there[tag] == digest:
+                _note_present(order, tag, digest, report, say)
         for content, tags in self._roots(order, report, say):
-            wanting = self._wanting(order, content, tags, report, say)
+            wanting = self._wanting(order, content, tags, there, report, say)
             if wanting and not order.dry_run:
                 self._bring(order, content, wanting, meter, say)
                 report.copied.update(dict.fromkeys(wanting, content.digest))
@@ -100,6 +107,8 @@ class Copier:
         """What the tags stand for, each artifact once."""
         found: dict[Digest, tuple[Content, list[str]]] = {}
         for name in order.references:
+            if name in report.present:
+                continue
             reference = reference_of(name)
             content = self.source.manifest(order.source, reference)
             if content is None:
@@ -120,17 +129,24 @@ class Copier:
         subject = subject_of(content)
         return subject is not None and self.target.resolve(order.target, subject) is not None
 
-    def _wanting(self, order: Order, content: Content, tags: list[str], report: Report, say: Say) -> list[str]:
-        """The tags that the target lacks."""
+    def _wanting(
+        self,
+        order: Order,
+        content: Content,
+        tags: list[str],
+        there: Mapping[str, Digest | None],
+        report: Report,
+        say: Say,
+    ) -> list[str]:
+        """The tags that the target lacks; `there` is what it is known to have under some of them."""
         wanting = []
         for tag in tags:
-            there = self._there(order, tag)
-            if there == content.digest:
-                report.present[tag] = content.digest
-                say(f"{named(order.target, tag)} is there already")
-            elif there is not None and not order.override:
+            held = there[tag] if tag in there else self._there(order, tag)
+            if held == content.digest:
+                _note_present(order, tag, content.digest, report, say)
+            elif held is not None and not order.override:
                 report.conflicts.append(tag)
-                say(f"{named(order.target, tag)} is {there} and not {content.digest}: left as it is")
+                say(f"{named(order.target, tag)} is {held} and not {content.digest}: left as it is")
             else:
                 wanting.append(tag)
         return wanting
@@ -234,6 +250,11 @@ def _follows(part: Part, parts: Sequence[Part]) -> bool:
 def named(repository: str, reference: str) -> str:
     """An artifact as people write it: by its tag or its digest."""
     return f"{repository}{'@' if ':' in reference else ':'}{reference}"
+
+
+def _note_present(order: Order, tag: str, digest: Digest, report: Report, say: Say) -> None:
+    report.present[tag] = digest
+    say(f"{named(order.target, tag)} is there already")
 
 
 def reference_of(text: str) -> TagName | Digest:

@@ -191,3 +191,25 @@ def test_a_policy_says_what_waits_and_since_when(desk: Desk) -> None:
     desk.settle(worker, {last.task_id: failure(Fault.CONFLICT)})
     with desk.sessions() as session:
         assert lags_of(session, [policy]) == {policy: Lag()}
+
+
+def test_a_task_comes_with_what_the_catalogue_has_under_its_tags(desk: Desk) -> None:
+    digest = "sha256:" + "a" * 64
+    desk.rows(
+        """
+        WITH p AS (INSERT INTO core.projects (name, owner_id) SELECT 'p', min(id) FROM core.users RETURNING id),
+             r AS (INSERT INTO core.repositories (project_id, name) SELECT id, 'p/app' FROM p RETURNING id, project_id),
+             a AS (INSERT INTO core.artifacts (project_id, repository_id, digest, type, media_type,
+                                               manifest_media_type, size, pushed_at)
+                   SELECT project_id, id, %s, 'IMAGE', '', '', 1, now() FROM r RETURNING id, repository_id)
+        INSERT INTO core.tags (repository_id, artifact_id, name, pushed_at)
+        SELECT repository_id, id, 'v1', now() FROM a
+        """,
+        digest,
+    )
+    desk.execution(desk.policy("p"), "v1", "v2")
+    desk.execution(desk.policy("q"), "v1", source="p/other")
+    claims = desk.claim(desk.worker())
+    assert [(claim.source, {tag: each.text for tag, each in claim.catalogued.items()}) for claim in claims] == [
+        ("p/app", {"v1": digest}), ("p/app", {}), ("p/other", {}),
+    ]  # fmt: skip
