@@ -20,6 +20,7 @@ from gateway.core.middleware.security_headers import SecurityHeaders
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.routes import all_routes
 from gateway.core.sign_in import SignIn
+from gateway.portal.mount import mount_portal
 from shared import logging
 from shared.auth.bearer import Verifier
 from shared.auth.login import Login, build_login
@@ -70,6 +71,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     mount_gate(
         app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
     )
+    mount_portal(app, sign_in_with=sign_in, folders=[settings.home / "assets"])
     for error, handler in refusals.HANDLERS.items():
         app.add_error_handler(error, handler)
     return app

@@ -70,6 +70,10 @@ def fail(req: ApiRequest, resp: ApiResponse, error: Exception, _params: dict[str
 
 
 def _write(req: ApiRequest, resp: ApiResponse, code: str, sentence: str) -> None:
+    show = getattr(req.context, "page", None)
+    if show is not None:
+        show(req, resp, sentence, status_of(code))
+        return
     body = registry_body if req.path.startswith("/v2") else harbor_body
     resp.status = falcon.code_to_http_status(status_of(code))
     resp.content_type = "application/json; charset=utf-8"

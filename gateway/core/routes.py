@@ -40,7 +40,6 @@ from gateway.core.resources import ldap as directory
 from gateway.core.sign_in import SignIn
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
-from gateway.portal.pages import Index, Style
 from shared.auth.ldap.directory import LdapDirectory
 from shared.auth.login import Login
 from shared.secrets import Sealer
@@ -65,8 +64,6 @@ def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/healthz": ping.Healthz(),
         "/c/login": session.LogIn(SignIn(login)),
         "/c/log_out": session.LogOut(),
-        "/": Index(),
-        "/portal/style.css": Style(),
     }
 
 

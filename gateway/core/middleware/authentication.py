@@ -19,6 +19,8 @@ from shared.errors import Forbidden
 from shared.secrets import Secret
 
 CSRF_HEADER: Final = "X-Harbor-CSRF-Token"
+INNER_CALLER: Final = "breakwater.caller"
+"""Set in the environment of a request that the portal makes in its own process: no header can be that key."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_RENEWAL: Final = "X-Harbor-No-Session-Renewal"
 _SAME_FOR_EVERYBODY: Final = frozenset({f"{API}/ping", f"{API}/health", "/api/version"})
@@ -48,8 +50,11 @@ class Authentication:
         req.caller = Principal.anonymous()
         if not req.is_api or req.path in _SAME_FOR_EVERYBODY:
             return
-        credential = basic_credential(req.auth or "")
-        if credential is not None:
+        inner = req.env.get(INNER_CALLER)
+        credential = None if inner else basic_credential(req.auth or "")
+        if isinstance(inner, Principal):
+            req.caller = inner
+        elif credential is not None:
             req.caller = self._sign_in(req, credential)
         elif req.auth is None and req.session_cookie is not None:
             _resume(req, req.session_cookie)

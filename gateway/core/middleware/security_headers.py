@@ -9,9 +9,14 @@ NOTHING: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; f
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_UNLESS_SET: Final = {
+    "Content-Security-Policy": NOTHING,
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
 }
 
 
@@ -23,9 +28,8 @@ class SecurityHeaders:
         if req.path.startswith("/v2"):
             return
         resp.set_headers(_HEADERS)
-        if resp.get_header("Content-Security-Policy") is None:
-            resp.set_header("Content-Security-Policy", NOTHING)
-        if resp.get_header("Cache-Control") is None:
-            resp.set_header("Cache-Control", "no-store")
+        for name, value in _UNLESS_SET.items():
+            if resp.get_header(name) is None:
+                resp.set_header(name, value)
         if req.forwarded_scheme == "https":
             resp.set_header("Strict-Transport-Security", "max-age=31536000")

@@ -34,22 +34,7 @@ class LogIn:
         A robot account has none. Raises CrossSite, BadRequest, WrongCredentials, TooManyRequests, Unavailable.
         """
         refuse_cross_site(req)
-        credential = _read(req)
-        verdict = self._sign_in.judge(req, credential)
-        if isinstance(verdict, Rejected):
-            if verdict.reason is Reason.GUESSING:
-                raise TooManyRequests("too many failed logins of this account from this address: try again later")
-            raise WrongCredentials
-        if verdict.principal.kind is not PrincipalKind.USER:
-            raise WrongCredentials
-        self._sign_in.tell(req, verdict)
-        if req.session_cookie is not None:
-            sessions.end(req.database, req.session_cookie)
-        client = self._sign_in.client_of(req)
-        cookie = sessions.begin(req.database, verdict.principal, verdict.method, client, req.now)
-        resp.set_cookie(
-            SESSION_COOKIE, cookie, path="/", http_only=True, same_site="Strict", secure=_is_secure(req)
-        )
+        begin_session(self._sign_in, req, resp, _read(req))
         resp.status = falcon.HTTP_200
 
 
@@ -62,6 +47,22 @@ class LogOut:
             sessions.end(req.database, cookie)
             resp.unset_cookie(SESSION_COOKIE, path="/", same_site="Strict")
         resp.status = falcon.HTTP_200
+
+
+def begin_session(sign_in: SignIn, req: ApiRequest, resp: ApiResponse, credential: Credential) -> None:
+    """Begin a session of whoever the credential belongs to. Raises WrongCredentials, TooManyRequests, Unavailable."""
+    verdict = sign_in.judge(req, credential)
+    if isinstance(verdict, Rejected):
+        if verdict.reason is Reason.GUESSING:
+            raise TooManyRequests("too many failed logins of this account from this address: try again later")
+        raise WrongCredentials
+    if verdict.principal.kind is not PrincipalKind.USER:
+        raise WrongCredentials
+    sign_in.tell(req, verdict)
+    if req.session_cookie is not None:
+        sessions.end(req.database, req.session_cookie)
+    cookie = sessions.begin(req.database, verdict.principal, verdict.method, sign_in.client_of(req), req.now)
+    resp.set_cookie(SESSION_COOKIE, cookie, path="/", http_only=True, same_site="Strict", secure=_is_secure(req))
 
 
 def _read(req: ApiRequest) -> Credential:
