@@ -56,7 +56,7 @@ class Form:
 def read_form(req: ApiRequest) -> Form:
     """The form that a page of ours sent. Raises ForeignForm, BadForm, TooLarge.
 
-    Browsers tell with every POST which page sent it (Origin, RFC 6454); the session's cookie is SameSite=Strict besides.
+    Browsers tell with every POST which page sent it (Origin, RFC 6454); the session's cookie is SameSite=Strict too.
     """
     if req.get_header("Origin") is None or req.is_from_elsewhere:
         raise ForeignForm

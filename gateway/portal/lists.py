@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from gateway.core.request import ApiRequest
 
 PAGE_SIZE: Final = 25
-_MOST_PAGES: Final = 1_000_000
+_MOST_PAGES: Final = 999_999
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,14 +52,19 @@ def list_state(req: ApiRequest, *, sorts: tuple[str, ...], filters: tuple[str, .
     A page or an order that makes no sense is the usual one: addresses are typed by people.
     """
     sort = req.text("sort")
-    page = req.text("page")
     return ListState(
         path=req.path,
-        page=min(int(page), _MOST_PAGES) if page.isascii() and page.isdigit() and 0 < len(page) < 8 and int(page) else 1,  # noqa: PLR2004
+        page=_page(req.text("page")),
         sort=sort if sort.removeprefix("-") in {each.removeprefix("-") for each in sorts} else sorts[0],
         search=req.text("q").strip(),
         filters={name: req.text(name).strip() for name in filters},
     )
+
+
+def _page(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_MOST_PAGES)):
+        return 1
+    return max(1, int(text))
 
 
 def fuzzy(field: str, text: str) -> str:

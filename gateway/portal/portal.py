@@ -1,4 +1,4 @@
-"""What every page needs: who looks at it, the API in his name, and a way to show, to go on, and to tell what went wrong."""
+"""What every page needs: who looks at it, the API in his name, and a way to show, to go on, and to refuse."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,8 +15,8 @@ from shared.auth.principals import Principal
 from shared.auth.roles import Permission
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 NOTICE_COOKIE: Final = "notice"
 THEME_COOKIE: Final = "theme"

@@ -1,5 +1,6 @@
 """The list of projects, and how one is made."""
 
+from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
 from gateway.portal.errors import Refused
@@ -33,7 +34,7 @@ class Projects(Page):
         if req.caller.is_admin or not req.caller.is_authenticated:
             return req.caller.is_admin
         info = self.portal.api(req).get("/systeminfo")
-        return info.get("project_creation_restriction") == "everyone"
+        return bool(info.get("project_creation_restriction") == "everyone")
 
 
 class NewProject(Page):
@@ -41,7 +42,8 @@ class NewProject(Page):
 
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The empty form."""
+        """The empty form. Raises Unauthorized."""
+        require_login(req)
         self._show(req, resp, Form())
 
     @page

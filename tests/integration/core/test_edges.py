@@ -151,15 +151,6 @@ def test_what_fails_at_the_commit_was_never_promised(api: Api) -> None:
     assert not [event for event in api.events("project.created") if event["subject"] == "uncommitted"]
 
 
-def test_the_page_at_the_root_says_what_this_is(api: Api) -> None:
-    page = api.client.simulate_get("/")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "script-src" not in page.headers["content-security-policy"]
-    assert "<script" not in page.text
-    assert "/api/v2.0" in page.text
-    assert api.client.simulate_get("/portal/style.css").headers["content-type"] == "text/css; charset=utf-8"
-
-
 def test_health_names_every_part_and_is_always_answered(api: Api) -> None:
     health = api.get("/health", NOBODY).json
     names = [each["name"] for each in health["components"]]
