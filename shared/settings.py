@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     token_socket: Path | None = None
     core_socket: Path | None = None
     registry_storage: Path | None = None
+    assets_folder: Path | None = None
     disk_reserve_percent: float = Field(default=5, ge=0, le=50)
     disk_reserve_bytes: int = Field(default=2**30, ge=0)
     token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
@@ -91,6 +92,11 @@ class Settings(BaseSettings):
     def storage(self) -> Path:
         """The folder of the registry's storage, whose disk is watched."""
         return self.registry_storage or self.home / "registry"
+
+    @property
+    def assets(self) -> Path:
+        """The folder of the portal's files that others wrote."""
+        return self.assets_folder or self.home / "assets"
 
     @property
     def readonly_flag(self) -> Path:

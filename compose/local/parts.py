@@ -27,7 +27,7 @@ class Part:
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     code: tuple[str, ...] = ()
-    """Packages whose change asks for a restart; empty for what is no Python of ours."""
+    """Packages and files whose change asks for a restart; empty for what is no Python of ours."""
     conf: tuple[str, ...] = ()
     """Rendered files whose change asks for a restart."""
     stop_signal: str = "TERM"
@@ -173,7 +173,8 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         ),
         _gunicorn(
             site, "core", "-k", "gthread", "-w", "2", "--threads", "8",
-            account=Account.PARTS, socket="core", code=("shared", "services", "gateway"),
+            account=Account.PARTS, socket="core",
+            code=("shared", "services", "gateway", "package-lock.json", "compose/assets.py"),
         ),
         _gunicorn(
             site, "events", "-k", "gateway.worker.BacklogWorker", "-w", "1",

@@ -36,6 +36,11 @@ class Site:
         return LOOPBACK if self.broker == LOOPBACK else "0.0.0.0"  # noqa: S104 - in a container, on its own network
 
     @property
+    def assets(self) -> Path:
+        """The portal's files that others wrote: they were fetched to beside the virtual environment."""
+        return self.python.parents[2] / "assets"
+
+    @property
     def settings(self) -> dict[str, str]:
         """The environment that `shared.settings` reads, without the part's name."""
         options = self.options
@@ -55,6 +60,7 @@ class Site:
             "OUTBOUND_ALLOW": options.outbound_allow,
             "DISK_RESERVE_PERCENT": options.disk_reserve_percent,
             "DISK_RESERVE_BYTES": options.disk_reserve_bytes,
+            "ASSETS_FOLDER": self.assets,
             "LOG_LEVEL": options.log_level,
         }
         return {f"BREAKWATER_{name}": str(value) for name, value in values.items() if str(value)}

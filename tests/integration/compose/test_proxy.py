@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import ssl
@@ -315,3 +316,49 @@ def test_tls_serves_http_2_and_asks_to_stay(certificate: views.Certificate) -> N
         status, _, body = proxy.get("/api/v2.0/ping")
     assert status == 400
     assert json.loads(body)["errors"][0]["message"] == "this port speaks HTTPS, not HTTP"
+
+
+LONG = json.dumps(["a word"] * 1000).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream", "content_type", "length", "compressed"),
+    [
+        ("/", "core", "text/html; charset=utf-8", 2000, True),
+        ("/assets/1/own.css", "core", "text/css; charset=utf-8", 2000, True),
+        ("/assets/1/own.js", "core", "text/javascript; charset=utf-8", 2000, True),
+        ("/assets/1/mark.svg", "core", "image/svg+xml", 2000, True),
+        ("/api/v2.0/projects", "core", "application/json", 2000, True),
+        ("/api/v2.0/projects", "core", "application/json", 1000, False),
+        ("/api/v2.0/jobs/1/log", "core", "text/plain", 2000, False),
+        ("/api/v2.0/events/stream", "events", "application/json", 2000, False),
+        ("/v2/a/b/manifests/1", "registry", "application/json", 2000, False),
+        ("/v2/a/b/tags/list", "core", "application/json", 2000, False),
+        ("/auth/token", "token", "application/json", 2000, False),
+    ],
+)
+def test_pages_and_answers_of_the_api_are_compressed_and_nothing_else(
+    proxy: Proxy, path: str, upstream: str, content_type: str, length: int, compressed: bool  # noqa: FBT001 - a row of the table
+) -> None:
+    told = Behaviour(headers={"Content-Type": content_type}, body=LONG[:length])
+    proxy.upstreams[upstream].behaviour = told
+    _, headers, body = proxy.get(path, "Accept-Encoding: gzip")
+    assert headers["content-type"] == content_type
+    if compressed:
+        assert (headers["content-encoding"], headers["vary"]) == ("gzip", "Accept-Encoding")
+        assert len(body) < length / 4
+    else:
+        assert "content-encoding" not in headers
+        assert body == LONG[:length]
+    _, headers, body = proxy.get(path)
+    assert "content-encoding" not in headers
+    assert body == LONG[:length]
+
+
+def test_what_comes_compressed_is_passed_on_as_it_is(proxy: Proxy) -> None:
+    packed = gzip.compress(LONG)
+    told = {"Content-Type": "text/css", "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    proxy.upstreams["core"].behaviour = Behaviour(headers=told, body=packed)
+    _, headers, body = proxy.get("/assets/1/own.css", "Accept-Encoding: gzip")
+    assert headers["content-encoding"] == "gzip"
+    assert body == packed

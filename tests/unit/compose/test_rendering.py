@@ -6,6 +6,7 @@ import configparser
 import json
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +22,6 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from compose.local.site import Site
 
@@ -120,6 +120,10 @@ def test_fingerprints_tell_which_parts_a_change_touches(configured: Callable[...
     assert changed == {"supervisor", "proxy", "registry"}
 
 
+def test_new_lock_of_the_portal_s_files_restarts_the_part_that_serves_them(make_site: Callable[..., Site]) -> None:
+    assert [part.name for part in parts(make_site()) if "package-lock.json" in part.code] == ["core"]
+
+
 def test_supervisor_runs_every_part_and_starts_none_by_itself(configured: Callable[..., Site]) -> None:
     parser = supervised(configured())
     programs = {name.removeprefix("program:") for name in parser.sections() if name.startswith("program:")}
@@ -160,6 +164,7 @@ def test_environment_of_a_part_is_what_its_settings_read(
     assert (settings.amqp_port, settings.intake_port) == (40001, 40004)
     assert str(settings.url) == "https://registry.example/"
     assert settings.token_lifetime_seconds == 120
+    assert settings.assets == site.assets == Path("/assets")  # beside /venv
     assert [str(network) for network in settings.outbound_allow] == ["10.0.0.0/8"]
 
 
