@@ -71,7 +71,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     mount_gate(
         app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
     )
-    mount_portal(app, sign_in_with=sign_in, folders=[settings.home / "assets"])
+    mount_portal(app, sign_in_with=sign_in, folders=[settings.assets])
     for error, handler in refusals.HANDLERS.items():
         app.add_error_handler(error, handler)
     return app
