@@ -169,7 +169,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         _gunicorn(
             site, "token", "-k", "gateway.worker.BacklogWorker", "-w", "2", "--preload",
             account=Account.TOKEN, socket="token",
-            code=("shared", "services/token", "gateway/token", "gateway/worker.py"),
+            code=("shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/worker.py"),
         ),
         _gunicorn(
             site, "core", "-k", "gthread", "-w", "2", "--threads", "8",
@@ -178,7 +178,8 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         ),
         _gunicorn(
             site, "events", "-k", "gateway.worker.BacklogWorker", "-w", "1",
-            account=Account.PARTS, socket="stream", code=("shared", "gateway/events", "gateway/worker.py"),
+            account=Account.PARTS, socket="stream",
+            code=("shared", "gateway/events", "gateway/browser.py", "gateway/errors.py", "gateway/worker.py"),
         ),
         _nameko(site, "intake", "services.webhook.intake:IntakeService", code=("shared", "services/webhook")),
         _nameko(site, "relay", "services.webhook.service:RelayService", code=("shared", "services/webhook")),

@@ -2,19 +2,18 @@
 
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import falcon
 from sqlalchemy.orm import Session
 
+from gateway import browser
 from shared.auth.principals import Principal
 from shared.errors import BadRequest, NotFound, Unprocessable
 from shared.events import Actor, ActorKind, EventContext
 from shared.listing import Listing, parse_order, parse_terms
 
 API: Final = "/api/v2.0"
-SESSION_COOKIE: Final = "sid"
 MAX_PAGE: Final = 1_000_000_000
 MAX_PAGE_SIZE: Final = 100
 MAX_ID: Final = 2**31 - 1
@@ -40,19 +39,16 @@ class ApiRequest(falcon.Request):
     @property
     def session_cookie(self) -> str | None:
         """The cookie of a session; None where there is none, or several, which no browser of ours sends."""
-        values = self.get_cookie_values(SESSION_COOKIE) or []
-        return values[0] if len(values) == 1 else None
+        return browser.single(self.get_cookie_values(browser.SESSION_COOKIE))
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether a browser says that a page of another site sent this (Origin, RFC 6454)."""
-        origin = self.get_header("Origin")
-        if origin is None:
-            return False
-        try:
-            return urlsplit(origin).netloc.lower() != (self.get_header("Host") or "").lower()
-        except ValueError:  # no browser's: brackets without an address
-            return True
+        """Whether a browser says that a page of another site sent this."""
+        return browser.is_from_elsewhere(
+            origin=self.get_header("Origin"),
+            host=self.get_header("Host"),
+            fetch_site=self.get_header("Sec-Fetch-Site"),
+        )
 
     @property
     def event_context(self) -> EventContext:

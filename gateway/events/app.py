@@ -16,7 +16,7 @@ from gateway.events.hub import Hub
 from gateway.events.resource import EventStream, Healthz
 from shared import logging
 from shared.auth.login import Login, build_login
-from shared.db import engine
+from shared.db import engine, session_factory
 from shared.errors import BreakwaterError, TooManyRequests, Unavailable
 from shared.settings import Settings, load_settings
 
@@ -37,7 +37,7 @@ def build(settings: Settings, hub: Hub) -> falcon.asgi.App[Any, Any]:
     bind = engine(settings, pool_size=POOL_SIZE)
     login = build_login(settings, bind)
     app = falcon.asgi.App(middleware=[Life(hub, login)])
-    app.add_route(PATH, EventStream(hub, login))
+    app.add_route(PATH, EventStream(hub, login, session_factory(bind)))
     app.add_route("/healthz", Healthz())
     app.add_error_handler(BreakwaterError, _refuse)
     app.add_error_handler(falcon.HTTPError, _refuse_http)

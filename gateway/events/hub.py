@@ -18,7 +18,7 @@ from gateway.events.asking import Wish
 from gateway.events.errors import StreamsExhausted, TooManyStreams
 from gateway.events.log import Connection, LoggedEvent
 from gateway.events.replay import Replay, connection_arguments
-from gateway.events.rights import AccountKey, Rights, account_key, projects_of
+from gateway.events.rights import AccountKey, Rights, account_key, good_sessions, projects_of
 from gateway.events.stream import End, Stream
 from shared import logging
 from shared.auth.principals import Principal
@@ -60,8 +60,10 @@ class Hub:
         if principal and self._of_account[account_key(principal)] >= MOST_STREAMS_OF_ACCOUNT:
             raise TooManyStreams
 
-    async def open(self, principal: Principal, wish: Wish, *, lasts: timedelta | None = None) -> Stream:
-        """A stream of what somebody asks for, handed to from now on, for as long as `lasts` if that is given.
+    async def open(
+        self, principal: Principal, wish: Wish, *, lasts: timedelta | None = None, session: bytes | None = None
+    ) -> Stream:
+        """A stream of what somebody asks for, handed to from now on, for as long as `lasts` and `session` if given.
 
         Raises Forbidden for projects of which nothing may be seen, Unavailable, and what Replay.place raises.
         """
@@ -83,6 +85,7 @@ class Hub:
             rights=self.rights,
             replay=self.replay,
             watched=watched,
+            session=session,
         )
         self._streams[stream] = monotonic()
         if lasts is not None:
@@ -168,9 +171,12 @@ class Hub:
             names=names,
             kept={event.project for event in events if event.ends_project and event.project is not None},
         )
+        good = await good_sessions(connection, {stream.session for stream in streams if stream.session is not None})
         self._refreshed = monotonic()
         for stream in streams:
             self._check_account(stream)
+            if stream.session is not None and stream.session not in good:
+                stream.end(End.SESSION, "the session is over: sign in again")
 
     def _check_account(self, stream: Stream) -> None:
         before = stream.principal

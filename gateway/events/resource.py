@@ -4,21 +4,27 @@ import asyncio
 import binascii
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import falcon
 import falcon.asgi
 import structlog
+from sqlalchemy.orm import Session, sessionmaker
 
+from gateway import browser
 from gateway.events.asking import Wish, read_wish
 from gateway.events.hub import Hub
 from shared import logging
+from shared.auth import sessions
 from shared.auth.authenticate import Accepted, Client, Credential, Method, Reason
 from shared.auth.login import Login
-from shared.errors import TooManyRequests, Unauthorized, Unavailable
+from shared.auth.principals import Principal
+from shared.db import unavailable_when_down
+from shared.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from shared.secrets import Secret
 
 THREADS: Final = 4
@@ -26,16 +32,20 @@ MOST_LOGINS_WAITING: Final = 200
 DIRECTORY_LASTS: Final = timedelta(minutes=5)
 """A directory does not tell us that an account was closed or left a group: a stream lasts no longer than a token."""
 
+Verdict = TypeVar("Verdict")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class EventStream:
     """GET /api/v2.0/events/stream."""
 
-    def __init__(self, hub: Hub, login: Login) -> None:
+    def __init__(self, hub: Hub, login: Login, database: sessionmaker[Session]) -> None:
         self._hub = hub
         self._login = login
+        self._database = database
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="login")
+        # a directory that is slow to answer keeps nobody waiting who has signed in before
+        self._short = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._waiting = 0
         self._log = logging.get()
 
@@ -46,11 +56,17 @@ class EventStream:
         resp.set_header("X-Request-Id", client.request_id or "")
         self._hub.refuse_more()
         wish = _wish(req)
-        accepted = await self._sign_in(_credential(req.auth), client)
-        principal = accepted.principal
-        stream = await self._hub.open(
-            principal, wish, lasts=DIRECTORY_LASTS if accepted.method is Method.LDAP else None
-        )
+        cookie = browser.single(req.get_cookie_values(browser.SESSION_COOKIE)) if req.auth is None else None
+        if cookie is not None:
+            _refuse_elsewhere(req)
+            principal = await self._resume(cookie)
+            stream = await self._hub.open(principal, wish, session=sessions.fingerprint(cookie))
+        else:
+            accepted = await self._sign_in(_credential(req.auth), client)
+            principal = accepted.principal
+            stream = await self._hub.open(
+                principal, wish, lasts=DIRECTORY_LASTS if accepted.method is Method.LDAP else None
+            )
         self._log.info("stream.opened", actor=principal.name, address=client.address, since=str(wish.since or ""))
         resp.content_type = "text/event-stream; charset=utf-8"
         resp.set_header("Cache-Control", "no-store")
@@ -59,21 +75,35 @@ class EventStream:
 
     async def _sign_in(self, credential: Credential, client: Client) -> Accepted:
         """Compare in a thread. What is waited for is bounded."""
-        if self._waiting >= MOST_LOGINS_WAITING:
-            raise Unavailable("too many logins at once: try again in a moment")
-        self._waiting += 1
-        loop = asyncio.get_running_loop()
-        try:
-            verdict = await loop.run_in_executor(
-                self._threads, self._login.authenticate, credential, client, datetime.now(UTC)
-            )
-        finally:
-            self._waiting -= 1
+        verdict = await self._in_thread(
+            self._threads, lambda: self._login.authenticate(credential, client, datetime.now(UTC))
+        )
         if isinstance(verdict, Accepted):
             return verdict
         if verdict.reason is Reason.GUESSING:
             raise TooManyRequests("too many failed logins of this account from this address: try again later")
         raise Unauthorized("incorrect username or password")
+
+
+    async def _resume(self, cookie: str) -> Principal:
+        """Whose session it is. Listening alone does not keep it from becoming idle. Raises Unauthorized."""
+        found = await self._in_thread(self._short, lambda: self._find(cookie))
+        if found is None:
+            raise Unauthorized("the session is over: sign in again")
+        return found.principal
+
+    def _find(self, cookie: str) -> sessions.Found | None:
+        with unavailable_when_down(), self._database() as database:
+            return sessions.find(database, cookie, datetime.now(UTC), renew=False)
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, judge: Callable[[], Verdict]) -> Verdict:
+        if self._waiting >= MOST_LOGINS_WAITING:
+            raise Unavailable("too many logins at once: try again in a moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, judge)
+        finally:
+            self._waiting -= 1
 
 
 class Healthz:
@@ -93,6 +123,14 @@ def _wish(req: falcon.asgi.Request) -> Wish:
         last_event_id=req.get_header("Last-Event-ID"),
         since=req.get_param("since"),
     )
+
+
+def _refuse_elsewhere(req: falcon.asgi.Request) -> None:
+    """A cookie goes along by itself: the page that asks has to be one of ours. Raises Forbidden."""
+    if browser.is_from_elsewhere(
+        origin=req.get_header("Origin"), host=req.get_header("Host"), fetch_site=req.get_header("Sec-Fetch-Site")
+    ):
+        raise Forbidden("the request comes from a page of another site")
 
 
 def _credential(header: str | None) -> Credential:

@@ -14,6 +14,7 @@ from psycopg.rows import tuple_row
 from gateway.events.log import Connection, LoggedEvent
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import Role
+from shared.auth.sessions import TIMEOUT_KEY, idle_time
 from shared.directory import ProjectRights, effective_permissions, robot_grants
 from shared.events.event import Visibility
 
@@ -39,6 +40,11 @@ _PROJECTS_OF_USER: Final = """
 """
 _USERS: Final = """
     SELECT id, username, sysadmin, credential_version FROM directory.users WHERE id = ANY (%s) AND NOT disabled
+"""
+_TIMEOUT: Final = "SELECT value FROM directory.configuration WHERE key = %s"
+_SESSIONS: Final = """
+    SELECT token_hash FROM gateway.sessions
+    WHERE token_hash = ANY (%s) AND expires_at > now() AND seen_at > now() - %s::interval
 """
 _ROBOTS: Final = """
     SELECT r.id, r.name, r.permissions, r.credential_version
@@ -168,6 +174,15 @@ async def projects_of(connection: Connection, principal: Principal) -> set[str]:
     if principal.is_admin or principal.kind is not PrincipalKind.USER:
         return set()
     return {row[0] for row in await _rows(connection, _PROJECTS_OF_USER, (principal.id,))}
+
+
+async def good_sessions(connection: Connection, wanted: Collection[bytes]) -> frozenset[bytes]:
+    """Which of these sessions, known by their cookies' fingerprints, are neither ended nor over."""
+    if not wanted:
+        return frozenset()
+    configured = await _rows(connection, _TIMEOUT, (TIMEOUT_KEY,))
+    idle = idle_time(configured[0][0] if configured else None)
+    return frozenset(bytes(row[0]) for row in await _rows(connection, _SESSIONS, (list(wanted), idle)))
 
 
 async def _read_projects(connection: Connection, names: Collection[str]) -> dict[str, Project | None]:

@@ -44,6 +44,8 @@ class End(StrEnum):
     """The client does not read as fast as events come."""
     TRIMMED = "trimmed"
     """The log dropped a day before the client had read it."""
+    SESSION = "session"
+    """The portal's session that the stream was opened with is over."""
     TIME = "time"
     """An account of a directory has to be judged anew; connect again."""
     SHUTDOWN = "shutdown"
@@ -79,8 +81,11 @@ class Stream:
         upto: int,
         rights: Rights,
         replay: Replay,
+        session: bytes | None = None,
     ) -> None:
         self.principal = principal
+        self.session = session
+        """The fingerprint of the session that it lasts no longer than, where it was opened with one."""
         self.watched = watched
         """What could be seen of each project that was asked for or shown: the stream ends when it becomes less."""
         self.ending: Ending | None = None

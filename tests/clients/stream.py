@@ -33,11 +33,13 @@ class Stream:
         credentials: tuple[str, str] | None,
         *,
         last_event_id: str | None = None,
+        sent: Mapping[str, str] | None = None,
         **filters: str,
     ) -> None:
         headers = {"Accept": "text/event-stream"}
         if credentials:
             headers["Authorization"] = f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}"
+        headers |= sent or {}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=SILENCE_LIMIT)

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.core import sessions
 from gateway.core.request import API, ApiRequest, ApiResponse
+from shared.auth import sessions
 from shared.auth.authenticate import Credential
 from shared.auth.principals import Principal
 from shared.errors import Forbidden

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from gateway.browser import SESSION_COOKIE
 from gateway.core.middleware.authentication import CSRF_HEADER
 from gateway.core.openapi.operation import Operation, Parameter, Schema
 from gateway.core.openapi.operations import OPERATIONS
 from gateway.core.openapi.shapes import Errors
-from gateway.core.request import API, SESSION_COOKIE
+from gateway.core.request import API
 from gateway.errors import REGISTRY_CODES, STATUS
 
 Key = tuple[str, str]

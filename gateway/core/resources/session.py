@@ -4,10 +4,11 @@ from typing import Final
 
 import falcon
 
-from gateway.core import sessions
+from gateway.browser import SESSION_COOKIE
 from gateway.core.middleware.authentication import refuse_cross_site
-from gateway.core.request import SESSION_COOKIE, ApiRequest, ApiResponse
+from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.sign_in import SignIn
+from shared.auth import sessions
 from shared.auth.authenticate import Credential, Reason, Rejected
 from shared.auth.principals import PrincipalKind
 from shared.errors import BadRequest, TooManyRequests, Unauthorized

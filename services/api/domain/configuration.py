@@ -13,6 +13,7 @@ from cryptography.x509 import load_pem_x509_certificates
 
 from shared.auth.ldap.names import canonical_dn
 from shared.auth.ldap.settings import split_urls
+from shared.auth.sessions import TIMEOUT_KEY, TIMEOUT_MINUTES
 from shared.errors import BadRequest
 
 Value = str | int | bool
@@ -175,7 +176,7 @@ ITEMS: Final[Mapping[str, Item]] = MappingProxyType(
         "ldap_group_membership_attribute": Item(default="memberof"),
         "ldap_group_admin_dn": Item(default="", check=_distinguished_name),
         # minutes without a request until a session of the portal is over
-        "session_timeout": Item(default=60, check=_between(1, 43_200)),
+        TIMEOUT_KEY: Item(default=TIMEOUT_MINUTES, check=_between(1, 43_200)),
         # for clients that set it: groups are looked up by as few searches as there are levels, whatever it says
         "ldap_group_attach_parallel": Item(default=False),
         # minutes; set where the instance is started, because the registry and the reserved names depend on it

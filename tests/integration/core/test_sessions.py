@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gateway.core.sessions import LONGEST, MOST_OF_USER
 from shared.auth.guard import PER_ACCOUNT
+from shared.auth.sessions import LONGEST, MOST_OF_USER
 from tests.integration.core.people import ADMIN, PASSWORD, Api, Caller, code, sentence
 
 if TYPE_CHECKING:
@@ -188,6 +188,20 @@ def test_a_page_of_another_site_changes_nothing_and_signs_nobody_in(api: Api, br
     answer = browser.change("POST", "/projects", {"project_name": "from-afar"}, Origin=origin)
     assert (answer.status_code, code(answer)) == (403, "FORBIDDEN")
     assert browser.change("PUT", "/configurations", {"session_timeout": 60}, Origin=f"http://{HERE}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("site", "status"), [("same-origin", 200), ("none", 200), ("cross-site", 403), ("same-site", 403)]
+)
+def test_a_browser_s_word_on_where_a_request_comes_from_counts(
+    api: Api, browser: Browser, site: str, status: int
+) -> None:
+    assert browser.sign_in(ADMIN, **{"Sec-Fetch-Site": site}).status_code == status
+    assert stored(api) == (status == 200)
+    browser.sign_in(ADMIN)
+    answer = browser.change("PUT", "/configurations", {"session_timeout": 60}, **{"Sec-Fetch-Site": site})
+    assert answer.status_code == status
+    assert browser.get("/users/current", **{"Sec-Fetch-Site": site}).status_code == 200
 
 
 def test_a_password_goes_before_a_session_and_needs_no_token(api: Api, browser: Browser) -> None:

@@ -15,15 +15,17 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from services.api.queries.configuration import value
 from shared.auth.authenticate import Client, Method
 from shared.auth.principals import Principal
-from shared.directory import find_user_by_id, plain
+from shared.directory import configuration, find_user_by_id, plain
 
 LONGEST: Final = timedelta(hours=12)
 """However busy a session is, its password is asked for again after this."""
 LONGEST_OF_DIRECTORY: Final = timedelta(hours=1)
 """A directory does not tell us that an account was closed there."""
+TIMEOUT_KEY: Final = "session_timeout"
+TIMEOUT_MINUTES: Final = 60
+"""Without a request, where nothing else is configured."""
 SEEN_EVERY: Final = timedelta(minutes=1)
 """A session's use is written down at most so often."""
 MOST_OF_USER: Final = 50
@@ -77,7 +79,7 @@ def begin(database: Session, principal: Principal, method: Method, client: Clien
     database.execute(
         _BEGIN,
         {
-            "token_hash": _hash(cookie),
+            "token_hash": fingerprint(cookie),
             "user_id": principal.id,
             "credential_version": principal.credential_version,
             "address": client.address[:_MOST_TEXT],
@@ -96,8 +98,8 @@ def find(database: Session, cookie: str, now: datetime, *, renew: bool) -> Found
     """
     if len(cookie) > _LONGEST_COOKIE:
         return None
-    token_hash = _hash(cookie)
-    idle = timedelta(minutes=int(str(value(database, "session_timeout"))))
+    token_hash = fingerprint(cookie)
+    idle = idle_time(configuration(plain(database), [TIMEOUT_KEY]).get(TIMEOUT_KEY))
     row = database.execute(_FIND, {"token_hash": token_hash, "now": now, "idle_since": now - idle}).one_or_none()
     user = find_user_by_id(plain(database), row.user_id) if row else None
     if row is None or user is None or user.disabled or user.credential_version != row.credential_version:
@@ -107,9 +109,14 @@ def find(database: Session, cookie: str, now: datetime, *, renew: bool) -> Found
     return Found(principal=user.principal, csrf_token=csrf_token(cookie))
 
 
+def idle_time(configured: object) -> timedelta:
+    """How long a session lasts without a request, from what is configured, or None."""
+    return timedelta(minutes=configured if type(configured) is int else TIMEOUT_MINUTES)
+
+
 def end(database: Session, cookie: str) -> None:
     """End a session, if there is one. The caller commits."""
-    database.execute(_END, {"token_hash": _hash(cookie)})
+    database.execute(_END, {"token_hash": fingerprint(cookie)})
 
 
 def csrf_token(cookie: str) -> str:
@@ -118,5 +125,6 @@ def csrf_token(cookie: str) -> str:
     return urlsafe_b64encode(hmac.digest(key, b"breakwater csrf", "sha256")).rstrip(b"=").decode()
 
 
-def _hash(cookie: str) -> bytes:
+def fingerprint(cookie: str) -> bytes:
+    """What is stored of a cookie."""
     return sha256(cookie.encode(errors="surrogatepass")).digest()
