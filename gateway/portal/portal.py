@@ -7,10 +7,11 @@ from urllib.parse import quote, unquote, urlencode
 
 import falcon
 
-from gateway.core import access, sessions
+from gateway.core import access
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, Application
 from gateway.portal.rendering import Templates
+from shared.auth import sessions
 from shared.auth.principals import Principal
 from shared.auth.roles import Permission
 

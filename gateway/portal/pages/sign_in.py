@@ -2,12 +2,13 @@
 
 import falcon
 
-from gateway.core import sessions
-from gateway.core.request import SESSION_COOKIE, ApiRequest, ApiResponse
+from gateway.browser import SESSION_COOKIE
+from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.resources.session import begin_session
 from gateway.core.sign_in import SignIn
 from gateway.portal.forms import read_form
 from gateway.portal.portal import Page, Portal, page
+from shared.auth import sessions
 from shared.auth.authenticate import Credential
 from shared.errors import TooManyRequests, Unauthorized
 from shared.secrets import Secret
