@@ -4,6 +4,7 @@ Each is a context manager that yields what a client needs. Nothing here uses a d
 """
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -14,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import cycle
 from pathlib import Path
 
 import psycopg
@@ -25,11 +28,26 @@ PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "web
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """A loopback port that nobody listens on at this moment, and that no other worker of the run is given."""
+    return next(port for port in _ports() if _is_free(port))
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """This worker's share, in disorder; below those that the system gives to connections and to who asks for any."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = range(16_000 + worker, 25_600, workers)
+    return cycle(random.SystemRandom().sample(share, len(share)))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for(ready: Callable[[], bool], *, seconds: float, what: str) -> None:

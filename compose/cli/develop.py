@@ -17,6 +17,10 @@ from compose.local.options import CHECKOUT
 
 SUITES = ("unit", "integration", "eventlet", "e2e")
 """Each in a process of its own: one of them patches the standard library."""
+_IN_PARTS = ("unit", "integration")
+"""Suites whose modules need nothing of each other, nor the machine to themselves: they run on several cores."""
+_MOST_WORKERS = 4
+"""Each has a PostgreSQL and a RabbitMQ: memory ends before cores do."""
 _OF_AN_INSTANCE = ("BREAKWATER_HOME", "BREAKWATER_PORT", "BREAKWATER_BIND", "BREAKWATER_URL")
 
 
@@ -78,7 +82,7 @@ def _suite(path: str, *, long: bool) -> Result:
     environment = {name: value for name, value in os.environ.items() if name not in _OF_AN_INSTANCE}
     command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
     if not long:
-        command += ["-m", "not long"]
+        command += ["-m", "not long", *_workers(path)]
     begun = time.monotonic()
     code = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
     cases = ET.parse(report).getroot().iter("testcase") if report.exists() else ()  # noqa: S314 - pytest wrote it
@@ -94,6 +98,15 @@ def _suite(path: str, *, long: bool) -> Result:
         name=path, ok=code == 0, seconds=time.monotonic() - begun,
         passed=passed, skipped=skipped, failed=tuple(failed),
     )  # fmt: skip
+
+
+def _workers(path: str) -> list[str]:
+    """A worker for each core, with servers of its own; a module stays whole, as some build on what came before."""
+    tests = path.removeprefix("tests/")
+    count = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    if count == 1 or tests.split("/")[0] not in _IN_PARTS or not (CHECKOUT / "tests" / tests).is_dir():
+        return []
+    return ["-n", str(count), "--dist", "loadfile"]
 
 
 def _conclude(results: list[Result]) -> None:
