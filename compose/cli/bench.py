@@ -35,6 +35,8 @@ class Measurement(StrEnum):
     """The commonest reads of the API, at a thousand projects."""
     LISTS = "lists"
     """Lists of a thousand and of a million rows."""
+    PORTAL = "portal"
+    """The portal's pages at a thousand projects: weight, server time, and how soon a push shows."""
 
 
 @app.callback()

@@ -80,9 +80,9 @@ TALLY: Final = """
 """
 
 
-def _fill(system: System, projects: int) -> System:
-    """So many projects with what they hold, in an instance that has none yet."""
-    values = {"first": 1, "last": projects, "artifacts": ARTIFACTS, "records": RECORDS}
+def fill(system: System, *, first: int = 1, last: int, records: int = RECORDS) -> System:
+    """Projects of these numbers with what they hold, in an instance that has none of them yet."""
+    values = {"first": first, "last": last, "artifacts": ARTIFACTS, "records": records}
     with system.database() as connection:
         connection.execute("SELECT audit.prepare(now())")
         connection.execute(CATALOGUE, values)
@@ -123,7 +123,7 @@ def measure(rig: Rig) -> list[Figure]:
             instance.up()
             artifacts, records = sizes[1] * ARTIFACTS, sizes[1] * RECORDS
             rig.say(f"api: {sizes[1]:,} projects, {artifacts:,} artifacts, {records:,} audit rows")
-            systems = (_fill(rig.system, sizes[0]), _fill(System(instance).as_compared(), sizes[1]))
+            systems = (fill(rig.system, last=sizes[0]), fill(System(instance).as_compared(), last=sizes[1]))
             taken = {name: _in_turn(rig, path, systems, sizes) for name, path in READS.items()}
         finally:
             instance.destroy()
