@@ -15,8 +15,8 @@ from rich.table import Table
 from compose.cli.terminal import out
 from compose.local.options import CHECKOUT
 
-SUITES = ("unit", "integration", "eventlet", "e2e")
-"""Each in a process of its own: one of them patches the standard library."""
+SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
+"""Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
 _IN_PARTS = ("unit", "integration")
 """Suites whose modules need nothing of each other, nor the machine to themselves: they run on several cores."""
 _MOST_WORKERS = 4
