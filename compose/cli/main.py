@@ -18,6 +18,7 @@ from compose.cli import (
     lifecycle,
     logs,
     replication,
+    screenshots,
     service,
     tour,
 )
@@ -54,8 +55,9 @@ app.command("check")(develop.check)
 app.command("test")(develop.run_tests)
 app.command("test-all")(develop.run_all_tests)
 app.add_typer(bench.app, name="bench")
+app.command("screenshots")(screenshots.screenshots)
 
-WITHOUT_INSTANCE = {"up", "down", "destroy", "config", "check", "test", "test-all", "bench"}
+WITHOUT_INSTANCE = {"up", "down", "destroy", "config", "check", "test", "test-all", "bench", "screenshots"}
 """Verbs that do not ask for an instance that was started once."""
 
 

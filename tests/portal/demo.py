@@ -1,0 +1,109 @@
+"""What a small company's registry holds: so that no picture of the portal is empty."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import requests
+
+from tests.clients.images import make_image, make_index, make_referrer
+from tests.clients.polling import eventually
+from tests.clients.rest import repository_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.clients.images import Image, Index
+    from tests.e2e.system import System
+
+PEOPLE: Final = {
+    "ada": "Ada Okafor", "ben": "Ben Lindqvist", "chiara": "Chiara Rossi", "dmitri": "Dmitri Volkov",
+}  # fmt: skip
+MEMBERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "storefront": {"ada": "projectAdmin", "ben": "maintainer", "chiara": "developer", "dmitri": "guest"},
+    "platform": {"ben": "projectAdmin", "dmitri": "developer"},
+    "sandbox": {"chiara": "projectAdmin"},
+}
+PUBLIC: Final = frozenset({"platform"})
+LABELS: Final = {"production": "#61717D", "tested": "#00AB9A", "deprecated": "#F57600"}
+TAGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "storefront/web": ("1.8.0", "1.8.1", "1.9.0", "2.0.0-rc.1", "main"),
+    "storefront/checkout": ("3.2.0", "3.2.1", "3.3.0"),
+    "storefront/mail/renderer": ("0.4.0",),
+    "platform/base": ("2026.1", "2026.2"),
+    "platform/tools/backup": ("1.0.0", "1.1.0"),
+    "library/hello": ("1",),
+}
+OF_SEVERAL_PLATFORMS: Final = frozenset({"platform/base", "storefront/web"})
+ROBOTS: Final = {"ci": ("pull", "push"), "cluster": ("pull",)}
+LAYER_BYTES: Final = 200_000
+
+
+def seed(system: System) -> None:
+    """Fill an instance by its own API and registry, and wait until it is catalogued; what is filled stays as it is."""
+    if system.admin.send("HEAD", "/projects", params={"project_name": "storefront"}).status_code == requests.codes.ok:
+        return
+    for name, real_name in PEOPLE.items():
+        system.admin.must("POST", "/users", json={
+            "username": name, "realname": real_name, "email": f"{name}@example.test", "comment": "",
+            "password": f"Aa1{secrets.token_hex(8)}",
+        })  # fmt: skip
+    for project, members in MEMBERS.items():
+        number = system.admin.create_project(project, public=project in PUBLIC)
+        for name, role in members.items():
+            system.admin.add_member(project, name, role)
+        for name, color in LABELS.items():
+            system.admin.must("POST", "/labels", json={
+                "name": name, "color": color, "scope": "p", "project_id": number, "description": "",
+            })  # fmt: skip
+    for name, actions in ROBOTS.items():
+        system.admin.create_robot(name, "storefront", actions)
+    _push(system)
+    _describe(system)
+
+
+def _push(system: System) -> None:
+    registry = system.registry()
+    for repository, tags in TAGS.items():
+        for tag in tags:
+            answer = registry.push(repository, tag, _made(repository, tag))
+            assert answer.status_code == requests.codes.created, answer.text
+            assert registry.pull(repository, tag).status_code == requests.codes.ok
+        signed = _made(repository, tags[-1]).manifest
+        signature = make_referrer(signed, artifact_type="application/vnd.dev.cosign.artifact.sig.v1+json")
+        assert registry.push(repository, signature.digest, signature).status_code == requests.codes.created
+    registry.close()
+    for repository, tags in TAGS.items():
+        eventually(
+            lambda name=repository, wanted=tags: _tags_of(system, name) >= {*wanted}, within=60,
+            what=f"the tags of {repository} are catalogued",
+        )  # fmt: skip
+
+
+def _describe(system: System) -> None:
+    (label,) = (row for row in system.admin.every("/labels", scope="p", project_id=_number(system, "storefront"))
+                if row["name"] == "production")  # fmt: skip
+    web = repository_path("storefront/web")
+    system.admin.must("POST", f"{web}/artifacts/1.9.0/labels", json={"id": label["id"]})
+    system.admin.must("PUT", web, json={"description": "The shop as customers see it."})
+    system.admin.must("POST", "/projects/storefront/immutabletagrules", json={
+        "disabled": False, "action": "immutable", "template": "immutable_template",
+        "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "[0-9]*"}],
+        "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
+    })  # fmt: skip
+
+
+def _made(repository: str, tag: str) -> Image | Index:
+    seed = f"{repository}:{tag}"
+    if repository in OF_SEVERAL_PLATFORMS:
+        return make_index(seed, layer_size=LAYER_BYTES)
+    return make_image(seed, layers=3, layer_size=LAYER_BYTES)
+
+
+def _tags_of(system: System, repository: str) -> set[str]:
+    return {tag["name"] for row in system.admin.artifacts(repository) for tag in row["tags"] or ()}
+
+
+def _number(system: System, project: str) -> int:
+    return int(system.admin.get(f"/projects/{project}")["project_id"])
