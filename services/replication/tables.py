@@ -162,4 +162,13 @@ copies: Final = Table(
     Column("copied_at", _moment, nullable=False),
 )
 
+tallies: Final = Table(
+    "tallies",
+    metadata,
+    Column("policy_id", ForeignKey(policies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("figure", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
 pools: Final = pools_table(metadata)

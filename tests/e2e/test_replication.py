@@ -121,6 +121,19 @@ def test_pushes_are_on_the_other_side_within_two_seconds(
     assert {run["status"] for run in here.runs(policy)} == {"Succeed"}
 
 
+def test_what_a_run_came_to_is_in_the_metrics(fragile: System, system: System, here: Replicating) -> None:
+    project, repository = fresh(fragile)
+    policy = here.policy(project, to=here.instance(system))
+    image = make_image(project)
+    push_to(fragile, repository, "v1", image)
+    assert here.metric("artifacts_copied_total", policy) == 0
+    sent = here.run(policy)["bytes_sent"]
+    here.run(policy)
+    assert sent >= sum(len(blob.content) for blob in image.blobs)
+    told = {name: here.metric(name, policy) for name in ("sent_bytes_total", "artifacts_copied_total", "lag_seconds")}
+    assert told == {"sent_bytes_total": sent, "artifacts_copied_total": 1, "lag_seconds": 0}
+
+
 def test_a_robot_of_the_target_is_enough_where_its_project_is_there(
     fragile: System, system: System, here: Replicating, target: RegistryClient,
 ) -> None:
