@@ -10,6 +10,8 @@ from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE
 
 View = Mapping[str, object]
 
+DISK_SECONDS = 10
+"""After so long a push may be tried again that was refused for want of space: so often the disk is looked at."""
 LOG_FILE_BYTES = 20 * 1024**2
 LOG_FILES_KEPT = 4
 SPOOL_FILE_BYTES = 20 * 1024**2
@@ -140,6 +142,7 @@ def proxy(
         "connections": min(4096, open_files // 2),
         "grammar": GRAMMAR,
         "errors": PROXY_ERRORS,
+        "disk_seconds": DISK_SECONDS,
         "away": next(error for error in PROXY_ERRORS if error.name == "away"),
     }
 

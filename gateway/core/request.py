@@ -14,6 +14,7 @@ from shared.events import Actor, ActorKind, EventContext
 from shared.listing import Listing, parse_order, parse_terms
 
 API: Final = "/api/v2.0"
+METRICS: Final = "/metrics"
 MAX_PAGE: Final = 1_000_000_000
 MAX_PAGE_SIZE: Final = 100
 MAX_ID: Final = 2**31 - 1

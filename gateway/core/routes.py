@@ -2,9 +2,10 @@
 
 from gateway.core.catalogue import Catalogue
 from gateway.core.health import HealthCheck
+from gateway.core.metrics.replication import ReplicationMetrics
 from gateway.core.onboarding import Onboarding
 from gateway.core.other_registries import check_registry
-from gateway.core.request import API
+from gateway.core.request import API, METRICS
 from gateway.core.resources import (
     allowlist,
     artifact,
@@ -17,6 +18,7 @@ from gateway.core.resources import (
     label,
     member,
     metadata,
+    metrics,
     permissions,
     ping,
     project,
@@ -62,6 +64,7 @@ def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/api/docs/page.css": description.DocsStyle(),
         "/api/version": ping.Version(),
         "/healthz": ping.Healthz(),
+        METRICS: metrics.Metrics({"replication": ReplicationMetrics()}),
         "/c/login": session.LogIn(SignIn(login)),
         "/c/log_out": session.LogOut(),
     }

@@ -68,6 +68,7 @@ policies: Final = Table(
     Column("enabled", Boolean, nullable=False, server_default=_no),
     Column("speed", Integer, nullable=False, server_default="0"),
     Column("copy_by_chunk", Boolean, nullable=False, server_default=_no),
+    Column("copy_labels", Boolean, nullable=False, server_default=_no),
     Column("single_active", Boolean, nullable=False, server_default=_no),
     Column("concurrency", SmallInteger, nullable=False, server_default="16"),
     Column("creator", Text, nullable=False, server_default=""),
@@ -160,6 +161,15 @@ copies: Final = Table(
     Column("target", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("copied_at", _moment, nullable=False),
+)
+
+tallies: Final = Table(
+    "tallies",
+    metadata,
+    Column("policy_id", ForeignKey(policies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("figure", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 pools: Final = pools_table(metadata)

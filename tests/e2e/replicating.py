@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.clients.polling import eventually
 from tests.clients.registry import RegistryClient
@@ -92,6 +93,20 @@ class Replicating:
 
     def log(self, run: int, task: int) -> str:
         return self.api.must("GET", f"{RUNS}/{run}/tasks/{task}/log").text
+
+    def metric(self, name: str, policy: int) -> float:
+        """What Prometheus is told of a policy, under a name with no other labels."""
+        answer = requests.get(
+            f"{self.system.url}/metrics", auth=(self.system.admin_name, self.system.admin_password), timeout=10
+        )
+        assert answer.ok, answer.text
+        (found,) = [
+            sample.value
+            for family in text_string_to_metric_families(answer.text)
+            for sample in family.samples
+            if sample.name == f"breakwater_replication_{name}" and sample.labels["policy_id"] == str(policy)
+        ]
+        return found
 
     def stop(self, number: int) -> None:
         self.api.must("PUT", f"{RUNS}/{number}")

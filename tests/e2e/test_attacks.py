@@ -159,9 +159,10 @@ def test_nothing_listens_beyond_loopback(system: System) -> None:
 
 
 def test_the_proxy_hides_what_is_internal(system: System) -> None:
-    for path in ("/internal/token", "/internal/", "/service/notifications", "/debug/vars", "/metrics"):
+    for path in ("/internal/token", "/internal/", "/service/notifications", "/debug/vars"):
         for method in ("GET", "POST"):
             assert raw(system, method, path, {"Content-Length": "0"}).status == requests.codes.not_found, path
+    assert raw(system, "GET", "/metrics", {}).status == requests.codes.unauthorized
 
 
 def test_the_headers_that_name_the_caller_are_not_believed(system: System, private: str, genuine: str) -> None:

@@ -169,6 +169,29 @@ def test_a_push_gets_through_and_sends_no_blob_twice(
     arrived_once(proxy, image)
 
 
+def test_a_target_whose_disk_was_nearly_full_gets_all_once_it_has_room(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project = fragile.new_project()
+    digest = push_to(fragile, f"{project}/app", "v1", make_image(project))
+    policy = here.policy(project, to=here.instance(system))
+    flag = system.settings.readonly_flag
+    flag.touch()
+    try:
+        run = here.begin(policy)
+        eventually(
+            lambda: [task["fault"] for task in here.tasks(run) if task.get("fault")] == ["overloaded"], within=20,
+            what="the refusal of the first attempt",
+        )
+        assert digest_of(target, f"{project}/app", "v1") is None
+    finally:
+        flag.unlink(missing_ok=True)
+    (task,) = here.tasks(run)
+    assert "disk is nearly full" in task["status_text"]
+    assert here.ended(run, within=60)["status"] == "Succeed"
+    assert state_of(target, f"{project}/app") == {"v1": digest}
+
+
 PULLING: Final[dict[str, tuple[str, Wrong]]] = {
     "a blob of another digest": ("/blobs/", Wrong(altered=True)),
     "a blob that breaks off": ("/blobs/", Wrong(cut_answer=100_000)),

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.core.request import API, ApiRequest, ApiResponse
+from gateway.core.request import API, METRICS, ApiRequest, ApiResponse
 from shared.auth import sessions
 from shared.auth.authenticate import Credential
 from shared.auth.principals import Principal
@@ -40,7 +40,10 @@ class CrossSite(Forbidden):
 
 
 class Authentication:
-    """Puts the caller on every request of the API. With a session goes a token that every change has to send back."""
+    """Puts the caller on every request of the API, and for metrics.
+
+    With a session goes a token that every change has to send back.
+    """
 
     def __init__(self, sign_in: SignIn) -> None:
         self._sign_in = sign_in
@@ -48,7 +51,7 @@ class Authentication:
     def process_request(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Raises what signing in raises, and CrossSite."""
         req.caller = Principal.anonymous()
-        if not req.is_api or req.path in _SAME_FOR_EVERYBODY:
+        if not (req.is_api or req.path == METRICS) or req.path in _SAME_FOR_EVERYBODY:
             return
         inner = req.env.get(INNER_CALLER)
         credential = None if inner else basic_credential(req.auth or "")

@@ -6,11 +6,13 @@ from typing import Any, Final
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from services.replication.commands import tallying
 from services.replication.commands.policy import has_open_execution
 from services.replication.commands.telling import tell_finished, tell_started
 from services.replication.commands.waking import wake
 from services.replication.domain.execution import Execution, ExecutionState, Scope, outcome_of
 from services.replication.domain.policy import Trigger
+from services.replication.domain.tally import Figure, Tally
 from services.replication.domain.task import TaskState
 from services.replication.errors import NoSuchExecution, NoSuchPolicy, PolicyDisabled
 from services.replication.queries.rows import read_execution
@@ -107,6 +109,8 @@ def stop_execution(session: Session, execution_id: int, *, now: datetime, contex
         values |= {"state": state, "ended_at": now, "worker": None}
     changed = update(executions).where(executions.c.id == execution_id).values(**values).returning(executions)
     execution = read_execution(session.execute(changed).one())
+    if not execution.dry_run:
+        tallying.add(session, Tally({(execution.policy_id, Figure.TASKS, TaskState.STOPPED): withdrawn}))
     if not execution.state.is_open:
         tell_finished(session, execution, context=context)
     wake(session)

@@ -10,9 +10,11 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.replication.commands import tallying
 from services.replication.commands.telling import tell_finished, tell_tasks_finished
 from services.replication.commands.waking import wake_workers
 from services.replication.domain.execution import ExecutionState, Scope, outcome_of
+from services.replication.domain.tally import Figure, Tally
 from services.replication.domain.task import MOST_ATTEMPTS, Fault, Progress, TaskState, pause_before
 from services.replication.queries.rows import read_execution
 from services.replication.tables import copies, executions, policies, task_lines, tasks
@@ -127,6 +129,10 @@ def settle(
     for execution_id in held:
         ended = [each.state for each in verdicts if each.execution_id == execution_id and not each.state.is_open]
         count(session, execution_id, ended + given_up.get(execution_id, []), now=now, context=context)
+    tally = _tally(verdicts)
+    for execution_id, states in given_up.items():
+        _tally_ended(tally, held[execution_id], states, Fault.UNREACHABLE)
+    tallying.add(session, tally)
     if verdicts:
         wake_workers(session)  # the limits of registry and policy have room again
     return {each.task_id: each.state for each in verdicts}
@@ -165,6 +171,7 @@ def clear_up(session: Session, *, now: datetime, context: EventContext) -> int:
     Tasks of an execution that is to stop, whose worker is lost; and those that lost every worker that had them.
     """
     ids = [row.id for row in session.execute(_LEFT, {"most": MOST_ATTEMPTS})]
+    tally: Tally = Tally()
     for execution_id in ids:
         execution = session.execute(
             select(executions).where(executions.c.id == execution_id).with_for_update()
@@ -178,6 +185,8 @@ def clear_up(session: Session, *, now: datetime, context: EventContext) -> int:
                 session, execution_id, TaskState.FAILED, LOST_AGAIN, now=now, fault=Fault.INTERNAL, least=MOST_ATTEMPTS
             )
         count(session, execution_id, ended, now=now, context=context)
+        _tally_ended(tally, execution, ended, Fault.INTERNAL)
+    tallying.add(session, tally)
     return len(ids)
 
 
@@ -277,6 +286,33 @@ def _write(session: Session, verdicts: Sequence[_Verdict]) -> None:
             "bytes_sent": [each.bytes_sent for each in progress],
         },
     )
+
+
+def _tally(verdicts: Sequence[_Verdict]) -> Tally:
+    """What these attempts count for."""
+    tally: Tally = Tally()
+    for each in verdicts:
+        if each.dry_run:
+            continue
+        ending = each.ending
+        tally[each.policy_id, Figure.BYTES_SENT, ""] += ending.progress.bytes_sent
+        if ending.state is TaskState.FAILED:
+            tally[each.policy_id, Figure.FAILURES, ending.fault or Fault.INTERNAL] += 1
+        if not each.state.is_open:
+            tally[each.policy_id, Figure.TASKS, each.state] += 1
+        if ending.copied:
+            tally[each.policy_id, Figure.ARTIFACTS_COPIED, ""] += 1
+    return tally
+
+
+def _tally_ended(tally: Tally, execution: Row[Any], ended: Sequence[TaskState], fault: Fault) -> None:
+    """Count tasks of an execution that have ended without another attempt."""
+    if execution.dry_run:
+        return
+    for state in ended:
+        tally[execution.policy_id, Figure.TASKS, state] += 1
+        if state is TaskState.FAILED:
+            tally[execution.policy_id, Figure.FAILURES, fault] += 1
 
 
 def _remember(session: Session, verdicts: Sequence[_Verdict], now: datetime) -> None:

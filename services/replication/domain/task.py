@@ -48,7 +48,7 @@ class Fault(StrEnum):
     UNREACHABLE = "unreachable"
     """No connection, or it broke, or nothing came in time."""
     OVERLOADED = "overloaded"
-    """The other side asks for a pause, or has no room for now: 429, 503, or 507."""
+    """The other side asks for a pause, or has no room for now: 429, 503, 507, or a write refused with Retry-After."""
     SERVER_ERROR = "server_error"
     """The other side answered 5xx."""
     DENIED = "denied"

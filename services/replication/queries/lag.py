@@ -12,15 +12,21 @@ from sqlalchemy.orm import Session
 _LAGS: Final = text(
     """
     SELECT p.id, coalesce(c.number, 0) + coalesce(t.number, 0) AS waiting,
-           least(c.oldest_at, t.oldest_at, p.behind_since) AS since
+           least(c.oldest_at, t.oldest_at, p.behind_since) AS since,
+           coalesce(greatest(c.newest_at, t.newest_at), p.behind_since) AS newest_at,
+           coalesce(t.number, 0) AS tasks, coalesce(r.number, 0) AS running
     FROM replication.policies p
     LEFT JOIN LATERAL (
-        SELECT count(*) AS number, min(due_at) AS oldest_at FROM replication.changes WHERE policy_id = p.id
+        SELECT count(*) AS number, min(due_at) AS oldest_at, max(due_at) AS newest_at
+        FROM replication.changes WHERE policy_id = p.id
     ) c ON true
     LEFT JOIN LATERAL (
-        SELECT count(*) AS number, min(created_at) AS oldest_at FROM replication.tasks
-        WHERE policy_id = p.id AND state IN ('pending', 'running')
+        SELECT count(*) AS number, min(created_at) AS oldest_at, max(created_at) AS newest_at
+        FROM replication.tasks WHERE policy_id = p.id AND state IN ('pending', 'running')
     ) t ON true
+    LEFT JOIN (
+        SELECT policy_id, count(*) AS number FROM replication.tasks WHERE state = 'running' GROUP BY policy_id
+    ) r ON r.policy_id = p.id
     WHERE p.id = ANY (:policies)
     """
 )
@@ -34,9 +40,20 @@ class Lag:
     """Changes that no run is about yet, and tasks that have not ended."""
     since: datetime | None = None
     """Since when the oldest of it waits, or something that failed is missing; None where nothing does."""
+    newest_at: datetime | None = None
+    """Since when the newest of it waits."""
+    tasks: int = 0
+    """Those that have not ended."""
+    running: int = 0
+    """Those of them that a worker has."""
 
 
 def lags_of(session: Session, policy_ids: Collection[int]) -> dict[int, Lag]:
     """The lag of each of these policies."""
     rows = session.execute(_LAGS, {"policies": list(policy_ids)})
-    return {row.id: Lag(waiting=row.waiting, since=row.since) for row in rows}
+    return {
+        row.id: Lag(
+            waiting=row.waiting, since=row.since, newest_at=row.newest_at, tasks=row.tasks, running=row.running
+        )
+        for row in rows
+    }

@@ -41,6 +41,8 @@ _FAULTS: Final[Mapping[int, Fault]] = {
     HTTPStatus.INSUFFICIENT_STORAGE: Fault.OVERLOADED,
 }
 """Besides these: a 5xx is a SERVER_ERROR, and any other answer that was not asked for REFUSED."""
+_CLOSED: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED})
+"""A write refused so is let in later where Retry-After says it: by a registry without room, or in maintenance."""
 
 # the narrower kinds first
 _TROUBLES: Final[tuple[tuple[type[Exception], Fault, str], ...]] = (
@@ -78,7 +80,10 @@ def refusal(
         host = urlsplit(headers.get("Location", "")).netloc.rpartition("@")[2]
         told = f"it leads to {printable(host) or 'another path'}, and redirects are not followed"
     sentence = f"{what} was answered with {status}{f': {told}' if told else ''}"
-    return AttemptFailed(_fault(status, codes, told, push=push), sentence, after=_after(headers, now))
+    after = _after(headers, now)
+    if push and after is not None and status in _CLOSED:
+        return AttemptFailed(Fault.OVERLOADED, sentence, after=after)
+    return AttemptFailed(_fault(status, codes, told, push=push), sentence, after=after)
 
 
 def printable(text: str, limit: int = _SHOWN) -> str:

@@ -171,11 +171,22 @@ def test_full_disk_refuses_pushes_with_a_sentence(proxy: Proxy, method: str, pat
     assert status == 403
     assert headers["content-type"] == "application/json"
     assert headers["docker-distribution-api-version"] == "registry/2.0"
+    assert headers["retry-after"] == "10"
     (error,) = json.loads(body)["errors"]
     assert error["code"] == "DENIED"
     assert error["message"] == (
         "the registry's disk is nearly full: pushes are refused until space is freed; pulls go on"
     )
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_want_of_rights_asks_nobody_to_come_again(proxy: Proxy, *, full: bool) -> None:
+    proxy.upstreams["core"].behaviour = Behaviour(status=403, body=b"no")
+    if full:
+        proxy.readonly_flag.touch()
+    for method, path in (("DELETE", "/v2/a/b/manifests/1"), ("POST", "/api/v2.0/projects")):
+        status, headers, _ = proxy.get(path, "Content-Length: 0", method=method)
+        assert (status, "retry-after" in headers) == (403, False)
 
 
 @pytest.mark.parametrize(("method", "path"), READS)

@@ -185,7 +185,9 @@ def test_a_policy_says_what_waits_and_since_when(desk: Desk) -> None:
     worker = desk.worker()
     (claim,) = desk.claim(worker, free=1)
     with desk.sessions() as session:
-        assert lags_of(session, [policy, other]) == {policy: Lag(waiting=2, since=NOW), other: Lag()}
+        assert lags_of(session, [policy, other]) == {
+            policy: Lag(waiting=2, since=NOW, newest_at=NOW, tasks=2, running=1), other: Lag(),
+        }  # fmt: skip
     desk.settle(worker, {claim.task_id: SUCCESS})
     (last,) = desk.claim(worker, free=1)
     desk.settle(worker, {last.task_id: failure(Fault.CONFLICT)})

@@ -44,6 +44,30 @@ def test_a_status_has_one_fault(status: int, content: bytes, push: bool, fault: 
 
 
 @pytest.mark.parametrize(
+    ("status", "asked", "push", "fault"),
+    [
+        (403, "10", True, Fault.OVERLOADED),
+        (405, "10", True, Fault.OVERLOADED),
+        (503, "10", True, Fault.OVERLOADED),
+        (507, "10", True, Fault.OVERLOADED),
+        (403, "10", False, Fault.DENIED),
+        (405, "10", False, Fault.REFUSED),
+        (403, "soon", True, Fault.REFUSED),
+        (403, "", True, Fault.REFUSED),
+        (405, "", True, Fault.REFUSED),
+        (400, "10", True, Fault.REFUSED),
+        (401, "10", True, Fault.DENIED),
+    ],
+)
+def test_a_write_that_may_be_tried_later_is_no_want_of_rights(
+    status: int, asked: str, push: bool, fault: Fault  # noqa: FBT001
+) -> None:
+    failed = refusal("it", status, {"Retry-After": asked}, body("DENIED", "the disk is nearly full"), push=push)
+    assert failed.fault is fault
+    assert failed.after == (timedelta(seconds=10) if asked == "10" else None)
+
+
+@pytest.mark.parametrize(
     ("asked", "after"),
     [
         ("7", timedelta(seconds=7)),
