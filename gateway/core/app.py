@@ -8,6 +8,7 @@ from gateway.core.catalogue import build_catalogue
 from gateway.core.distribution.mount import mount_lists
 from gateway.core.gate import mount_gate
 from gateway.core.health import build_health_check
+from gateway.core.internal import IncomingRepository
 from gateway.core.middleware.authentication import Authentication
 from gateway.core.middleware.body_limit import BodyLimit
 from gateway.core.middleware.content_type import ContentTypes
@@ -67,6 +68,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     for path, resource in all_routes(settings, check, catalogue, sealer, login).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
+    app.add_route("/internal/repositories/{repository:path}", IncomingRepository(settings, verifier))
     mount_lists(app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry)
     mount_gate(
         app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier

@@ -127,7 +127,7 @@ class Gate:
                 raise ReadOnlyMode
 
     def _put(self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, push: Push) -> None:
-        expectation_id = expect_push(self._sessions, self._client, push, context=_context(req, bearer))
+        expectation_id = expect_push(self._sessions, self._client, push, context=context_of(req, bearer))
         self._forward(req, resp, push.body, expectation_id)
         subject = push.subject if resp.status_code in _DONE else None
         if subject is not None:
@@ -136,7 +136,7 @@ class Gate:
     def _delete(
         self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, repository: RepositoryName, digest: Digest
     ) -> None:
-        context = _context(req, bearer)
+        context = context_of(req, bearer)
         expectation_id = expect_deletion(
             self._sessions, self._client, repository=repository, digest=digest, context=context
         )
@@ -146,7 +146,7 @@ class Gate:
         self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, repository: RepositoryName, tag: TagName
     ) -> None:
         """Take a tag off as the API does: not every registry can."""
-        context = _context(req, bearer)
+        context = context_of(req, bearer)
         try:
             delete_tag(
                 self._sessions, self._client, repository=repository, reference=None, tag=tag, context=context
@@ -240,7 +240,7 @@ def _denials() -> Iterator[None]:
         raise Forbidden(denial.sentence) from denial
 
 
-def _context(req: ApiRequest, bearer: Bearer) -> EventContext:
+def context_of(req: ApiRequest, bearer: Bearer) -> EventContext:
     """Who does it: whoever the token was given to."""
     return EventContext(
         instance_id=req.instance_id,

@@ -14,6 +14,7 @@ from services.replication.domain.claim import Claim
 from services.replication.domain.policy import FilterKind, Policy, ResourceKind
 from services.replication.domain.task import Operation, TaskState
 from services.replication.ends import Catalogue, Content, End
+from services.replication.local import LocalEnd
 from services.replication.queries import content as content_queries
 from services.replication.tables import copies
 from services.replication.transfer.copy import Copier, Order, Parallel, Report, Say, reference_of
@@ -30,7 +31,7 @@ _IMAGE: Final = ResourceKind.IMAGE
 class Carrier:
     """What carrying out takes, beside the task."""
 
-    local: End
+    local: LocalEnd
     """This registry."""
     remote: Catalogue
     """The other one."""
@@ -66,6 +67,8 @@ class Carrier:
         if claim.policy.pushes and not claim.dry_run:
             # what is there for the first time takes its project along
             self.remote.prepare(claim.target, public=claim.public)
+        elif not claim.dry_run:
+            self.local.prepare(claim.target)
         return Copier(
             source=source,
             target=target,

@@ -125,8 +125,11 @@ class Crew:
         """Write down how far everything is; stop what is to be stopped, and let go what is not ours any more."""
         progress = {hand.claim.task_id: hand.meter.now for hand in self.hands.values()}
         lines = [line for hand in self.hands.values() for line in hand.take_lines()]
+        limited = {hand.claim.policy.id for hand in self.hands.values()} & self._throttles.keys()
         with self.sessions.begin() as session:
             held = claiming.report(session, self.pool.id, progress)
+            for policy_id, share in (claiming.shares(session, self.pool.id, limited) if limited else {}).items():
+                self._throttles[policy_id][1].share = share
             settling.write_lines(session, [line for line in lines if line[0] in held])
             # what we hold by the table and not in hand, twice in a row, is an ending that could not be written down
             strays = set(held) - set(self.hands) - set(self._ended)
@@ -241,7 +244,7 @@ class Crew:
         return self._dry.setdefault(claim.execution_id, Shelf())
 
     def _throttle(self, claim: Claim) -> Callable[[int], None] | None:
-        """One bucket for all tasks of a policy."""
+        """One bucket for all tasks of a policy here; `report` tells it what others have of it."""
         speed = claim.policy.speed
         if speed <= 0:
             return None

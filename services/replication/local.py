@@ -4,6 +4,7 @@ So quotas, immutable tags and the record of what is expected hold here too. Toke
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,13 +30,27 @@ CONNECTIONS: Final = 32
 
 _URL: Final = "http://localhost"
 _READS: Final = frozenset({"GET", "HEAD"})
+_MADE: Final = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
 _GATED: Final = frozenset({"PUT", "DELETE"})
 
 
-def local_end(settings: Settings, *, connections: int = CONNECTIONS) -> RegistryEnd:
+class LocalEnd(RegistryEnd):
+    """This registry as `End`, and what has to be there before something comes in."""
+
+    def prepare(self, repository: str) -> None:
+        """Have the project made here that a repository belongs to, if there is none. Raises AttemptFailed."""
+        answer = self.channel.ask("PUT", f"/internal/repositories/{repository}", f"repository:{repository}:pull,push")
+        if answer.status == HTTPStatus.CONFLICT:
+            sentence = f"the name of the project of {repository} is reserved for some minutes after its deletion"
+            raise AttemptFailed(Fault.OVERLOADED, sentence)
+        if answer.status not in _MADE:
+            raise self.channel.refused(f"the project of {repository}", answer)
+
+
+def local_end(settings: Settings, *, connections: int = CONNECTIONS) -> LocalEnd:
     """This registry. Raises ConfigurationError where this part has no credential of its own."""
     tokens = SystemTokens(settings.token_mount, SERVICE, settings.secret("system-credential"))
-    return RegistryEnd(Channel(_URL, Sockets(settings, connections), SystemAuth(tokens)), place=PLACE)
+    return LocalEnd(Channel(_URL, Sockets(settings, connections), SystemAuth(tokens)), place=PLACE)
 
 
 class Sockets:
@@ -56,7 +71,8 @@ class Sockets:
         if method not in _READS and method != "DELETE" and self._closed.exists():
             raise AttemptFailed(Fault.OVERLOADED, "the disk here is nearly full: nothing is stored until it has room")
         # distribution has no list of referrers: the catalogue keeps it
-        gated = "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)
+        internal = parsed.path.startswith("/internal/")
+        gated = internal or "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)
         pool = self._gate if gated else self._registry
         try:
             return pool.urlopen(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.replication.domain.registry import Registry
-from services.replication.ends import Catalogue, End
+from services.replication.ends import Catalogue
 from services.replication.local import local_end
 from services.replication.queries.rows import access_of
 from services.replication.remote import connect
@@ -20,7 +20,7 @@ class Registries:
     """Opens other registries through the guard: they may be in a private network, never here."""
 
     def __init__(self, settings: Settings, guard: Guard) -> None:
-        self.local: End = local_end(settings)
+        self.local = local_end(settings)
         self._guard = guard
         self._sealer = Sealer.read(settings.secrets / "config-key")
         self._open: OrderedDict[int, tuple[datetime, Catalogue]] = OrderedDict()

@@ -313,10 +313,12 @@ def test_each_blob_is_sent_once_and_a_second_run_sends_nothing(
     assert [each for each in counted.passed[asked:] if each.method not in {"GET", "HEAD"}] == []
 
 
-def test_images_are_pulled_into_a_project_that_is_there(
-    fragile: System, system: System, here: Replicating, source: RegistryClient,
+@pytest.mark.parametrize("there", [True, False], ids=["a project that is there", "one that is made for them"])
+def test_images_are_pulled_into_a_project(
+    fragile: System, system: System, here: Replicating, source: RegistryClient, there: bool,  # noqa: FBT001
 ) -> None:
-    theirs, mine = system.new_project(), fragile.new_project()
+    theirs = system.new_project()
+    mine = fragile.new_project() if there else f"{theirs}-copied"
     index, image = make_index(theirs), make_image(theirs)
     push_to(system, f"{theirs}/deep/app", "v1", index)
     push_to(system, f"{theirs}/deep/app", "v2", image)
@@ -326,6 +328,7 @@ def test_images_are_pulled_into_a_project_that_is_there(
     assert all(whole_at(source, f"{mine}/app", each.digest) for each in (*index.images, image))
     eventually(lambda: len(fragile.admin.artifacts(f"{mine}/app")) == 2, within=10, what="they are in the catalogue")
     assert here.run(policy)["bytes_sent"] == 0
+    assert fragile.admin.get(f"/projects/{mine}")["metadata"]["public"] == "false"
 
 
 def test_a_loop_ends_by_itself(

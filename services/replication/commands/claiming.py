@@ -5,7 +5,7 @@ about it any more.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -91,6 +91,13 @@ _HELD: Final = text(
     WHERE t.worker = :worker AND t.state = 'running'
     """
 )
+_SHARES: Final = text(
+    """
+    SELECT policy_id, count(*) FILTER (WHERE worker = :worker)::float / count(*) AS share
+    FROM replication.tasks WHERE state = 'running' AND policy_id = ANY (:policies)
+    GROUP BY policy_id HAVING count(*) FILTER (WHERE worker = :worker) > 0
+    """
+)
 _REAP: Final = text(
     """
     UPDATE replication.tasks t SET state = 'pending', worker = NULL, due_at = :now
@@ -141,6 +148,12 @@ def report(session: Session, worker: UUID, progress: Mapping[int, Progress]) -> 
         values = {name: [getattr(each, name) for each in progress.values()] for name in columns}
         session.execute(_REPORT, {"worker": worker, "ids": list(progress), **values})
     return {row.id: row.stopping for row in session.execute(_HELD, {"worker": worker})}
+
+
+def shares(session: Session, worker: UUID, policy_ids: Collection[int]) -> dict[int, float]:
+    """How much of what policies have under way is in a worker's hand: 1 is all, and none is not among them."""
+    found = session.execute(_SHARES, {"worker": worker, "policies": sorted(policy_ids)})
+    return {row.policy_id: row.share for row in found}
 
 
 def reap(session: Session, *, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""A limit on bytes a second, shared by everything that one policy sends."""
+"""A limit on bytes a second, shared by everything that one policy sends, in this process and in others."""
 
 import threading
 import time
@@ -20,6 +20,8 @@ class Throttle:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rate = bytes_a_second
+        self.share = 1.0
+        """The part of the rate that is this process's own, above 0; the others have the rest."""
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -29,7 +31,7 @@ class Throttle:
         """Account for bytes that were sent, and sleep where they were too many."""
         with self._lock:
             now = self._clock()
-            self._paid_at = max(self._paid_at, now - _BURST_SECONDS) + amount / self._rate
+            self._paid_at = max(self._paid_at, now - _BURST_SECONDS) + amount / (self._rate * self.share)
             wait = self._paid_at - now
         while wait > 0:
             self._sleep(min(wait, _LONGEST_SLEEP))

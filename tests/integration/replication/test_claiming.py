@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.replication.commands import claiming
 from services.replication.commands.settling import FIRST_HEAL, LOST_AGAIN, Ending
 from services.replication.domain.task import MOST_ATTEMPTS, Fault, TaskState
 from services.replication.queries.lag import Lag, lags_of
@@ -215,3 +216,14 @@ def test_a_task_comes_with_what_the_catalogue_has_under_its_tags(desk: Desk) -> 
     assert [(claim.source, {tag: each.text for tag, each in claim.catalogued.items()}) for claim in claims] == [
         ("p/app", {"v1": digest}), ("p/app", {}), ("p/other", {}),
     ]  # fmt: skip
+
+
+def test_workers_share_a_policy_by_what_each_has_in_hand(desk: Desk) -> None:
+    policy, other = desk.policy("p"), desk.policy("q")
+    desk.execution(policy, "v1", "v2", "v3", "v4")
+    first, second = desk.worker(), desk.worker()
+    assert (len(desk.claim(first, free=3)), len(desk.claim(second, free=3))) == (3, 1)
+    with desk.sessions() as session:
+        assert claiming.shares(session, first, {policy, other}) == {policy: 0.75}
+        assert claiming.shares(session, second, {policy}) == {policy: 0.25}
+        assert claiming.shares(session, second, {other}) == {}

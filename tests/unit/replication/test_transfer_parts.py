@@ -31,6 +31,15 @@ def test_a_throttle_lets_bytes_through_at_its_rate() -> None:
     assert 9.5 <= clock.now - 100 <= 10
 
 
+def test_a_share_of_the_rate_is_all_that_a_process_takes() -> None:
+    clock = Clock()
+    throttle = Throttle(1_000, clock=clock, sleep=clock.sleep)
+    throttle.share = 0.25
+    for _ in range(10):
+        throttle.take(250)
+    assert 9.5 <= clock.now - 100 <= 10
+
+
 def test_what_was_not_used_does_not_pile_up() -> None:
     clock = Clock()
     throttle = Throttle(1_000, clock=clock, sleep=clock.sleep)
