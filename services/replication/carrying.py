@@ -3,7 +3,7 @@
 It records nothing; whoever calls it does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,6 +48,8 @@ class Carrier:
             if not present:
                 return self._delete(claim, target, claim.references, meter, say)
         report = self._copier(claim, source, target).copy(self._order(claim), meter, say)
+        if claim.policy.copy_labels and not claim.dry_run:
+            self._label(claim, {*report.copied.values(), *report.present.values()}, say)
         gone = report.missing if claim.policy.deletion and not claim.dry_run else []
         deleted = self._delete(claim, target, tuple(gone), meter, say).deleted if gone else ()
         return Ending(
@@ -103,11 +105,21 @@ class Carrier:
         labels: tuple[str, ...] = ()
         if policy.pushes and any(each.kind is FilterKind.LABEL for each in policy.filters):
             with self.sessions() as session:
-                labels = content_queries.labels_of(session, repository, content.digest)
+                labels = tuple(
+                    each.name for each in content_queries.labels_of(session, repository, content.digest)
+                )
         elif not policy.pushes:
             # what another registry's labels are was asked when the run was prepared
             policy = _without_labels(policy)
         return policy.takes(kind_of(content), labels)
+
+    def _label(self, claim: Claim, artifacts: Collection[Digest], say: Say) -> None:
+        """Put on artifacts at the target the labels that they bear here, on those too that were there already."""
+        for digest in sorted(artifacts, key=str):
+            with self.sessions() as session:
+                labels = content_queries.labels_of(session, claim.source, digest)
+            if labels and (added := self.remote.label(claim.target, digest, labels)):
+                say(f"{claim.target}@{digest} bears {', '.join(added)} now")
 
     def _delete(
         self, claim: Claim, target: End, references: tuple[str, ...], meter: Meter, say: Say

@@ -102,6 +102,15 @@ class Found:
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """A label that an artifact bears."""
+
+    name: str
+    color: str = ""
+    description: str = ""
+
+
 class Catalogue(Protocol):
     """What a registry can tell of its content as a whole, and what has to be made before something is pushed."""
 
@@ -120,3 +129,6 @@ class Catalogue(Protocol):
 
     def prepare(self, repository: str, *, public: bool) -> None:
         """Make what has to be there before this repository is pushed to, as a project; what is there stays as it is."""
+
+    def label(self, repository: str, digest: Digest, labels: Sequence[Label]) -> list[str]:
+        """Put on an artifact what it lacks of these labels; returns the names of those. None is taken off."""

@@ -68,6 +68,7 @@ policies: Final = Table(
     Column("enabled", Boolean, nullable=False, server_default=_no),
     Column("speed", Integer, nullable=False, server_default="0"),
     Column("copy_by_chunk", Boolean, nullable=False, server_default=_no),
+    Column("copy_labels", Boolean, nullable=False, server_default=_no),
     Column("single_active", Boolean, nullable=False, server_default=_no),
     Column("concurrency", SmallInteger, nullable=False, server_default="16"),
     Column("creator", Text, nullable=False, server_default=""),

@@ -134,6 +134,43 @@ def test_what_a_run_came_to_is_in_the_metrics(fragile: System, system: System, h
     assert told == {"sent_bytes_total": sent, "artifacts_copied_total": 1, "lag_seconds": 0}
 
 
+def test_labels_go_along_where_that_is_asked_for_and_none_is_taken_off(
+    fragile: System, system: System, here: Replicating,
+) -> None:
+    project, repository = fresh(fragile)
+    policy = here.policy(project, to=here.instance(system), copy_labels=True)
+    push_to(fragile, repository, "v1", make_image(project))
+    here.run(policy)
+    artifact = f"/projects/{project}/repositories/app/artifacts/v1"
+
+    def borne() -> set[tuple[str, str, str, str]]:
+        labels = system.admin.get(f"{artifact}?with_label=true").get("labels") or ()
+        return {(each["name"], each["color"], each["description"], each["scope"]) for each in labels}
+
+    assert borne() == set()
+    stable = {"name": f"stable-{project}", "color": "#0F1E2D", "description": "may be used", "scope": "g"}
+    answer = fragile.admin.must("POST", "/labels", json=stable)
+    number = int(answer.headers["Location"].rsplit("/", 1)[1])
+    try:
+        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
+        here.run(policy)  # the artifact is there already
+        carried = (stable["name"], "#0F1E2D", "may be used", "p")
+        assert borne() == {carried}
+        (label,) = system.admin.get(f"{artifact}?with_label=true")["labels"]
+        fragile.admin.must("DELETE", f"{artifact}/labels/{number}")
+        here.run(policy)
+        assert borne() == {carried}
+        assert label["project_id"] == system.admin.get(f"/projects/{project}")["project_id"]
+        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
+        push_to(fragile, repository, "v1", make_image(f"{project}/next"))
+        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
+        system.admin.must("DELETE", artifact)
+        here.run(policy)  # it is put there, and the catalogue follows by a moment
+        assert borne() == {carried}
+    finally:
+        fragile.admin.must("DELETE", f"/labels/{number}")
+
+
 def test_a_robot_of_the_target_is_enough_where_its_project_is_there(
     fragile: System, system: System, here: Replicating, target: RegistryClient,
 ) -> None:

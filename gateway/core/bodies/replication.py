@@ -41,7 +41,10 @@ class ReplicationTriggerBody(Body):
 
 
 class ReplicationPolicyBody(Body):
-    """A policy as it shall be: what is not named is empty or false, as Harbor has it. `concurrency` is ours."""
+    """A policy as it shall be: what is not named is empty or false, as Harbor has it.
+
+    `concurrency` and `copy_labels` are ours.
+    """
 
     name: str = ""
     description: str = ""
@@ -59,6 +62,7 @@ class ReplicationPolicyBody(Body):
     copy_by_chunk: bool = False
     single_active_replication: bool = False
     concurrency: int = 16
+    copy_labels: bool = False
 
     def wanted(self) -> WantedPolicy:
         """The policy asked for."""
@@ -79,6 +83,7 @@ class ReplicationPolicyBody(Body):
             copy_by_chunk=self.copy_by_chunk,
             single_active=self.single_active_replication,
             concurrency=self.concurrency,
+            copy_labels=self.copy_labels,
         )
 
 

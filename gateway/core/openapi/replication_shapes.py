@@ -124,6 +124,7 @@ class ReplicationPolicyEntry(TypedDict):
     copy_by_chunk: bool
     single_active_replication: bool
     concurrency: int
+    copy_labels: bool
     waiting: int
     waiting_since: NotRequired[Time]
     creation_time: Time

@@ -51,6 +51,7 @@ def policy_view(policy: Policy, registries: Mapping[int, Registry], lags: Mappin
         "copy_by_chunk": policy.copy_by_chunk,
         "single_active_replication": policy.single_active,
         "concurrency": policy.concurrency,
+        "copy_labels": policy.copy_labels,
         "waiting": lag.waiting,
         "creation_time": time_or_never(policy.created_at),
         "update_time": time_or_never(policy.updated_at),

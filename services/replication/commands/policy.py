@@ -21,6 +21,7 @@ from services.replication.domain.wanted_policy import (
     check_concurrency,
     check_description,
     check_filters,
+    check_labels,
     check_name,
     check_namespace,
     check_sides,
@@ -149,6 +150,7 @@ def _values(session: Session, wanted: WantedPolicy) -> dict[str, Any]:
         "enabled": wanted.enabled,
         "speed": check_speed(wanted.speed),
         "copy_by_chunk": wanted.copy_by_chunk,
+        "copy_labels": wanted.copy_labels,
         "single_active": wanted.single_active,
         "concurrency": check_concurrency(wanted.concurrency),
     }
@@ -157,6 +159,8 @@ def _values(session: Session, wanted: WantedPolicy) -> dict[str, Any]:
     except NoSuchRegistry as error:
         raise UnfitPolicy(error.sentence) from error
     check_source(filters, registry.kind if source_id else None)
+    if wanted.copy_labels:
+        check_labels(registry.kind if target_id else None)
     return values
 
 

@@ -76,6 +76,8 @@ class Policy:
     speed: int = 0
     """KiB a second over all its tasks; 0: as fast as it goes."""
     copy_by_chunk: bool = False
+    copy_labels: bool = False
+    """Whether artifacts take their labels along."""
     single_active: bool = False
     concurrency: int = 16
     creator: str = ""

@@ -57,6 +57,7 @@ class WantedPolicy:
     enabled: bool = False
     speed: int = 0
     copy_by_chunk: bool = False
+    copy_labels: bool = False
     single_active: bool = False
     concurrency: int = 16
 
@@ -112,6 +113,14 @@ def check_source(filters: Sequence[Filter], source: RegistryKind | None) -> None
     asks_for_labels = any(each.kind is FilterKind.LABEL and each.values for each in filters)
     if asks_for_labels and source is not None and not knows_labels(source):
         raise UnfitPolicy(f"a registry of type {source} knows no labels to filter by")
+
+
+def check_labels(target: RegistryKind | None) -> None:
+    """Raises UnfitPolicy where labels cannot be taken along; None is this registry."""
+    if target is None:
+        raise UnfitPolicy("copy_labels is for policies that copy from this registry to another one")
+    if not knows_labels(target):
+        raise UnfitPolicy(f"a registry of type {target} knows no labels: copy_labels is for those of type harbor")
 
 
 def check_trigger(kind: str, cron: str, *, source: int | None, single_active: bool) -> tuple[Trigger, str]:

@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from services.replication.domain.policy import ResourceKind
-from services.replication.ends import Found
+from services.replication.ends import Found, Label
 from shared.names import Digest
 
 PAGE: Final = 500
@@ -28,8 +28,10 @@ _ARTIFACTS: Final = text(
 )
 _LABELS: Final = text(
     """
-    SELECT l.name FROM directory.artifacts a JOIN directory.artifact_labels l ON l.artifact_id = a.id
+    SELECT l.name, l.color, l.description
+    FROM directory.artifacts a JOIN directory.artifact_labels l ON l.artifact_id = a.id
     WHERE a.repository = :repository AND a.digest = :digest
+    ORDER BY l.name
     """
 )
 _REFERRERS: Final = text(
@@ -68,9 +70,10 @@ def artifacts(session: Session) -> Iterator[Found]:
             after = rows[-1].id
 
 
-def labels_of(session: Session, repository: str, digest: Digest) -> tuple[str, ...]:
-    """The names of the labels that an artifact bears."""
-    return tuple(session.scalars(_LABELS, {"repository": repository, "digest": digest.text}))
+def labels_of(session: Session, repository: str, digest: Digest) -> list[Label]:
+    """The labels that an artifact bears."""
+    rows = session.execute(_LABELS, {"repository": repository, "digest": digest.text})
+    return [Label(name=row.name, color=row.color, description=row.description) for row in rows]
 
 
 def referrers_of(session: Session, repository: str, digest: Digest) -> Sequence[Digest]:

@@ -73,6 +73,7 @@ def read_policy(row: Row[Any]) -> Policy:
         enabled=row.enabled,
         speed=row.speed,
         copy_by_chunk=row.copy_by_chunk,
+        copy_labels=row.copy_labels,
         single_active=row.single_active,
         concurrency=row.concurrency,
         creator=row.creator,

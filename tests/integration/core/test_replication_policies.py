@@ -49,7 +49,8 @@ def test_a_policy_is_made_shown_and_told(api: Api, registry: int) -> None:
     wanted = body(
         registry, "whole", description="to the branch office", dest_namespace="copies/of",
         dest_namespace_replace_count=1, trigger=NIGHTLY, deletion=True, override=True, enabled=True, speed=500,
-        copy_by_chunk=True, single_active_replication=True, concurrency=4, id=7, src_registry={"id": 0},
+        copy_by_chunk=True, single_active_replication=True, concurrency=4, copy_labels=True, id=7,
+        src_registry={"id": 0},
         filters=[
             {"type": "name", "value": "library/**"}, {"type": "tag", "value": "v*"},
             {"type": "tag", "value": "*-dev", "decoration": "excludes"},
@@ -72,7 +73,8 @@ def test_a_policy_is_made_shown_and_told(api: Api, registry: int) -> None:
             {"type": "resource", "value": "image"},
         ],
         "deletion": True, "replicate_deletion": True, "override": True, "enabled": True, "speed": 500,
-        "copy_by_chunk": True, "single_active_replication": True, "concurrency": 4, "waiting": 0,
+        "copy_by_chunk": True, "single_active_replication": True, "concurrency": 4,
+        "copy_labels": True, "waiting": 0,
     }  # fmt: skip
     assert shown in api.get(POLICIES).json
     told = api.events("replication_policy.created")[-1]
@@ -87,7 +89,7 @@ def test_what_is_not_named_is_empty_or_false(api: Api, registry: int) -> None:
     assert shown["trigger"] == {"type": "manual"}
     assert shown["dest_namespace_replace_count"] == -1
     assert (shown["filters"], shown["speed"], shown["dest_namespace"], shown["concurrency"]) == ([], 0, "", 16)
-    flags = ("deletion", "override", "enabled", "copy_by_chunk", "single_active_replication")
+    flags = ("deletion", "override", "enabled", "copy_by_chunk", "single_active_replication", "copy_labels")
     assert not any(shown[each] for each in flags)
 
 
@@ -161,6 +163,24 @@ def test_only_what_is_here_is_followed_by_events_and_filtered_by_labels(api: Api
     assert written(api) == before
     filters = [{"type": "label", "value": ["stable"]}]
     api.made(POLICIES, body(plain, "pushing", filters=filters, trigger={"type": "event_based"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "named"),
+    [("docker-registry", "dest_registry", "docker-registry knows no labels"), ("harbor", "src_registry", "from this")],
+)
+def test_labels_are_taken_along_only_to_a_registry_that_knows_them(
+    api: Api, kind: str, side: str, named: str
+) -> None:
+    other = registry_of(api, type=kind)
+    number = api.made(POLICIES, {"name": f"about {kind}", side: {"id": other}})
+    before = written(api)
+    wanted = {"name": "with labels", side: {"id": other}, "copy_labels": True}
+    for method, path in (("POST", POLICIES), ("PUT", f"{POLICIES}/{number}")):
+        answer = api.send(method, path, ADMIN, wanted)
+        assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST"), answer.text
+        assert named in sentence(answer)
+    assert written(api) == before
 
 
 def test_a_name_is_given_once(api: Api, registry: int) -> None:

@@ -1,16 +1,17 @@
 """Any registry that follows the OCI distribution specification: what it lists, it lists by its catalog."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from services.replication.domain.registry import Access
 from services.replication.domain.task import Fault
-from services.replication.ends import Catalogue, Found
+from services.replication.ends import Catalogue, Found, Label
 from services.replication.errors import AttemptFailed
 from services.replication.remote.adapters.opening import opened, place
 from services.replication.remote.answers import LIST_LIMIT
 from services.replication.remote.client import PAGE, RegistryEnd, names
+from shared.names import Digest
 from shared.outbound import Guard
 
 CATALOG_SCOPE: Final = "registry:catalog:*"
@@ -46,6 +47,10 @@ class GenericCatalogue:
 
     def prepare(self, repository: str, *, public: bool) -> None:
         """As `Catalogue` says: a repository is there once something is pushed to it."""
+
+    def label(self, repository: str, digest: Digest, labels: Sequence[Label]) -> list[str]:  # noqa: ARG002 - as Catalogue
+        """As `Catalogue` says; no policy asks for it that is about a registry of another kind than Harbor's."""
+        raise AttemptFailed(Fault.REFUSED, "this registry knows no labels")
 
 
 def connect(access: Access, guard: Guard) -> Catalogue:

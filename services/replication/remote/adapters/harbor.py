@@ -3,16 +3,17 @@
 Documentation: Harbor's swagger of the API v2.0.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 from services.replication.domain.policy import ResourceKind
 from services.replication.domain.registry import Access
 from services.replication.domain.task import Fault
-from services.replication.ends import Catalogue, Found
+from services.replication.ends import Catalogue, Found, Label
 from services.replication.errors import AttemptFailed
 from services.replication.remote.adapters.generic import GenericCatalogue, not_listed
+from services.replication.remote.adapters.harbor_labels import attach
 from services.replication.remote.adapters.opening import place
 from services.replication.remote.answers import basic
 from services.replication.remote.api import Api, segment, wanted_text
@@ -92,6 +93,11 @@ class HarborCatalogue(GenericCatalogue):
         answer = self._api.ask("POST", "/projects", content=wanted)
         if answer.status not in _MADE:
             raise self._api.refused(f"the creation of the project {project}", answer)
+
+    def label(self, repository: str, digest: Digest, labels: Sequence[Label]) -> list[str]:
+        """As `Catalogue` says."""
+        path = f"{artifacts_path(repository)}/{digest}"
+        return attach(self._api, path, f"{repository}@{digest}", labels)
 
     def _projects(self, prefix: str) -> Iterator[str]:
         if "/" in prefix:
