@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from compose.cli.session import operator_context, session_of
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from compose.local.credentials import new_password
 from services.api.commands.user import change_password, set_disabled
 from services.api.domain.user import FIRST_ADMIN, User
@@ -81,7 +81,10 @@ def list_tokens(user: Name) -> None:
         moments = (token.created_at, token.used_at, token.expires_at)
         shown = (f"{moment:%Y-%m-%d %H:%M}" if moment else "never" for moment in moments)
         table.add_row(str(token.id), token.client_id, token.address, *shown)
-    out.print(table if found else f"{user} has no refresh tokens", markup=False)
+    if found:
+        print_table(table, markup=False)
+    else:
+        out.print(f"{user} has no refresh tokens", markup=False)
 
 
 @tokens_app.command("revoke")

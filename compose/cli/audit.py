@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compose.cli.session import operator_context, session_of
-from compose.cli.terminal import err, out
+from compose.cli.terminal import err, out, print_table
 from compose.local.layout import Layout
 from compose.local.logs import Log, Wanted, moment
 from compose.local.options import read_options
@@ -86,7 +86,10 @@ def list_record(  # noqa: PLR0917 - a verb has the options it has
         for record in page.records:
             out.print_json(json.dumps(_fields(record)), indent=None)
         return
-    out.print(_table(page.records) if page.records else "no record fits")
+    if page.records:
+        print_table(_table(page.records))
+    else:
+        out.print("no record fits")
     if page.total > len(page.records):
         about = "" if page.exact else "about "
         out.print(f"{len(page.records)} of {about}{page.total:,} records", style="dim")

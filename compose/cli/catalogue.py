@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from compose.cli.session import operator_context
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from services.api.commands.adoption import Survey, create_missing, survey
 from services.api.commands.comparison import Comparison, Outcome
 from services.api.commands.nightly import only_comparison
@@ -151,7 +151,7 @@ def _summarise(outcomes: Sequence[Outcome]) -> None:
         for each in differing[:_SHOWN]:
             counts = (each.added, each.removed, each.tags_set, each.tags_removed)
             table.add_row(escape(each.repository), *(str(count or "") for count in counts))
-        out.print(table)
+        print_table(table)
         if len(differing) > _SHOWN:
             out.print(f"and {len(differing) - _SHOWN} more")
     for each in [outcome for outcome in outcomes if outcome.skipped][:_SHOWN]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from compose.cli.lifecycle import show_config
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from services.api.commands.configuration import update_configuration
 from services.api.domain.configuration import ITEMS, PER_MINUTE, Item, Value
 from services.api.errors import UnfitSetting
@@ -53,7 +53,7 @@ def list_items(as_json: Annotated[bool, typer.Option("--json", help="As one JSON
         table.add_column(title)
     for key, each in shown.items():
         table.add_row(key, _text(each.value), "" if each.editable else "[dim]cannot be changed[/dim]")
-    out.print(table)
+    print_table(table)
 
 
 @app.command("get")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from compose.cli.follow import follow
 from compose.cli.session import session_of
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from services.webhook.commands.parked import discard_parked, retry_parked
 from services.webhook.queries.parked import get_parked, list_parked
 from shared.errors import Unavailable
@@ -67,7 +67,7 @@ def show_parked_list(as_json: AsJson = False) -> None:
     table = _table("id", "received", "reason")
     for each in found:
         table.add_row(str(each.id), each.received_at.isoformat(timespec="seconds"), _foreign(each.reason))
-    out.print(table)
+    print_table(table)
 
 
 @parked.command("show")
@@ -127,7 +127,7 @@ def show_letters(queue: OfQueue = None, as_json: AsJson = False) -> None:
     for letter in found:
         cells = (letter.id, letter.routing_key, letter.failed_at, str(letter.attempts), _why(letter))
         table.add_row(letter.queue, *(_foreign(cell) for cell in cells))
-    out.print(table)
+    print_table(table)
     if len(found) >= MOST_READ:
         out.print(f"of each queue the oldest {MOST_READ:,} are shown at most", style="dim")
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from compose.cli.session import operator_context, session_of
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from compose.local.layout import Layout
 from compose.local.options import read_options
 from compose.local.supervision import Supervisor
@@ -52,7 +52,7 @@ def list_keys() -> None:
         table.add_column(title)
     for row in _rows(keys.read_ring(_folder(load_settings(part="token")))):
         table.add_row(*row)
-    out.print(table)
+    print_table(table)
 
 
 def _turn(change: Callable[[Path, Path, datetime], Rotation]) -> Rotation:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from compose.cli.table import memory_line, status_table
-from compose.cli.terminal import err, out, shown
+from compose.cli.terminal import err, out, print_table, shown
 from compose.cli.tour import take_tour
 from compose.local import down as stopping
 from compose.local.certificate import certificate_warning
@@ -49,7 +49,7 @@ def show_status() -> None:
     if found is None:
         raise NotFound(f"the instance in {options.home} is stopped: ./breakwater up starts it")
     out.print(f"{options.public_url}  [dim]{options.home}[/dim]")
-    out.print(status_table(found))
+    print_table(status_table(found))
     out.print(memory_line(found))
     _warn(options)
     if not found.healthy:

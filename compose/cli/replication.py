@@ -14,7 +14,7 @@ from rich.text import Text
 from sqlalchemy.orm import Session, sessionmaker
 
 from compose.cli.session import OPERATOR, operator_context
-from compose.cli.terminal import out
+from compose.cli.terminal import out, print_table
 from services.replication.commands.execution import ask_to_stop, start_execution, stop_execution
 from services.replication.domain import task as domain
 from services.replication.domain.execution import Execution, ExecutionState, Scope
@@ -197,7 +197,7 @@ def _show_policies(policies: list[Policy], registries: dict[int, Registry], last
             _when(execution.created_at) if execution else "",
             _state(execution) if execution else "",
         )
-    out.print(table)
+    print_table(table)
 
 
 def _show_executions(executions: list[Execution], progress: dict[int, domain.Progress]) -> None:
@@ -217,7 +217,7 @@ def _show_executions(executions: list[Execution], progress: dict[int, domain.Pro
             _bytes(figures),
             decimal(figures.bytes_sent),
         )
-    out.print(table)
+    print_table(table)
 
 
 def _show(sessions: Sessions, number: int) -> None:
@@ -246,7 +246,7 @@ def _show(sessions: Sessions, number: int) -> None:
             decimal(each.progress.bytes_total),
             _foreign(each.message),
         )
-    out.print(table)
+    print_table(table)
     if page.total > _SHOWN:
         out.print(f"and {page.total - _SHOWN} more", style="dim")
 

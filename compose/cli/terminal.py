@@ -5,9 +5,16 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.status import Status
+from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+_lines = Console(highlight=False, soft_wrap=True, width=4_000)
+
+
+def print_table(table: Table, *, markup: bool = True) -> None:
+    """A table; where there is no terminal a row is one line however long: whatever reads it goes by lines."""
+    (out if out.is_terminal else _lines).print(table, markup=markup)
 
 
 class Shown:

@@ -27,7 +27,6 @@ def run(core_database: Database, monkeypatch: pytest.MonkeyPatch) -> Run:
         "HOME": server.home, "RUN": server.run, "DATABASE_PORT": server.port, "DATABASE_NAME": core_database.name,
     }.items():  # fmt: skip
         monkeypatch.setenv(f"BREAKWATER_{name}", str(value))
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(replication, "_PAUSE", 0.05)
     return lambda *arguments: CliRunner().invoke(app, arguments, catch_exceptions=False)
 
@@ -81,6 +80,22 @@ def test_an_execution_is_shown_with_its_tasks_and_why_they_failed(api: Api, run:
     assert "artifacts: 2, succeeded 1, failed 1, stopped 0; blobs: 6/8; bytes: 180 bytes of 200 bytes" in shown
     assert "library/app:1.0,latest" in shown
     assert "the target has something else" in shown
+
+
+def test_without_a_terminal_no_row_is_folded_and_on_one_it_is(
+    api: Api, run: Run, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert policy
+    name = "copies-" + "of-everything-" * 15 + "to-the-branch-office"
+    number = policy_of(api, int(api.get("/registries").json[0]["id"]), name=name)
+    try:
+        _, row, _ = run("list").output.splitlines()
+        assert name in row
+        assert row.split()[-1] == "never"
+        monkeypatch.setattr(type(replication.out), "is_terminal", True)
+        assert name not in run("list").output
+    finally:
+        api.send("DELETE", f"/replication/policies/{number}")
 
 
 @pytest.mark.parametrize("dry", [True, False])
