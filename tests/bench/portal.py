@@ -1,4 +1,4 @@
-"""The portal at a thousand projects: what a first page weighs, how long the server takes for any, how soon a push shows."""
+"""The portal at a thousand projects: what a first page weighs, how long any takes the server, how soon a push shows."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _server_times(rig: Rig, visit: Visit) -> list[tuple[str, float]]:
 
 
 def _shown_after(rig: Rig, visit: Visit) -> float:
-    """p95 of the seconds from a push's answer until the list, asked as the page asks when it hears of it, has the tag."""
+    """p95 of the seconds from a push's answer until the list has the tag, asked as the page asks when it hears of it."""
     project = rig.system.new_project()
     registry, seconds = rig.system.registry(), []
     kind = "breakwater.artifact.pushed.v1"
@@ -138,7 +138,7 @@ def _shown_after(rig: Rig, visit: Visit) -> float:
         for number in range(int(rig.scaled(PUSHES, 2))):
             registry.push(f"{project}/app", f"shown{number}", make_image(fresh_seed(), layers=1, layer_size=1000))
             begun = time.perf_counter()
-            eventually(lambda: len(stream.events) > number, within=20, what="the event", every=0.005)
+            eventually(lambda count=number: len(stream.events) > count, within=20, what="the event", every=0.005)
             _, part = visit.weight(f"/projects/{project}/repositories/app", _PART)
             if f"shown{number}".encode() not in part:
                 raise RuntimeError("the list does not show what the event told of")
