@@ -129,7 +129,7 @@ def _server_times(rig: Rig, visit: Visit) -> list[tuple[str, float]]:
 
 
 def _shown_after(rig: Rig, visit: Visit) -> float:
-    """p95 of the seconds from a push's answer until the list has its tag, asked as the page does when it hears of it."""
+    """p95 of the seconds from a push's answer until the list, asked as the page asks it, has its tag."""
     project = rig.system.new_project()
     registry, seconds = rig.system.registry(), []
     kind = "breakwater.artifact.pushed.v1"

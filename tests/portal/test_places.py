@@ -1,0 +1,35 @@
+"""Every page as its administrator finds it: one heading, no fault that axe can tell, no complaint of the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.portal.browser import no_violations, sign_in
+from tests.portal.demo import seed
+from tests.portal.places import PLACES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.e2e.system import Person, System
+
+
+@pytest.fixture(scope="module")
+def filled(system: System) -> dict[str, str]:
+    """What stands for the names in addresses, in an instance that a company fills."""
+    seed(system)
+    digest = system.admin.artifacts("storefront/web")[0]["digest"]
+    return {"project": "storefront", "repository": "web", "digest": digest}
+
+
+@pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)
+def test_a_page_is_without_fault(browser_page: Page, admin: Person, filled: dict[str, str], path: str) -> None:
+    sign_in(browser_page, admin)
+    answer = browser_page.goto(path.format(**filled))
+    assert answer
+    assert answer.status == 200
+    expect(browser_page.get_by_role("heading", level=1)).to_have_count(1)
+    no_violations(browser_page)
