@@ -147,7 +147,7 @@ def address_of(req: ApiRequest, project: OpenProject, *, to_push: bool = False) 
 
 def row_of(artifact: Shown, address: Address, wanted: str = "") -> Row:
     """An artifact as a list shows it; the tags that were searched for come first."""
-    tags = sorted(artifact.get("tags") or (), key=lambda tag: bool(wanted) and wanted.lower() not in tag["name"].lower())
+    tags = sorted(artifact.get("tags") or (), key=lambda tag: wanted.lower() not in tag["name"].lower())
     accessories = artifact.get("accessories") or ()
     signatures = sum(each["type"] in _SIGNATURES for each in accessories)
     return Row(

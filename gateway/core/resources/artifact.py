@@ -231,7 +231,7 @@ class Addition:
     def on_get(
         self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str, addition: str
     ) -> None:
-        """Show an artifact's layers, or how an image was built: an index tells nothing of it, nor does what is no image."""
+        """Show layers, or how an image was built: an index tells nothing of that, nor does what is no image."""
         require_project(req, project, ("artifact-addition", "read"), by_name=True)
         if addition not in {*ADDITIONS, LAYERS}:
             raise Unprocessable(f"addition must be one of {', '.join((*ADDITIONS, LAYERS))}")

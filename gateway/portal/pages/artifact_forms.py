@@ -15,6 +15,7 @@ from shared.auth.roles import Role
 from shared.errors import NotFound
 
 _MOST_PROJECTS = 100
+_NOWHERE = Refused(422, "UNPROCESSABLE_ENTITY", "A copy needs a project and a repository to go to.")
 _PUSHING = frozenset({Role.PROJECT_ADMIN, Role.MAINTAINER, Role.DEVELOPER})
 
 
@@ -145,9 +146,10 @@ class CopyArtifact(ArtifactPage):
         """Copy it with its tags. Raises ForeignForm, BadForm."""
         form, opened = read_form(req), self.open_repository(req, project, repository)
         target, rest = form.text("project"), form.text("repository")
+        if not target or not rest:
+            self._show(req, resp, opened, reference, form, _NOWHERE)
+            return
         try:
-            if not target or not rest:
-                raise Refused(422, "UNPROCESSABLE_ENTITY", "A copy needs a project and a repository to go to.")
             digest = self.artifact(req, opened, reference, with_tag=False)["digest"]
             place = f"/projects/{segment(target)}/repositories/{segment(rest)}/artifacts"
             self.portal.api(req).send("POST", place, **{"from": f"{opened.name}@{digest}"})
