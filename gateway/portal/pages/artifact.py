@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.api import Api, segment
+from gateway.portal.api import Api
 from gateway.portal.errors import Refused
 from gateway.portal.images import (
     OpenRepository,
@@ -127,7 +128,7 @@ class Contents(ArtifactPage):
 
 def artifact_path(repository: OpenRepository, reference: str) -> str:
     """Where the API has an artifact."""
-    return f"{api_path(repository)}/artifacts/{segment(reference)}"
+    return f"{api_path(repository)}/artifacts/{quote(reference, safe='')}"
 
 
 def look_up(api: Api, repository: OpenRepository, digests: list[str], **query: object) -> dict[str, dict[str, Any]]:

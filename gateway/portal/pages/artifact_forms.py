@@ -1,6 +1,7 @@
 """What is done with an artifact: tags and labels are put on it and taken off, and it is copied elsewhere."""
 
 from typing import Any
+from urllib.parse import quote
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
@@ -67,7 +68,7 @@ class DeleteTag(ArtifactPage):
         read_form(req)
         opened = self.open_repository(req, project, repository)
         try:
-            self.portal.api(req).send("DELETE", f"{artifact_path(opened, reference)}/tags/{segment(tag)}")
+            self.portal.api(req).send("DELETE", f"{artifact_path(opened, reference)}/tags/{quote(tag, safe='')}")
         except Refused as refused:
             self._show(req, resp, opened, reference, tag, refused)
         else:
@@ -109,7 +110,7 @@ class ArtifactLabels(ArtifactPage):
             for number in sorted(wanted - had):
                 api.send("POST", path, {"id": int(number) if number.isdecimal() else 0})
             for number in sorted(had - wanted):
-                api.send("DELETE", f"{path}/{segment(number)}")
+                api.send("DELETE", f"{path}/{quote(number, safe='')}")
         except Refused as refused:
             self._show(req, resp, opened, reference, refused)
         else:
