@@ -214,10 +214,10 @@ def settings_of(artifact: Shown) -> list[tuple[str, list[str]]]:
 
 def _lines(value: object, *, whole: bool) -> list[str]:
     match value:
-        case None | "" | [] | {}:
+        case None | "":
             return []
         case list() if whole:
-            return [shlex.join(str(each) for each in value)]
+            return [shlex.join(str(each) for each in value)] if value else []
         case list():
             return [str(each) for each in value]
         case dict():

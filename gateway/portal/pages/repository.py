@@ -62,7 +62,7 @@ class Artifacts(RepositoryPage):
         self.portal.show(
             req, resp, "repository.html", block="list", repository=opened, project=opened.project, state=state,
             rows=[row_of(artifact, address, state.search) for artifact in found.items], total=found.total,
-            shown=api.maybe(api_path(opened)) or {}, labels=labels,
+            shown=api.get(api_path(opened)) if opened.project.allows("repository", "read") else {}, labels=labels,
             label=next((each for each in labels if str(each["id"]) == state.filters["label"]), None),
             pushes=address_of(req, opened.project, to_push=True).pushes(opened.name)[0][1],
         )  # fmt: skip
