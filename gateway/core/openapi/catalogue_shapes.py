@@ -107,7 +107,7 @@ class ArtifactEntry(TypedDict):
 
 
 BuildStep = dict[str, Any]
-"""A step of an image's history, as the image's configuration has it."""
+"""A step of an image's history, as the image's configuration has it; or a layer: digest, media_type, size, title."""
 
 
 class AuditEntry(TypedDict):

@@ -25,7 +25,7 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = {
     "repository": "The repository's name without its project, its slashes encoded twice: a%252Fb.",
     "reference": "A tag, or a digest.",
     "tag": "The tag.",
-    "addition": "build_history, or another addition that clients may ask for.",
+    "addition": "layers, build_history, or another addition that clients may ask for.",
     "meta_name": "The name of the entry.",
     "token_id": "The refresh token's UUID.",
 }

@@ -18,7 +18,7 @@ from services.api.domain.artifact import IMAGE
 from services.api.domain.immutability import ImmutableRule
 from services.api.queries import artifact as queries
 from services.api.queries.accessory import list_accessories
-from services.api.queries.history import build_history
+from services.api.queries.history import build_history, layers
 from services.api.queries.immutability import rules_of
 from services.api.queries.tag import list_tags
 from shared.errors import BadRequest, NotImplementedHere, Unprocessable
@@ -32,6 +32,8 @@ NOT_BUILT: Final = (
 )
 """Flags that clients send for what no artifact has here."""
 ADDITIONS: Final = ("build_history", "values.yaml", "readme.md", "dependencies", "sbom", "license", "files")
+LAYERS: Final = "layers"
+"""An addition of our own: the layers of any artifact's manifest."""
 
 
 class ProjectArtifacts:
@@ -229,12 +231,16 @@ class Addition:
     def on_get(
         self, req: ApiRequest, resp: ApiResponse, project: str, repository: str, reference: str, addition: str
     ) -> None:
-        """Show how an image was built: an index tells nothing of it, and what is no image is not looked into."""
+        """Show layers, or how an image was built: an index tells nothing of that, nor does what is no image."""
         require_project(req, project, ("artifact-addition", "read"), by_name=True)
-        if addition not in ADDITIONS:
-            raise Unprocessable(f"addition must be one of {', '.join(ADDITIONS)}")
+        if addition not in {*ADDITIONS, LAYERS}:
+            raise Unprocessable(f"addition must be one of {', '.join((*ADDITIONS, LAYERS))}")
         name = repository_name(project, repository)
         artifact = queries.get_artifact(req.database, name, parse_reference(reference), with_tags=False)
+        if addition == LAYERS:
+            req.release_database()
+            resp.media = layers(self._catalogue.registry, name, artifact)
+            return
         if artifact.type == IMAGE and (addition != ADDITIONS[0] or not has_history(artifact)):
             raise BadRequest(f"{name}@{artifact.digest} has no addition {addition}")
         if artifact.type != IMAGE:

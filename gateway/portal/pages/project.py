@@ -72,7 +72,7 @@ class Repositories(ProjectPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """Its repositories; with none, how the first image gets here."""
         opened = self.open(req, project)
-        state = list_state(req, sorts=("name", "-creation_time", "-update_time"))
+        state = list_state(req, sorts=("name", "update_time", "artifact_count", "pull_count"))
         api = self.portal.api(req)
         found = api.listed(
             f"/projects/{segment(project)}/repositories", page=state.page, page_size=state.page_size, sort=state.sort,

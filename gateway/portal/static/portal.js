@@ -92,6 +92,21 @@ document.addEventListener("change", (event) => {
   }
 });
 
+let kept = []; // what was chosen stays chosen where a list is shown anew
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const boxes = event.detail.target.id === "list" ? event.detail.target.querySelectorAll("[data-choose]:checked") : [];
+  kept = [...boxes].map((box) => box.value);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const box of document.querySelectorAll("#list [data-choose]")) {
+    if (!kept.includes(box.value)) continue;
+    box.checked = true;
+    box.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  kept = [];
+});
+
 // --- keys: / searches, g and a letter go to a place, ? is in the guide
 
 const PLACES = { h: "/", p: "/projects", r: "/replication", a: "/audit", e: "/events" };

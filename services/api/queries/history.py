@@ -1,4 +1,4 @@
-"""How an image was built, as its configuration in the registry tells it."""
+"""What an artifact is made of, and how an image was built, as the registry holds it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +10,27 @@ from shared.registry.client import RegistryClient
 from shared.registry.manifests import Manifest, parse, parse_image_config
 
 CONFIG_LIMIT: Final = 4 * 1024 * 1024
+
+
+TITLE: Final = "org.opencontainers.image.title"
+"""Annotation of a layer: the name of the file that it holds."""
+
+
+def layers(registry: RegistryClient, repository: RepositoryName, artifact: Artifact) -> list[Mapping[str, Any]]:
+    """The layers of its manifest, the lowest first; an index has none. Raises NotFound, RegistryUnavailable."""
+    stored = registry.manifest(repository, Digest(artifact.digest))
+    if stored is None:
+        raise NotFound(f"{repository}@{artifact.digest} is not in the registry")
+    manifest = parse(stored.body, stored.media_type)
+    return [
+        {
+            "digest": layer.digest.text,
+            "media_type": layer.media_type,
+            "size": layer.size,
+            "title": layer.annotations.get(TITLE, ""),
+        }
+        for layer in (manifest.layers if isinstance(manifest, Manifest) else ())
+    ]
 
 
 def build_history(registry: RegistryClient, repository: RepositoryName, artifact: Artifact) -> list[Mapping[str, Any]]:

@@ -1,0 +1,209 @@
+"""A repository: the artifacts in it, what is said about it, and its end; and how images get into a project."""
+
+from typing import Any
+
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.portal.api import Api, segment
+from gateway.portal.errors import Refused
+from gateway.portal.forms import read_form
+from gateway.portal.images import OpenRepository, address_of, row_of
+from gateway.portal.lists import ListState, fuzzy, list_state
+from gateway.portal.pages.project import ProjectPage
+from gateway.portal.portal import page
+from shared.errors import Forbidden
+from shared.names import InvalidName, RepositoryName
+
+TYPED_FROM = 11
+"""Artifacts from which on a repository's name has to be typed before it is deleted."""
+_MOST_LABELS = 100
+_CHUNK = 100
+_CHUNKS = 20
+
+
+class RepositoryPage(ProjectPage):
+    """A page about a repository."""
+
+    def open_repository(self, req: ApiRequest, project: str, repository: str) -> OpenRepository:
+        """The repository of an address, whether it exists or not. Raises Refused, Unauthorized."""
+        return OpenRepository(project=self.open(req, project), rest=repository)
+
+    def gone(
+        self, req: ApiRequest, resp: ApiResponse, refused: Refused, back: str, label: str, *, title: str
+    ) -> None:
+        """The page of what is not there, with the way to what is. Raises any other refusal again."""
+        if refused.status != 404:  # noqa: PLR2004 - the one status that tells of this
+            raise refused
+        self.portal.show(
+            req, resp, "gone.html", block="list", status=404, title=title, sentence=refused.sentence, back=back,
+            label=label,
+        )  # fmt: skip
+
+
+class Artifacts(RepositoryPage):
+    """/projects/{project}/repositories/{repository}."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """The artifacts of a repository, found by tag, digest and label."""
+        opened = self.open_repository(req, project, repository)
+        state = list_state(req, sorts=("-push_time", "pull_time", "size"), filters=("tagged", "label"))
+        api = self.portal.api(req)
+        try:
+            found = api.listed(
+                f"{api_path(opened)}/artifacts", page=state.page, page_size=state.page_size, sort=state.sort,
+                q=_query(state), with_label=True, with_accessory=True, with_immutable_status=True,
+            )  # fmt: skip
+        except Refused as refused:
+            title = "There is no such repository"
+            self.gone(req, resp, refused, opened.project.path, "Repositories of this project", title=title)
+            return
+        address = address_of(req, opened.project)
+        labels = labels_for(api, req, opened) if found.items or state.filters["label"] else []
+        self.portal.show(
+            req, resp, "repository.html", block="list", repository=opened, project=opened.project, state=state,
+            rows=[row_of(artifact, address, state.search) for artifact in found.items], total=found.total,
+            shown=api.get(api_path(opened)) if opened.project.allows("repository", "read") else {}, labels=labels,
+            label=next((each for each in labels if str(each["id"]) == state.filters["label"]), None),
+            pushes=address_of(req, opened.project, to_push=True).pushes(opened.name)[0][1],
+        )  # fmt: skip
+
+
+class Description(RepositoryPage):
+    """/projects/{project}/describe-repository/{repository}."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """The form."""
+        opened = self.open_repository(req, project, repository)
+        shown = self.portal.api(req).get(api_path(opened))
+        self._show(req, resp, opened, shown["description"])
+
+    @page
+    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """Keep it. Raises ForeignForm, BadForm."""
+        form, opened = read_form(req), self.open_repository(req, project, repository)
+        description = form.text("description")
+        try:
+            self.portal.api(req).send("PUT", api_path(opened), {"description": description})
+        except Refused as refused:
+            self._show(req, resp, opened, description, refused)
+        else:
+            self.portal.go(req, resp, opened.path, "The description is kept.")
+
+    def _show(
+        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, text: str, refused: Refused | None = None
+    ) -> None:
+        self.portal.show(
+            req, resp, "repository_describe.html", status=refused.status if refused else 200, repository=opened,
+            description=text, sentence=refused.sentence if refused else "",
+        )  # fmt: skip
+
+
+class DeleteRepository(RepositoryPage):
+    """/projects/{project}/delete-repository/{repository}."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """What goes. Raises Forbidden."""
+        self._show(req, resp, self._open(req, project, repository))
+
+    @page
+    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """Delete it; a large one only when its name was typed. Raises ForeignForm, BadForm, Forbidden."""
+        form, opened = read_form(req), self._open(req, project, repository)
+        api = self.portal.api(req)
+        held = api.listed(f"{api_path(opened)}/artifacts", page_size=1, q="base=*").total
+        typed = form.text("name")
+        if held >= TYPED_FROM and typed not in {opened.rest, opened.name}:
+            sentence = "The name that you typed is not this repository's: nothing is deleted."
+            self._show(req, resp, opened, status=422, sentence=sentence, typed=typed)
+            return
+        try:
+            api.send("DELETE", api_path(opened))
+        except Refused as refused:
+            self._show(req, resp, opened, status=refused.status, sentence=refused.sentence, typed=typed)
+        else:
+            self.portal.go(req, resp, opened.project.path, f"Repository {opened.rest} is deleted.")
+
+    def _open(self, req: ApiRequest, project: str, repository: str) -> OpenRepository:
+        opened = self.open_repository(req, project, repository)
+        if not opened.project.allows("repository", "delete"):
+            raise Forbidden("your role in this project does not allow you to delete repositories")
+        return opened
+
+    def _show(
+        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, *, status: int = 200, sentence: str = "",
+        typed: str = "",
+    ) -> None:
+        api = self.portal.api(req)
+        held = api.listed(f"{api_path(opened)}/artifacts", page_size=1, q="base=*").total
+        tags, fast, all_counted = _tags(api, opened)
+        self.portal.show(
+            req, resp, "repository_delete.html",
+            status=status, sentence=sentence, typed=typed, repository=opened, artifacts=held, tags=tags, fast=fast,
+            all_counted=all_counted, must_type=held >= TYPED_FROM,
+        )  # fmt: skip
+
+
+class PushCommands(ProjectPage):
+    """/projects/{project}/push-commands."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
+        """The commands for each client, with this registry's address in them. Raises Forbidden."""
+        opened = self.open(req, project)
+        if not opened.allows("repository", "push"):
+            raise Forbidden("your role in this project does not allow you to push")
+        address = address_of(req, opened, to_push=True)
+        pushes = address.pushes(_pushed_to(opened.name, req.text("repository").strip()))
+        self.portal.show(req, resp, "push_commands.html", project=opened, address=address, pushes=pushes)
+
+
+def api_path(repository: OpenRepository) -> str:
+    """Where the API has a repository."""
+    return f"/projects/{segment(repository.project.name)}/repositories/{segment(repository.rest)}"
+
+
+def labels_for(api: Api, req: ApiRequest, repository: OpenRepository) -> list[dict[str, Any]]:
+    """The labels that artifacts of a repository may bear: the project's, then those of everybody."""
+    found: list[dict[str, Any]] = []
+    if repository.project.allows("label", "list"):
+        found += api.get("/labels", scope="p", project_id=repository.project.number, page_size=_MOST_LABELS)
+    if req.caller.is_authenticated:
+        found += api.get("/labels", scope="g", page_size=_MOST_LABELS)
+    return found
+
+
+def _pushed_to(project: str, rest: str) -> str:
+    """A repository for a command to copy; what an address names and no repository can be called stays out of it."""
+    try:
+        return RepositoryName.parse(f"{project}/{rest}").text
+    except InvalidName:
+        return f"{project}/IMAGE"
+
+
+def _query(state: ListState) -> str:
+    """What the API is asked for: a search that looks like a digest is for one."""
+    label = state.filters["label"]
+    terms = [
+        fuzzy("digest" if state.search.startswith("sha256:") else "tags", state.search),
+        {"tagged": "tags=*", "untagged": "tags=nil"}.get(state.filters["tagged"], ""),
+        f"labels={label}" if label.isascii() and label.isdigit() else "",
+    ]
+    return ",".join(term for term in terms if term)
+
+
+def _tags(api: Api, repository: OpenRepository) -> tuple[int, list[str], bool]:
+    """How many tags a repository has, which of them are immutable, and whether all could be counted in good time."""
+    count, fast = 0, []
+    for number in range(1, _CHUNKS + 1):
+        found = api.listed(
+            f"{api_path(repository)}/artifacts", page=number, page_size=_CHUNK, q="base=*,tags=*", sort="id",
+            with_immutable_status=True,
+        )  # fmt: skip
+        tags = [tag for artifact in found.items for tag in artifact["tags"]]
+        count += len(tags)
+        fast += [tag["name"] for tag in tags if tag.get("immutable")]
+        if number * _CHUNK >= found.total:
+            return count, fast, True
+    return count, fast, False
