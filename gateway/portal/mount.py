@@ -13,6 +13,7 @@ from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
 from gateway.portal.pages import home, project, projects, sign_in
+from gateway.portal.pages.project_tabs import project_tabs
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
 
@@ -38,7 +39,7 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
-    }
+    } | project_tabs(portal)
 
 
 def _refused(req: ApiRequest, resp: ApiResponse, error: Refused, _params: dict[str, str]) -> None:

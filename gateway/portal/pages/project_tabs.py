@@ -1,0 +1,21 @@
+"""The addresses of a project's tabs beside its repositories, and of their forms."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.portal.pages import members
+from gateway.portal.portal import Page, Portal
+
+_PAGES: Final[Mapping[str, type[Page]]] = {
+    "/members": members.Members,
+    "/members/names": members.Names,
+    "/members/new": members.NewMember,
+    "/members/{member:int(min=1)}/role": members.MemberRole,
+    "/members/{member:int(min=1)}/remove": members.RemoveMember,
+}
+"""Behind the project's own address."""
+
+
+def project_tabs(portal: Portal) -> dict[str, Page]:
+    """Every page by its address."""
+    return {"/projects/{project}" + path: page(portal) for path, page in _PAGES.items()}
