@@ -80,6 +80,10 @@ class FormPage(ActingPage):
         del visit, form
         return {}
 
+    def again(self, visit: Visit, form: Form) -> Form | None:
+        """The form filled in otherwise, where a button asked for that and for nothing else."""
+        del visit, form
+
     def act(self, visit: Visit, form: Form) -> None:
         """Do what was asked for and go on. Raises Refused, BadForm."""
         raise NotImplementedError
@@ -95,6 +99,10 @@ class FormPage(ActingPage):
         """What the form asks for. Raises ForeignForm, BadForm."""
         form = read_form(req)
         visit = self.visit(req, resp, project, numbers)
+        other = self.again(visit, form)
+        if other is not None:
+            self._show(visit, other)
+            return
         try:
             self.act(visit, form)
         except Refused as refused:

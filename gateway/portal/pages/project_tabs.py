@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.portal.pages import members
+from gateway.portal.pages import members, robots
 from gateway.portal.portal import Page, Portal
 
 _PAGES: Final[Mapping[str, type[Page]]] = {
@@ -12,6 +12,13 @@ _PAGES: Final[Mapping[str, type[Page]]] = {
     "/members/new": members.NewMember,
     "/members/{member:int(min=1)}/role": members.MemberRole,
     "/members/{member:int(min=1)}/remove": members.RemoveMember,
+    "/robots": robots.Robots,
+    "/robots/new": robots.NewRobot,
+    "/robots/{robot:int(min=1)}/edit": robots.EditRobot,
+    "/robots/{robot:int(min=1)}/secret": robots.RobotSecret,
+    "/robots/{robot:int(min=1)}/disable": robots.DisableRobot,
+    "/robots/{robot:int(min=1)}/enable": robots.EnableRobot,
+    "/robots/{robot:int(min=1)}/delete": robots.DeleteRobot,
 }
 """Behind the project's own address."""
 
