@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.portal.pages import members, robots
+from gateway.portal.pages import labels, members, robots
 from gateway.portal.portal import Page, Portal
 
 _PAGES: Final[Mapping[str, type[Page]]] = {
@@ -19,6 +19,10 @@ _PAGES: Final[Mapping[str, type[Page]]] = {
     "/robots/{robot:int(min=1)}/disable": robots.DisableRobot,
     "/robots/{robot:int(min=1)}/enable": robots.EnableRobot,
     "/robots/{robot:int(min=1)}/delete": robots.DeleteRobot,
+    "/labels": labels.Labels,
+    "/labels/new": labels.NewLabel,
+    "/labels/{label:int(min=1)}/edit": labels.EditLabel,
+    "/labels/{label:int(min=1)}/delete": labels.DeleteLabel,
 }
 """Behind the project's own address."""
 
