@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.portal.pages import labels, members, robots
+from gateway.portal.pages import immutable, labels, members, retention, retention_runs, robots
 from gateway.portal.portal import Page, Portal
 
 _PAGES: Final[Mapping[str, type[Page]]] = {
@@ -23,6 +23,22 @@ _PAGES: Final[Mapping[str, type[Page]]] = {
     "/labels/new": labels.NewLabel,
     "/labels/{label:int(min=1)}/edit": labels.EditLabel,
     "/labels/{label:int(min=1)}/delete": labels.DeleteLabel,
+    "/retention": retention.Retention,
+    "/retention/rules/new": retention.NewRule,
+    "/retention/rules/{rule:int(min=0)}/edit": retention.EditRule,
+    "/retention/rules/{rule:int(min=0)}/switch": retention.SwitchRule,
+    "/retention/rules/{rule:int(min=0)}/remove": retention.RemoveRule,
+    "/retention/schedule": retention.Schedule,
+    "/retention/dry-run": retention.DryRun,
+    "/retention/run": retention.Run,
+    "/retention/runs/{run:int(min=1)}": retention_runs.RetentionRun,
+    "/retention/runs/{run:int(min=1)}/stop": retention_runs.StopRun,
+    "/retention/runs/{run:int(min=1)}/tasks/{task:int(min=1)}": retention_runs.TaskLog,
+    "/immutable-tags": immutable.ImmutableTags,
+    "/immutable-tags/new": immutable.NewImmutableRule,
+    "/immutable-tags/{rule:int(min=1)}/edit": immutable.EditImmutableRule,
+    "/immutable-tags/{rule:int(min=1)}/switch": immutable.SwitchImmutableRule,
+    "/immutable-tags/{rule:int(min=1)}/delete": immutable.DeleteImmutableRule,
 }
 """Behind the project's own address."""
 
