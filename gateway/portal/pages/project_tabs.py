@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.portal.pages import immutable, labels, members, retention, retention_runs, robots
+from gateway.portal.pages import (
+    immutable,
+    labels,
+    members,
+    retention,
+    retention_runs,
+    robots,
+    webhook_deliveries,
+    webhooks,
+)
 from gateway.portal.portal import Page, Portal
 
 _PAGES: Final[Mapping[str, type[Page]]] = {
@@ -39,6 +48,19 @@ _PAGES: Final[Mapping[str, type[Page]]] = {
     "/immutable-tags/{rule:int(min=1)}/edit": immutable.EditImmutableRule,
     "/immutable-tags/{rule:int(min=1)}/switch": immutable.SwitchImmutableRule,
     "/immutable-tags/{rule:int(min=1)}/delete": immutable.DeleteImmutableRule,
+    "/webhooks": webhooks.Webhooks,
+    "/webhooks/new": webhooks.NewWebhook,
+    "/webhooks/{policy:int(min=1)}": webhook_deliveries.Webhook,
+    "/webhooks/{policy:int(min=1)}/edit": webhooks.EditWebhook,
+    "/webhooks/{policy:int(min=1)}/switch": webhooks.SwitchWebhook,
+    "/webhooks/{policy:int(min=1)}/delete": webhooks.DeleteWebhook,
+    "/webhooks/{policy:int(min=1)}/test": webhook_deliveries.TryWebhook,
+    "/webhooks/{policy:int(min=1)}/redelivery": webhook_deliveries.RedeliverFailed,
+    "/webhooks/{policy:int(min=1)}/deliveries/{delivery:int(min=1)}": webhook_deliveries.Delivery,
+    "/webhooks/{policy:int(min=1)}/deliveries/{delivery:int(min=1)}/redelivery": webhook_deliveries.Redeliver,
+    "/webhooks/{policy:int(min=1)}/deliveries/{delivery:int(min=1)}/attempts/{attempt:int(min=1)}": (
+        webhook_deliveries.AttemptLog
+    ),
 }
 """Behind the project's own address."""
 
