@@ -7,6 +7,8 @@ from gateway.portal.pages import (
     immutable,
     labels,
     members,
+    project_log,
+    project_settings,
     retention,
     retention_runs,
     robots,
@@ -61,6 +63,11 @@ _PAGES: Final[Mapping[str, type[Page]]] = {
     "/webhooks/{policy:int(min=1)}/deliveries/{delivery:int(min=1)}/attempts/{attempt:int(min=1)}": (
         webhook_deliveries.AttemptLog
     ),
+    "/log": project_log.ProjectLog,
+    "/settings": project_settings.Settings,
+    "/settings/visibility": project_settings.Visibility,
+    "/settings/quota": project_settings.Quota,
+    "/settings/delete": project_settings.DeleteProject,
 }
 """Behind the project's own address."""
 
