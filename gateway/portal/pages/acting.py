@@ -83,6 +83,7 @@ class FormPage(ActingPage):
     def again(self, visit: Visit, form: Form) -> Form | None:
         """The form filled in otherwise, where a button asked for that and for nothing else."""
         del visit, form
+        return None
 
     def act(self, visit: Visit, form: Form) -> None:
         """Do what was asked for and go on. Raises Refused, BadForm."""
