@@ -24,6 +24,7 @@ from gateway.portal.pages import (
     search,
     sign_in,
 )
+from gateway.portal.pages.project_tabs import project_tabs
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
 
@@ -50,7 +51,7 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
-    } | _images(portal)
+    } | _images(portal) | project_tabs(portal)
 
 
 def _images(portal: Portal) -> dict[str, Any]:
