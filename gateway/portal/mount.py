@@ -12,7 +12,7 @@ from gateway.core.sign_in import SignIn
 from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
-from gateway.portal.pages import home, project, projects, sign_in
+from gateway.portal.pages import groups, home, profile, project, projects, sign_in, users
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
 
@@ -38,6 +38,26 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
+        **_accounts(portal),
+    }
+
+
+def _accounts(portal: Portal) -> dict[str, Any]:
+    return {
+        "/profile": profile.Profile(portal),
+        "/profile/edit": profile.EditProfile(portal),
+        "/profile/password": profile.ChangePassword(portal),
+        "/profile/tokens/{token}/revoke": profile.RevokeToken(portal),
+        "/admin/users": users.Users(portal),
+        "/admin/users/new": users.NewUser(portal),
+        "/admin/users/{user_id}/edit": users.EditUser(portal),
+        "/admin/users/{user_id}/password": users.ResetPassword(portal),
+        "/admin/users/{user_id}/administrator": users.Administrator(portal),
+        "/admin/users/{user_id}/delete": users.DeleteUser(portal),
+        "/admin/groups": groups.Groups(portal),
+        "/admin/groups/new": groups.NewGroup(portal),
+        "/admin/groups/{group_id}/rename": groups.RenameGroup(portal),
+        "/admin/groups/{group_id}/delete": groups.DeleteGroup(portal),
     }
 
 
