@@ -12,7 +12,23 @@ from gateway.core.sign_in import SignIn
 from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
-from gateway.portal.pages import groups, home, profile, project, projects, sign_in, users
+from gateway.portal.pages import (
+    about,
+    audit_purge,
+    directory,
+    global_labels,
+    groups,
+    health,
+    home,
+    profile,
+    project,
+    projects,
+    quotas,
+    settings,
+    sign_in,
+    system_robots,
+    users,
+)
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
 
@@ -38,7 +54,9 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
+        "/about": about.About(portal),
         **_accounts(portal),
+        **_system(portal),
     }
 
 
@@ -58,6 +76,30 @@ def _accounts(portal: Portal) -> dict[str, Any]:
         "/admin/groups/new": groups.NewGroup(portal),
         "/admin/groups/{group_id}/rename": groups.RenameGroup(portal),
         "/admin/groups/{group_id}/delete": groups.DeleteGroup(portal),
+        "/admin/robots": system_robots.SystemRobots(portal),
+        "/admin/robots/new": system_robots.NewSystemRobot(portal),
+        "/admin/robots/{robot_id}/edit": system_robots.EditSystemRobot(portal),
+        "/admin/robots/{robot_id}/secret": system_robots.RenewSecret(portal),
+        "/admin/robots/{robot_id}/switch": system_robots.SwitchRobot(portal),
+        "/admin/robots/{robot_id}/delete": system_robots.DeleteSystemRobot(portal),
+    }
+
+
+def _system(portal: Portal) -> dict[str, Any]:
+    return {
+        "/admin/labels": global_labels.GlobalLabels(portal),
+        "/admin/labels/new": global_labels.NewGlobalLabel(portal),
+        "/admin/labels/{label_id}/edit": global_labels.EditGlobalLabel(portal),
+        "/admin/labels/{label_id}/delete": global_labels.DeleteGlobalLabel(portal),
+        "/admin/quotas": quotas.Quotas(portal),
+        "/admin/quotas/{quota_id}/edit": quotas.EditQuota(portal),
+        "/admin/directory": directory.Directory(portal),
+        "/admin/directory/search": directory.DirectorySearch(portal),
+        "/admin/settings": settings.Settings(portal),
+        "/admin/audit-purge": audit_purge.AuditPurge(portal),
+        "/admin/audit-purge/{purge_id}/log": audit_purge.PurgeLog(portal),
+        "/admin/audit-purge/{purge_id}/stop": audit_purge.StopPurge(portal),
+        "/admin/health": health.Health(portal),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the pages of administration share: only system administrators see them, and what they do is asked about first."""
+"""What pages of administration share: only system administrators see them, and what they do is asked about first."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
