@@ -23,6 +23,7 @@ from gateway.portal.pages import (
     profile,
     project,
     projects,
+    queues,
     quotas,
     settings,
     sign_in,
@@ -100,6 +101,10 @@ def _system(portal: Portal) -> dict[str, Any]:
         "/admin/audit-purge/{purge_id}/log": audit_purge.PurgeLog(portal),
         "/admin/audit-purge/{purge_id}/stop": audit_purge.StopPurge(portal),
         "/admin/health": health.Health(portal),
+        "/admin/queues": queues.Queues(portal),
+        "/admin/queues/{queue}": queues.DeadLetters(portal),
+        "/admin/queues/{queue}/letters/{letter}": queues.DeadLetter(portal),
+        "/admin/queues/{queue}/{action}": queues.Settle(portal),
     }
 
 
