@@ -13,13 +13,14 @@ NEW_PASSWORD = "Another2horse"
 _numbers = count(1)
 
 OF_ADMINISTRATORS = [
-    "/admin/users", "/admin/users/new", "/admin/users/1/edit", "/admin/users/1/password", "/admin/users/1/administrator",
-    "/admin/users/1/delete", "/admin/groups", "/admin/groups/new", "/admin/groups/1/rename", "/admin/groups/1/delete",
-    "/admin/robots", "/admin/robots/new", "/admin/robots/1/edit", "/admin/robots/1/secret", "/admin/robots/1/switch",
-    "/admin/robots/1/delete", "/admin/labels", "/admin/labels/new", "/admin/labels/1/edit", "/admin/labels/1/delete",
-    "/admin/quotas", "/admin/quotas/1/edit", "/admin/directory", "/admin/directory/search", "/admin/settings",
-    "/admin/audit-purge", "/admin/audit-purge/1/log", "/admin/audit-purge/1/stop", "/admin/health", "/admin/queues",
-    "/admin/queues/audit", "/admin/queues/audit/letters/1",
+    "/admin/users", "/admin/users/new", "/admin/users/1/edit", "/admin/users/1/password",
+    "/admin/users/1/administrator", "/admin/users/1/delete", "/admin/groups", "/admin/groups/new",
+    "/admin/groups/1/rename", "/admin/groups/1/delete", "/admin/robots", "/admin/robots/new",
+    "/admin/robots/1/edit", "/admin/robots/1/secret", "/admin/robots/1/switch", "/admin/robots/1/delete",
+    "/admin/labels", "/admin/labels/new", "/admin/labels/1/edit", "/admin/labels/1/delete", "/admin/quotas",
+    "/admin/quotas/1/edit", "/admin/directory", "/admin/directory/search", "/admin/settings",
+    "/admin/audit-purge", "/admin/audit-purge/1/log", "/admin/audit-purge/1/stop", "/admin/health",
+    "/admin/queues", "/admin/queues/audit", "/admin/queues/audit/letters/1",
 ]  # fmt: skip
 
 
