@@ -12,18 +12,9 @@ from gateway.core.sign_in import SignIn
 from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
-from gateway.portal.pages import (
-    artifact,
-    artifact_forms,
-    deletion,
-    elsewhere,
-    home,
-    project,
-    projects,
-    repository,
-    search,
-    sign_in,
-)
+from gateway.portal.pages import elsewhere, home, project, projects, sign_in
+from gateway.portal.pages.administration import administration_pages
+from gateway.portal.pages.images import image_pages
 from gateway.portal.pages.project_tabs import project_tabs
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
@@ -51,26 +42,7 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
-    } | _images(portal) | project_tabs(portal)
-
-
-def _images(portal: Portal) -> dict[str, Any]:
-    place, named = "/projects/{project}", "{repository:path}"
-    one = "{reference}/" + named
-    return {
-        "/search": search.Search(portal),
-        f"{place}/push-commands": repository.PushCommands(portal),
-        f"{place}/repositories/{named}": repository.Artifacts(portal),
-        f"{place}/describe-repository/{named}": repository.Description(portal),
-        f"{place}/delete-repository/{named}": repository.DeleteRepository(portal),
-        f"{place}/artifacts/{one}": artifact.OneArtifact(portal),
-        f"{place}/contents/{one}": artifact.Contents(portal),
-        f"{place}/new-tag/{one}": artifact_forms.NewTag(portal),
-        f"{place}/delete-tag/{{reference}}/{{tag}}/{named}": artifact_forms.DeleteTag(portal),
-        f"{place}/artifact-labels/{one}": artifact_forms.ArtifactLabels(portal),
-        f"{place}/copy-artifact/{one}": artifact_forms.CopyArtifact(portal),
-        f"{place}/delete-artifacts/{named}": deletion.DeleteArtifacts(portal),
-    }
+    } | image_pages(portal) | project_tabs(portal) | administration_pages(portal)
 
 
 def _refused(req: ApiRequest, resp: ApiResponse, error: Refused, _params: dict[str, str]) -> None:

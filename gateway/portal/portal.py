@@ -10,6 +10,7 @@ import falcon
 from gateway.core import access
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, Application
+from gateway.portal.banner import BannerBoard
 from gateway.portal.rendering import Templates
 from shared.auth import sessions
 from shared.auth.principals import Principal
@@ -35,6 +36,7 @@ class Portal:
     def __init__(self, application: Application, templates: Templates) -> None:
         self._application = application
         self.templates = templates
+        self.banner = BannerBoard()
 
     def enter(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Find out who looks at the page: the session's person, or nobody in particular."""
@@ -113,6 +115,7 @@ class Portal:
             "path": req.path,
             "host": req.get_header("Host") or "",
             "scheme": req.forwarded_scheme,
+            "banner": self.banner.shown(lambda: self.api(req).get("/systeminfo")),
             "theme": theme if theme in _THEMES else "",
             "notice": notice if req.method == "GET" else "",
         }

@@ -94,9 +94,11 @@ QUEUES: Final = (*(consumer.queue for consumer in CONSUMERS), REPLAY)
 
 RELAY: Final = "relay"
 OPERATOR: Final = "owner"
+CORE: Final = "core"
+"""The API, for administrators: it may look at dead letters, give them back or throw them away, and nothing else."""
 LISTENER: Final = "consumer"
 """For consumers that are no part of Breakwater: it may read the replay stream, and nothing else."""
-USERS: Final = (RELAY, *(consumer.queue for consumer in CONSUMERS), OPERATOR, LISTENER)
+USERS: Final = (RELAY, *(consumer.queue for consumer in CONSUMERS), OPERATOR, CORE, LISTENER)
 """Who has a user on the broker: the parts, by the same name, and whoever else may read."""
 
 
@@ -177,6 +179,8 @@ def _permission(name: str, vhost: str) -> dict[str, str]:
         write = rf"^{_escaped(EVENTS)}$"
     elif name == OPERATOR:
         write, read = r"^[a-z]+\.retry$", rf"^([a-z]+\.dead-letters|{_escaped(REPLAY)})$"
+    elif name == CORE:
+        write, read = r"^[a-z]+\.retry$", r"^[a-z]+\.dead-letters$"
     elif name == LISTENER:
         read = rf"^{_escaped(REPLAY)}$"
     else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.bodies.allowlist import AllowlistBody
+from gateway.core.bodies.event_queue import SettlementBody
 from gateway.core.bodies.group import UserGroupBody
 from gateway.core.bodies.immutable import ImmutableRuleBody
 from gateway.core.bodies.label import LabelBody, LabelNumberBody, NewLabelBody
@@ -24,6 +25,7 @@ from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBod
 from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import directory_shapes as directory
+from gateway.core.openapi import event_queue_shapes as event_queue
 from gateway.core.openapi import jobservice_shapes as jobservice
 from gateway.core.openapi import replication_shapes as replication
 from gateway.core.openapi import retention_shapes as retention
@@ -309,6 +311,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/system/purgeaudit/{purge_id}"): Operation(answer=retention.PurgeEntry),
     ("PUT", "/system/purgeaudit/{purge_id}"): Operation(),
     ("GET", "/system/purgeaudit/{purge_id}/log"): Operation(answer=str, media_type="text/plain"),
+    # event_queue
+    ("GET", "/system/queues"): Operation(answer=list[event_queue.EventQueueEntry]),
+    ("GET", "/system/queues/{queue}/dead_letters"): Operation(answer=list[event_queue.DeadLetterEntry]),
+    ("POST", "/system/queues/{queue}/dead_letters"): Operation(body=SettlementBody, answer=event_queue.SettledCount),
+    ("GET", "/system/queues/{queue}/dead_letters/{letter_id}"): Operation(answer=event_queue.OpenedDeadLetter),
     # auditlog
     ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
     ("GET", "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),

@@ -222,6 +222,9 @@ WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert"), ("POST", "/registries/ping")}
 OURS = {
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",
+    "/system/queues",
+    "/system/queues/{queue}/dead_letters",
+    "/system/queues/{queue}/dead_letters/{letter_id}",
     "/openapi.json",
     POLICY + "/test",
     POLICY + "/redelivery",

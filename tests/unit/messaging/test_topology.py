@@ -118,6 +118,7 @@ def test_every_user_has_rights_in_the_vhost(content: dict[str, Any]) -> None:
         ("audit", {"audit.retry", "audit.dead-letters"}, {"audit"}),
         ("metadata", {"metadata.retry", "metadata.dead-letters"}, {"metadata"}),
         ("webhook", {"webhook.retry", "webhook.dead-letters"}, {"webhook"}),
+        ("core", {f"{each.queue}.retry" for each in CONSUMERS}, {each.dead_letters for each in CONSUMERS}),
         ("consumer", set(), {REPLAY}),
     ],
 )
