@@ -13,7 +13,7 @@ from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
 from gateway.portal.pages import elsewhere, home, project, projects, sign_in
-from gateway.portal.pages.administration import administration_pages
+from gateway.portal.pages.administration_pages import administration_pages
 from gateway.portal.pages.images import image_pages
 from gateway.portal.pages.project_tabs import project_tabs
 from gateway.portal.portal import Portal

@@ -1,71 +1,84 @@
-"""The administration, and one's own account: every page of theirs and its address."""
+"""What pages of administration share: only system administrators see them, and what they do is asked about first."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar
 
-from gateway.portal.pages import (
-    about,
-    audit_purge,
-    directory,
-    global_labels,
-    groups,
-    health,
-    profile,
-    queues,
-    quotas,
-    settings,
-    system_robots,
-    users,
-)
-from gateway.portal.portal import Portal
+from gateway.core.access import require_administrator
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.portal.errors import Refused
+from gateway.portal.forms import read_form
+from gateway.portal.portal import Page, page
+
+Responder = TypeVar("Responder", bound=Callable[..., None])
 
 
-def administration_pages(portal: Portal) -> dict[str, Any]:
-    """The pages by their addresses."""
-    return {"/about": about.About(portal)} | _accounts(portal) | _system(portal)
+def admin_page(responder: Responder) -> Responder:
+    """As `page`, for system administrators alone; others are refused by a page."""
+
+    @wraps(responder)
+    def respond(self: Page, req: ApiRequest, resp: ApiResponse, **parts: str) -> None:
+        require_administrator(req)
+        responder(self, req, resp, **parts)
+
+    return page(respond)  # type: ignore[return-value]  # wraps keeps the signature
 
 
-def _accounts(portal: Portal) -> dict[str, Any]:
-    return {
-        "/profile": profile.Profile(portal),
-        "/profile/edit": profile.EditProfile(portal),
-        "/profile/password": profile.ChangePassword(portal),
-        "/profile/tokens/{token}/revoke": profile.RevokeToken(portal),
-        "/admin/users": users.Users(portal),
-        "/admin/users/new": users.NewUser(portal),
-        "/admin/users/{user_id}/edit": users.EditUser(portal),
-        "/admin/users/{user_id}/password": users.ResetPassword(portal),
-        "/admin/users/{user_id}/administrator": users.Administrator(portal),
-        "/admin/users/{user_id}/delete": users.DeleteUser(portal),
-        "/admin/groups": groups.Groups(portal),
-        "/admin/groups/new": groups.NewGroup(portal),
-        "/admin/groups/{group_id}/rename": groups.RenameGroup(portal),
-        "/admin/groups/{group_id}/delete": groups.DeleteGroup(portal),
-        "/admin/robots": system_robots.SystemRobots(portal),
-        "/admin/robots/new": system_robots.NewSystemRobot(portal),
-        "/admin/robots/{robot_id}/edit": system_robots.EditSystemRobot(portal),
-        "/admin/robots/{robot_id}/secret": system_robots.RenewSecret(portal),
-        "/admin/robots/{robot_id}/switch": system_robots.SwitchRobot(portal),
-        "/admin/robots/{robot_id}/delete": system_robots.DeleteSystemRobot(portal),
-    }
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is asked before something is done."""
+
+    title: str
+    told: Sequence[str]
+    """What will come of it, a sentence each."""
+    verb: str
+    """On the button."""
+    back: str
+    """Where to go afterwards, and on second thoughts."""
+    danger: bool = True
 
 
-def _system(portal: Portal) -> dict[str, Any]:
-    return {
-        "/admin/labels": global_labels.GlobalLabels(portal),
-        "/admin/labels/new": global_labels.NewGlobalLabel(portal),
-        "/admin/labels/{label_id}/edit": global_labels.EditGlobalLabel(portal),
-        "/admin/labels/{label_id}/delete": global_labels.DeleteGlobalLabel(portal),
-        "/admin/quotas": quotas.Quotas(portal),
-        "/admin/quotas/{quota_id}/edit": quotas.EditQuota(portal),
-        "/admin/directory": directory.Directory(portal),
-        "/admin/directory/search": directory.DirectorySearch(portal),
-        "/admin/settings": settings.Settings(portal),
-        "/admin/audit-purge": audit_purge.AuditPurge(portal),
-        "/admin/audit-purge/{purge_id}/log": audit_purge.PurgeLog(portal),
-        "/admin/audit-purge/{purge_id}/stop": audit_purge.StopPurge(portal),
-        "/admin/health": health.Health(portal),
-        "/admin/queues": queues.Queues(portal),
-        "/admin/queues/{queue}": queues.DeadLetters(portal),
-        "/admin/queues/{queue}/letters/{letter}": queues.DeadLetter(portal),
-        "/admin/queues/{queue}/{action}": queues.Settle(portal),
-    }
+class AskedPage(Page):
+    """A page that asks, and does it when the answer is yes."""
+
+    def question(self, req: ApiRequest, **parts: str) -> Question:
+        """What to ask. Raises Refused."""
+        raise NotImplementedError
+
+    def act(self, req: ApiRequest, **parts: str) -> str:
+        """Do it; returns what to tell about it. Raises Refused."""
+        raise NotImplementedError
+
+    @admin_page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, **parts: str) -> None:
+        """Ask."""
+        self._ask(req, resp, self.question(req, **parts))
+
+    @admin_page
+    def on_post(self, req: ApiRequest, resp: ApiResponse, **parts: str) -> None:
+        """Do it. Raises ForeignForm, BadForm."""
+        read_form(req)
+        question = self.question(req, **parts)
+        try:
+            told = self.act(req, **parts)
+        except Refused as refused:
+            self._ask(req, resp, question, refused)
+        else:
+            self.portal.go(req, resp, question.back, told)
+
+    def _ask(
+        self, req: ApiRequest, resp: ApiResponse, question: Question, refused: Refused | None = None
+    ) -> None:
+        show_sheet(self, req, resp, "question.html", refused, question=question)
+
+
+def show_sheet(
+    shown: Page, req: ApiRequest, resp: ApiResponse, template: str, refused: Refused | None = None,
+    **values: Any,  # noqa: ANN401 - whatever the template shows
+) -> None:
+    """A form, with the API's refusal of what was sent where there is one."""
+    shown.portal.show(
+        req, resp, template, status=refused.status if refused else 200,
+        sentence=refused.sentence if refused else "", **values,
+    )  # fmt: skip
