@@ -57,9 +57,13 @@ class Tokens:
 
 @contextmanager
 def token_mount(server: Postgres) -> Iterator[Tokens]:
-    """The token mount under gunicorn, as it runs in an instance."""
-    secrets_folder = server.home / "secrets"
+    """The token mount under gunicorn, as it runs in an instance: one a server, whoever asks for it first."""
+    secrets_folder, socket = server.home / "secrets", server.run / "token.sock"
     signing, bundle = secrets_folder / "token" / "signing", secrets_folder / "registry" / "bundle.pem"
+    if _accepts(socket):
+        credential = Secret((secrets_folder / "metadata" / "system-credential").read_text())
+        yield Tokens(home=server.home, socket=socket, bundle=bundle, credential=credential)
+        return
     signing.mkdir(parents=True, exist_ok=True)
     ensure(signing, bundle, datetime.now(UTC))
     credential = Secret(secrets.token_urlsafe(24))
@@ -71,7 +75,6 @@ def token_mount(server: Postgres) -> Iterator[Tokens]:
         (secrets_folder / part / "system-credential").write_text(credential.reveal())
     if not (secrets_folder / "config-key").exists():
         (secrets_folder / "config-key").write_bytes(Fernet.generate_key())
-    socket = server.run / "token.sock"
     environment = {
         "BREAKWATER_HOME": str(server.home),
         "BREAKWATER_RUN": str(server.run),
