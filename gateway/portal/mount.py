@@ -13,6 +13,7 @@ from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
 from gateway.portal.pages import home, project, projects, sign_in
+from gateway.portal.pages.replication import executions, policies, policy_form, registries
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
 
@@ -38,6 +39,30 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
+        **_replication(portal),
+    }
+
+
+def _replication(portal: Portal) -> dict[str, Any]:
+    policy, execution = "/replication/policies/{number}", "/replication/executions/{number}"
+    return {
+        "/replication": policies.Policies(portal),
+        "/replication/policies-new": policy_form.NewPolicy(portal),
+        "/replication/example": policy_form.Example(portal),
+        policy: policies.OnePolicy(portal),
+        policy + "/edit": policy_form.EditPolicy(portal),
+        policy + "/run": policies.StartPolicy(portal, dry_run=False),
+        policy + "/dry-run": policies.StartPolicy(portal, dry_run=True),
+        policy + "/switch": policies.SwitchPolicy(portal),
+        policy + "/delete": policies.DeletePolicy(portal),
+        execution: executions.OneExecution(portal),
+        execution + "/stop": executions.StopExecution(portal),
+        execution + "/tasks/{task}/log": executions.TaskLog(portal),
+        "/replication/registries": registries.Registries(portal),
+        "/replication/registries-new": registries.NewRegistry(portal),
+        "/replication/registries-test": registries.TryRegistry(portal),
+        "/replication/registries/{number}": registries.EditRegistry(portal),
+        "/replication/registries/{number}/delete": registries.DeleteRegistry(portal),
     }
 
 

@@ -13,7 +13,7 @@ DESCRIPTION = Path(__file__).parents[4] / "shared" / "reference" / "harbor-swagg
 _PROGRESS = ("blobs_total", "blobs_done", "bytes_total", "bytes_done", "bytes_sent")
 _OURS: Mapping[str, tuple[str, ...]] = {
     "Registry": ("proxy", "concurrency", "status_text", "check_time"),
-    "ReplicationPolicy": ("concurrency", "waiting", "waiting_since"),
+    "ReplicationPolicy": ("concurrency", "waiting", "waiting_since", "last_execution"),
     "ReplicationExecution": ("operator", "dry_run", *_PROGRESS),
     "ReplicationTask": ("status_text", "fault", "digest", "attempts", *_PROGRESS),
 }
