@@ -128,12 +128,15 @@ class Run:
         return f"{size(sent / self._seconds)}/s" if sent and self._seconds else ""
 
     @property
+    def moved(self) -> int:
+        """Bytes of its artifacts that are at the target, or on the way to it."""
+        return int(min(self.shown["bytes_total"], max(self.shown["bytes_done"], self.shown["bytes_sent"])))
+
+    @property
     def remaining(self) -> str:
         """How long it will take at the pace so far; empty where that cannot be told."""
-        done, total = self.shown["bytes_done"], self.shown["bytes_total"]
-        if not self.is_open or not 0 < done < total or not self._seconds:
-            return ""
-        return duration(self._seconds * (total - done) / done)
+        sent, left = self.shown["bytes_sent"], self.shown["bytes_total"] - self.moved
+        return duration(self._seconds * left / sent) if self.is_open and sent and left else ""
 
 
 def run_of(shown: dict[str, Any]) -> Run:
