@@ -13,6 +13,8 @@ from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
 from gateway.portal.pages import home, project, projects, sign_in
+from gateway.portal.pages.audit import export
+from gateway.portal.pages.audit import pages as audit
 from gateway.portal.pages.replication import executions, policies, policy_form, registries
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
@@ -40,6 +42,17 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
         **_replication(portal),
+        **_audit(portal),
+    }
+
+
+def _audit(portal: Portal) -> dict[str, Any]:
+    return {
+        "/audit": audit.AuditLog(portal),
+        "/audit/records/{number}": audit.OneRecord(portal),
+        "/audit/integrity": audit.Integrity(portal),
+        "/audit/export.csv": export.Export(portal, kind="csv"),
+        "/audit/export.jsonl": export.Export(portal, kind="jsonl"),
     }
 
 

@@ -223,6 +223,8 @@ OURS = {
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",
     "/openapi.json",
+    "/statistics/daily",
+    "/system/audit-checks",
     POLICY + "/test",
     POLICY + "/redelivery",
     POLICY + "/executions/{execution_id}/redelivery",
