@@ -12,7 +12,7 @@ from gateway.core.sign_in import SignIn
 from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
-from gateway.portal.pages import home, project, projects, sign_in
+from gateway.portal.pages import events, home, project, projects, sign_in
 from gateway.portal.pages.audit import export
 from gateway.portal.pages.audit import pages as audit
 from gateway.portal.pages.replication import executions, policies, policy_form, registries
@@ -43,6 +43,7 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects-new": projects.NewProject(portal),
         **_replication(portal),
         **_audit(portal),
+        "/events": events.Events(portal),
     }
 
 
