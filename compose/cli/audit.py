@@ -16,6 +16,7 @@ from compose.cli.terminal import err, out, print_table
 from compose.local.layout import Layout
 from compose.local.logs import Log, Wanted, moment
 from compose.local.options import read_options
+from services.audit.checking import WHOLE, remember
 from services.audit.commands import purge
 from services.audit.key import chain_key
 from services.audit.queries import AuditFilter, AuditRecord, ProjectScope, list_records
@@ -47,6 +48,8 @@ def verify_record(
         _bar(count_links(connection)) as shown,
     ):
         verdict = verify(connection, key, witnesses=witnesses, progress=shown)
+    with session_of(settings) as session:
+        remember(session, WHOLE, verdict, datetime.now(UTC))
     if verdict.broken:
         err.print(f"the audit record is broken at {verdict.broken}", style="red", markup=False)
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ from gateway.portal.icons import ICONS
 from gateway.portal.pages import elsewhere, home, project, projects, sign_in
 from gateway.portal.pages.administration_pages import administration_pages
 from gateway.portal.pages.images import image_pages
+from gateway.portal.pages.operations import operation_pages
 from gateway.portal.pages.project_tabs import project_tabs
 from gateway.portal.portal import Portal
 from gateway.portal.rendering import Templates, highlight
@@ -42,7 +43,11 @@ def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
         "/projects": projects.Projects(portal),
         "/projects/{project}": project.Repositories(portal),
         "/projects-new": projects.NewProject(portal),
-    } | image_pages(portal) | project_tabs(portal) | administration_pages(portal)
+        **image_pages(portal),
+        **project_tabs(portal),
+        **operation_pages(portal),
+        **administration_pages(portal),
+    }
 
 
 def _refused(req: ApiRequest, resp: ApiResponse, error: Refused, _params: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from services.api.commands.quota import forget_reserved
 from services.api.commands.reconcile import settle_expected
 from services.api.commands.retaining import carry_out, claim_task
 from services.api.commands.retention import start_due
+from services.api.commands.sampling import sample_storage
 from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
 from services.api.domain.observation import Unread
@@ -41,6 +42,7 @@ RETENTION_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 10.0
 COMPARISON_SECONDS: Final = 60.0
 CLEANING_SECONDS: Final = 600.0
+SAMPLING_SECONDS: Final = 600.0
 KEPT: Final = timedelta(days=7)
 """How long counted events and settled expectations are remembered."""
 MANIFESTS_PER_SECOND: Final = 100.0
@@ -150,6 +152,12 @@ class MetadataService:
         elif was and not full:
             settings.readonly_flag.unlink(missing_ok=True)
             log.info("pushes_accepted", free=disk.free, total=disk.total)
+
+    @every(SAMPLING_SECONDS)
+    def sample(self) -> None:
+        """Keep what each project holds, day by day."""
+        with self.sessions.begin() as session:
+            sample_storage(session, datetime.now(UTC))
 
     @forever
     def forget(self, stopping: Stopping) -> None:

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Integer,
@@ -183,6 +184,14 @@ quota_reservations = Table(
     Column("digests", ARRAY(Text), nullable=False),
     Column("sizes", ARRAY(BigInteger), nullable=False),
     Column("reserved_at", _moment, nullable=False),
+)
+
+storage_days = Table(
+    "storage_days",
+    metadata,
+    Column("project_id", ForeignKey("core.projects.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 immutable_rules = Table(

@@ -7,19 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from services.audit.domain.chain import ENTRY_FIELDS, Anchor, ChainKey, Head, Link
 from services.audit.domain.record import entry_of, is_recorded
 from services.audit.errors import ChainBroken, PurgeRefused
-from services.audit.tables import anchors, chain, records
+from services.audit.tables import anchors, chain, days, records
 from shared.events import Envelope, EventContext, emit
 from shared.events.definitions.audit import AuditPurged
 from shared.events.envelope import rfc3339
 
 YOUNGEST_PURGED: Final = timedelta(hours=1)
 PARTITIONS_AHEAD: Final = timedelta(days=31)
+DAYS_KEPT: Final = timedelta(days=90)
 
 _TAKE_HEAD: Final = text("SELECT sequence, recorded_at, mac, held FROM audit.take_head(CAST(:ids AS uuid[]))")
 _LOCK_HEAD: Final = text("SELECT sequence, recorded_at, mac FROM audit.lock_head()")
@@ -64,6 +65,11 @@ def prepare_partitions(session: Session, now: datetime) -> None:
     """Make this month's partition and the next one's ahead of need."""
     for moment in (now, now + PARTITIONS_AHEAD):
         session.execute(_PREPARE, {"moment": moment})
+
+
+def forget_days(session: Session, now: datetime) -> None:
+    """Drop the counts of days long past."""
+    session.execute(delete(days).where(days.c.day < (now - DAYS_KEPT).date()))
 
 
 def purge(

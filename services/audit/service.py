@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from services.audit.commands import prepare_partitions, record_batch
+from services.audit.checking import verify_when_due
+from services.audit.commands import forget_days, prepare_partitions, record_batch
 from services.audit.domain.chain import ChainKey
 from services.audit.key import chain_key_at_start
 from services.audit.purging import carry_out_purge
@@ -23,6 +24,7 @@ from shared.settings import Settings
 
 HEAD_LOGGED_SECONDS: Final = 3600
 PURGE_SECONDS: Final = 2.0
+CHECK_SECONDS: Final = 2.0
 
 log = logging.get()
 
@@ -51,6 +53,7 @@ class AuditService:
         while True:
             with self.sessions.begin() as session:
                 prepare_partitions(session, datetime.now(UTC))
+                forget_days(session, datetime.now(UTC))
                 head = read_head(session)
             log.info(HEAD_LOGGED, sequence=head.sequence, mac=head.mac.hex())
             if stopping.wait(HEAD_LOGGED_SECONDS):
@@ -68,6 +71,12 @@ class AuditService:
                 clock=lambda: datetime.now(UTC),
             ):
                 pass
+
+    @forever
+    def check(self, stopping: Stopping) -> None:
+        """Verify the newest links each hour, and whenever somebody asks."""
+        while not stopping.wait(CHECK_SECONDS):
+            verify_when_due(self.sessions, key_of=self._chain_key, now=datetime.now(UTC))
 
     @forever
     def beat(self, stopping: Stopping) -> None:

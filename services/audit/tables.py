@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Integer,
     LargeBinary,
@@ -83,6 +84,26 @@ tallies: Final = Table(
     Column("dimension", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("records", BigInteger, nullable=False),
+)
+
+days: Final = Table(
+    "days",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("pushes", BigInteger, nullable=False, server_default="0"),
+    Column("pulls", BigInteger, nullable=False, server_default="0"),
+)
+
+checks: Final = Table(
+    "checks",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("asked_at", DateTime(timezone=True)),
+    Column("verified_at", DateTime(timezone=True)),
+    Column("first_link", BigInteger, nullable=False, server_default="0"),
+    Column("links", BigInteger, nullable=False, server_default="0"),
+    Column("broken", Text),
 )
 
 pools: Final = pools_table(metadata)

@@ -122,10 +122,29 @@ class AuditEntry(TypedDict):
 
 
 class AuditExtEntry(AuditEntry):
-    """A record in the newer form: with a description, and whether it succeeded."""
+    """A record in the newer form: with a description, whether it succeeded, what it was about and from where."""
 
     operation_description: str
     operation_result: bool
+    occurrences: int
+    project: NotRequired[str]
+    repository: NotRequired[str]
+    digest: NotRequired[str]
+    tag: NotRequired[str]
+    client_address: NotRequired[str]
+    client: NotRequired[str]
+    request_id: NotRequired[str]
+
+
+class AuditCheck(TypedDict):
+    """What verifying the newest links of the record, or all, found last."""
+
+    scope: str
+    asked_time: NotRequired[Time]
+    verified_time: NotRequired[Time]
+    first_link: int
+    links: int
+    broken: NotRequired[str]
 
 
 class EventTypeEntry(TypedDict):

@@ -68,6 +68,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/systeminfo/volumes"): Operation(answer=shapes.VolumeList),
     ("GET", "/systeminfo/getcert"): Operation(answer=bytes, media_type="application/octet-stream", for_strangers=True),
     ("GET", "/statistics"): Operation(answer=shapes.StatisticNumbers),
+    ("GET", "/statistics/daily"): Operation(
+        answer=list[shapes.DayNumbers],
+        parameters=(
+            Parameter(
+                name="days", meaning="How many days; today is the last. 14 where it is not said.",
+                schema={"type": "integer", "minimum": 1, "maximum": 90},
+            ),
+        ),
+    ),
     ("GET", "/search"): Operation(
         answer=catalogue.Found, parameters=(text("q", "A part of a name.", required=True),), for_strangers=True
     ),
@@ -318,6 +327,8 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/system/queues/{queue}/dead_letters/{letter_id}"): Operation(answer=event_queue.OpenedDeadLetter),
     # auditlog
     ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
+    ("GET", "/system/audit-checks"): Operation(answer=list[catalogue.AuditCheck]),
+    ("POST", "/system/audit-checks"): Operation(status=202),
     ("GET", "/auditlog-exts"): Operation(answer=list[catalogue.AuditExtEntry], parameters=_RECORD),
     ("GET", "/auditlog-exts/events"): Operation(answer=list[catalogue.EventTypeEntry]),
     ("GET", _PROJECT + "/logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),

@@ -104,6 +104,15 @@ class ReplicationTriggerEntry(TypedDict):
     trigger_settings: NotRequired[ReplicationTriggerSettings]
 
 
+class LastReplicationExecution(TypedDict):
+    """What came of the last time that a policy was carried out."""
+
+    id: int
+    status: str
+    dry_run: bool
+    start_time: Time
+
+
 class ReplicationPolicyEntry(TypedDict):
     """A replication policy."""
 
@@ -127,6 +136,7 @@ class ReplicationPolicyEntry(TypedDict):
     copy_labels: bool
     waiting: int
     waiting_since: NotRequired[Time]
+    last_execution: NotRequired[LastReplicationExecution]
     creation_time: Time
     update_time: Time
 

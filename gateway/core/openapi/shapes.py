@@ -85,6 +85,15 @@ class StatisticNumbers(TypedDict):
     total_storage_consumption: int
 
 
+class DayNumbers(TypedDict):
+    """A day in UTC: what was pushed and pulled, and the bytes held at its end, where they were sampled."""
+
+    day: str
+    pushes: int
+    pulls: int
+    storage: NotRequired[int]
+
+
 class ConfigurationItem(TypedDict):
     """An item of the configuration; what is not editable was set where the system was started, or is not built."""
 

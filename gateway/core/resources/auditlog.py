@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 
-from gateway.core.access import require_login, require_project, system_permissions
+import falcon
+
+from gateway.core.access import require_login, require_project, require_system, system_permissions
 from gateway.core.request import ApiRequest, ApiResponse
+from gateway.core.views.audit import check_view
 from gateway.core.writing import CURSOR, Json, write_page
 from services.api.queries.project import created_allowing, get_project
 from services.audit.domain.record import event_types
 from services.audit.queries import AuditFilter, AuditRecord, Cursor, ProjectScope, list_records
+from services.audit.queries.checks import ask_for_check, list_checks
 from shared.listing import Listing, Page
+
+_CHECK = ("audit-log", "list")
 
 View = Callable[[AuditRecord], Json]
 
@@ -46,6 +52,21 @@ class AuditEventTypes:
         """List the kinds of records there can be."""
         require_login(req)
         resp.media = [{"event_type": name} for name in event_types()]
+
+
+class Checks:
+    """/system/audit-checks, which is ours: whether the record is whole."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Tell what verifying the newest links, and all of them, found last."""
+        require_system(req, _CHECK)
+        resp.media = [check_view(each) for each in list_checks(req.database)]
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Have the newest links verified; it is done within seconds."""
+        require_system(req, _CHECK)
+        ask_for_check(req.database, req.now)
+        resp.status = falcon.HTTP_202
 
 
 def _scopes(req: ApiRequest, listing: Listing) -> tuple[ProjectScope, ...] | None:

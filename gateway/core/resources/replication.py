@@ -34,8 +34,9 @@ class Policies:
         listing = req.listing()
         page = queries.list_policies(req.database, listing, name=req.text("name"))
         registries = registries_of(req.database, (each.registry_id for each in page.records))
-        lags = lags_of(req.database, [each.id for each in page.records])
-        write_page(req, resp, listing, page, partial(policy_view, registries=registries, lags=lags))
+        numbers = [each.id for each in page.records]
+        lags, last = lags_of(req.database, numbers), executions.last_executions(req.database, numbers)
+        write_page(req, resp, listing, page, partial(policy_view, registries=registries, lags=lags, last=last))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Create a replication policy."""
@@ -58,7 +59,8 @@ class OnePolicy:
         require_system(req, (_POLICY, "read"))
         policy = queries.get_policy(req.database, identifier(id))
         registries = registries_of(req.database, [policy.registry_id])
-        resp.media = policy_view(policy, registries, lags_of(req.database, [policy.id]))
+        last = executions.last_executions(req.database, [policy.id])
+        resp.media = policy_view(policy, registries, lags_of(req.database, [policy.id]), last)
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse, id: str) -> None:  # noqa: A002 - Harbor's name in the path
         """Put another policy in its place; what is not named is empty or false."""

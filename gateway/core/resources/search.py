@@ -1,11 +1,15 @@
 """Tags search and statistic."""
 
+from datetime import timedelta
+
 from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.views.project import project_view
 from gateway.core.views.repository import found_repository_view
+from gateway.core.views.statistic import day_view
 from services.api.queries.search import search
-from services.api.queries.statistic import statistic
+from services.api.queries.statistic import member_projects, statistic, storage_by_day
+from services.audit.queries.days import count_days
 from shared.errors import Unprocessable
 
 
@@ -41,3 +45,24 @@ class Statistics:
             "total_repo_count": repositories if total else 0,
             "total_storage_consumption": numbers.storage,
         }
+
+
+class DailyStatistics:
+    """/statistics/daily, which is ours."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Count pushes, pulls and bytes day by day: of everything for administrators, else of the caller's projects."""
+        caller = require_login(req)
+        today = req.now.date()
+        since = today - timedelta(days=req.number("days", default=14, low=1, high=90) - 1)
+        projects = member_projects(req.database, caller)
+        counted = count_days(
+            req.database, since=since,
+            projects=None if projects is None else {each.name: each.created_at for each in projects.values()},
+        )  # fmt: skip
+        meant = None if projects is None else list(projects)
+        stored = storage_by_day(req.database, since=since, today=today, projects_meant=meant)
+        resp.media = [
+            day_view(day, counted.get(day), stored.get(day))
+            for day in (since + timedelta(days=number) for number in range((today - since).days + 1))
+        ]

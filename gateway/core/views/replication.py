@@ -29,8 +29,10 @@ _TASK_STATUS: Final[Mapping[TaskState, str]] = {
 }
 
 
-def policy_view(policy: Policy, registries: Mapping[int, Registry], lags: Mapping[int, Lag]) -> Json:
-    """A policy with both its sides, and how far it is behind."""
+def policy_view(
+    policy: Policy, registries: Mapping[int, Registry], lags: Mapping[int, Lag], last: Mapping[int, Execution]
+) -> Json:
+    """A policy with both its sides, how far it is behind, and what came of it last."""
     lag = lags.get(policy.id, Lag())
     settings = {"trigger_settings": {"cron": policy.cron}} if policy.cron else {}
     return {
@@ -55,7 +57,10 @@ def policy_view(policy: Policy, registries: Mapping[int, Registry], lags: Mappin
         "waiting": lag.waiting,
         "creation_time": time_or_never(policy.created_at),
         "update_time": time_or_never(policy.updated_at),
-    } | given(waiting_since=time_or_never(lag.since) if lag.since else None)
+    } | given(
+        waiting_since=time_or_never(lag.since) if lag.since else None,
+        last_execution=_last(last[policy.id]) if policy.id in last else None,
+    )
 
 
 def execution_view(execution: Execution, progress: Progress) -> Json:
@@ -95,6 +100,15 @@ def task_view(task: Task) -> Json:
     } | _progress(task.progress) | given(
         digest=task.digest, fault=task.fault.value if task.fault else None, status_text=task.message or None
     )  # fmt: skip
+
+
+def _last(execution: Execution) -> Json:
+    return {
+        "id": execution.id,
+        "status": _EXECUTION_STATUS[execution.state],
+        "dry_run": execution.dry_run,
+        "start_time": time_or_never(execution.created_at),
+    }
 
 
 def _side(registry_id: int | None, registries: Mapping[int, Registry]) -> Json:

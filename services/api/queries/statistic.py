@@ -1,13 +1,15 @@
 """The system in numbers, out of the counters that the catalogue keeps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from services.api.queries.project import visible_to
-from services.api.tables import projects
-from shared.auth.principals import Principal
+from services.api.tables import memberships, projects, storage_days
+from shared.auth.principals import Principal, PrincipalKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,3 +43,42 @@ def statistic(session: Session, caller: Principal) -> Statistic:
         private_repositories=int(row[3]),
         storage=int(row[4]) if caller.is_admin else 0,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemberProject:
+    """A project that somebody has a role in."""
+
+    name: str
+    created_at: datetime
+
+
+def member_projects(session: Session, caller: Principal) -> dict[int, MemberProject] | None:
+    """The projects that are the caller's, by his role in them; None is all of them, an administrator's."""
+    if caller.is_admin:
+        return None
+    if caller.kind is not PrincipalKind.USER:
+        return {}
+    mine = select(memberships.c.project_id).where(memberships.c.user_id == caller.id)
+    rows = session.execute(
+        select(projects.c.id, projects.c.name, projects.c.created_at)
+        .where(projects.c.deleted_at.is_(None), projects.c.id.in_(mine))
+    )  # fmt: skip
+    return {row.id: MemberProject(name=row.name, created_at=row.created_at) for row in rows}
+
+
+def storage_by_day(
+    session: Session, *, since: date, today: date, projects_meant: Sequence[int] | None
+) -> dict[date, int]:
+    """Bytes held at the end of each day that was sampled, of some projects or, None, of all; of today, as it is now."""
+    sampled = (
+        select(storage_days.c.day, func.sum(storage_days.c.bytes).label("bytes"))
+        .where(storage_days.c.day >= since, storage_days.c.day < today)
+        .group_by(storage_days.c.day)
+    )
+    now = select(func.coalesce(func.sum(projects.c.storage_used), 0)).where(projects.c.deleted_at.is_(None))
+    if projects_meant is not None:
+        sampled = sampled.where(storage_days.c.project_id.in_(projects_meant))
+        now = now.where(projects.c.id.in_(projects_meant))
+    found = {row.day: int(row.bytes) for row in session.execute(sampled)}
+    return found | {today: int(session.scalar(now) or 0)}

@@ -31,7 +31,8 @@ _STREAM: Final = f"""
         SELECT encode(c.mac, 'hex'), c.sequence, {_text_form("recorded_at", "c")}, c.event_id,
                encode(c.row_hash, 'hex'), r.sequence,
                {", ".join(_text_form(name, "r") for name in ("recorded_at", *ENTRY_FIELDS))}
-        FROM audit.chain c LEFT JOIN audit.records r ON r.sequence = c.sequence
+        FROM audit.chain c LEFT JOIN audit.records r ON r.sequence = c.sequence AND r.sequence > {{behind}}
+        WHERE c.sequence > {{behind}}
         ORDER BY c.sequence
     ) TO STDOUT
 """  # noqa: S608 - the parts are this module's own field names
@@ -41,7 +42,7 @@ _ANCHORS: Final = """
 """
 _STRAY: Final = """
     SELECT r.sequence FROM audit.records r LEFT JOIN audit.chain c ON c.sequence = r.sequence
-    WHERE c.sequence IS NULL ORDER BY r.sequence LIMIT 1
+    WHERE c.sequence IS NULL AND r.sequence > {behind} ORDER BY r.sequence LIMIT 1
 """
 _SETTINGS: Final = """
     SET LOCAL statement_timeout = 0; SET LOCAL enable_hashjoin = off; SET LOCAL enable_sort = off;
@@ -71,6 +72,8 @@ class Verdict:
     links: int
     purged: int
     broken: Break | None
+    first: int = 1
+    """The first link that was checked."""
 
     @property
     def whole(self) -> bool:
@@ -96,26 +99,46 @@ def verify(
     *,
     witnesses: Mapping[int, str] | None = None,
     progress: Progress = lambda _links: None,
+    newest: int | None = None,
 ) -> Verdict:
-    """Check every link, from the first to the head, in one snapshot.
+    """Check every link, from the first to the head, in one snapshot; with `newest` only so many before the head.
+
+    Of a part, the link before it is believed, and what purges say they dropped is not counted.
 
     `witnesses` are heads that were logged earlier (sequence to MAC, in hexadecimal): a tail that was cut together with
     the head's row shows by them alone. `progress` is told how many links are checked.
     """
-    checked = _Checked()
+    checked, behind = _Checked(), 0
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute(_SETTINGS)
         try:
+            if newest is not None:
+                behind = _begin_behind(connection, checked, newest)
             _read_anchors(connection, key, checked)
-            checked.stray = _first_stray(connection)
-            _follow(connection, key, checked, dict(witnesses or {}), progress)
+            checked.stray = _first_stray(connection, behind)
+            _follow(connection, key, checked, dict(witnesses or {}), progress, behind)
             _refuse_stray(checked)
-            _count_purged(checked)
+            if not behind:
+                _count_purged(checked)
             _compare_head(connection, checked)
         except _Broken as broken:
-            return Verdict(links=checked.sequence, purged=checked.purged, broken=broken.found)
-    return Verdict(links=checked.sequence, purged=checked.purged, broken=None)
+            return _verdict(checked, behind, broken.found)
+    return _verdict(checked, behind, None)
+
+
+def _verdict(checked: "_Checked", behind: int, broken: Break | None) -> Verdict:
+    return Verdict(links=checked.sequence - behind, purged=checked.purged, broken=broken, first=behind + 1)
+
+
+def _begin_behind(connection: psycopg.Connection[Any], checked: "_Checked", newest: int) -> int:
+    """Believe the link before the newest ones; its sequence, 0 where the chain is not longer than that."""
+    row = connection.execute(
+        "SELECT c.sequence, c.mac FROM audit.head h JOIN audit.chain c ON c.sequence = h.sequence - %s", (newest,)
+    ).fetchone()
+    if row is not None:
+        checked.sequence, checked.mac = int(row[0]), bytes(row[1])
+    return checked.sequence
 
 
 def count_links(connection: psycopg.Connection[Any]) -> int:
@@ -143,8 +166,8 @@ class _Checked:
     """The first record without a link."""
 
 
-def _first_stray(connection: psycopg.Connection[Any]) -> int | None:
-    row = connection.execute(_STRAY).fetchone()
+def _first_stray(connection: psycopg.Connection[Any], behind: int) -> int | None:
+    row = connection.execute(_STRAY.format(behind=behind)).fetchone()
     return int(row[0]) if row else None
 
 
@@ -181,8 +204,9 @@ def _follow(
     checked: _Checked,
     witnesses: dict[int, str],
     progress: Progress,
+    behind: int,
 ) -> None:
-    with connection.cursor() as cursor, cursor.copy(_STREAM) as stream:
+    with connection.cursor() as cursor, cursor.copy(_STREAM.format(behind=behind)) as stream:
         for data in stream:
             _check_link(bytes(data), key, checked)
             if witnesses and witnesses.pop(checked.sequence, None) not in {None, checked.mac.hex()}:

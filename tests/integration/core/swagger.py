@@ -12,8 +12,11 @@ from jsonschema import Draft4Validator
 DESCRIPTION = Path(__file__).parents[4] / "shared" / "reference" / "harbor-swagger-v2.0.yaml"
 _PROGRESS = ("blobs_total", "blobs_done", "bytes_total", "bytes_done", "bytes_sent")
 _OURS: Mapping[str, tuple[str, ...]] = {
+    "AuditLogExt": (
+        "occurrences", "project", "repository", "digest", "tag", "client_address", "client", "request_id",
+    ),
     "Registry": ("proxy", "concurrency", "status_text", "check_time"),
-    "ReplicationPolicy": ("concurrency", "copy_labels", "waiting", "waiting_since"),
+    "ReplicationPolicy": ("concurrency", "copy_labels", "waiting", "waiting_since", "last_execution"),
     "ReplicationExecution": ("operator", "dry_run", *_PROGRESS),
     "ReplicationTask": ("status_text", "fault", "digest", "attempts", *_PROGRESS),
 }

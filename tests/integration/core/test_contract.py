@@ -226,6 +226,8 @@ OURS = {
     "/system/queues/{queue}/dead_letters",
     "/system/queues/{queue}/dead_letters/{letter_id}",
     "/openapi.json",
+    "/statistics/daily",
+    "/system/audit-checks",
     POLICY + "/test",
     POLICY + "/redelivery",
     POLICY + "/executions/{execution_id}/redelivery",

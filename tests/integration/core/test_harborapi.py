@@ -43,6 +43,9 @@ from tests.integration.registry_rig import registry_server, token_mount
 
 NOT_OF_THE_CLIENT = {
     ("GET", "/openapi.json"),
+    ("GET", "/statistics/daily"),
+    ("GET", "/system/audit-checks"),
+    ("POST", "/system/audit-checks"),
     ("GET", "/internalconfig"),
     ("GET", "/auditlog-exts"),
     ("GET", "/auditlog-exts/events"),

@@ -1,0 +1,1 @@
+"""The system's record of who did what: looked through, taken along, and whether it is whole."""

@@ -1,0 +1,193 @@
+"""The form of a replication policy, new or changed."""
+
+from typing import Any, Final
+
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.portal.api import Api
+from gateway.portal.errors import Refused
+from gateway.portal.forms import Form, read_form
+from gateway.portal.pages.replication import words
+from gateway.portal.pages.replication.policies import POLICIES, PolicyPage, policy_path
+from gateway.portal.portal import Page, page
+from services.replication.domain.mapping import target_of
+from services.replication.errors import UnfitPolicy
+
+_MOST_REGISTRIES: Final = 100
+_EXAMPLE: Final = "team/services/shop/web"
+_DEPTHS: Final = (-1, 0, 1, 2, 3)
+_NEW: Final = {
+    "enabled": "on", "direction": "push", "count": "-1", "trigger": "manual", "tag_decoration": "matches",
+    "label_decoration": "matches", "override": "on", "concurrency": "16",
+}  # fmt: skip
+
+
+class NewPolicy(Page):
+    """/replication/policies-new."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """The empty form."""
+        show_form(self, req, resp, Form({name: [value] for name, value in _NEW.items()}))
+
+    @page
+    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Make the policy. Raises ForeignForm, BadForm."""
+        form = read_form(req)
+        try:
+            done = self.portal.api(req).send("POST", POLICIES, _body(form, ()))
+        except Refused as refused:
+            show_form(self, req, resp, form, refused=refused)
+        else:
+            self.portal.go(req, resp, policy_path(done.number), f"Policy {form.text('name')} is made.")
+
+
+class EditPolicy(PolicyPage):
+    """/replication/policies/{number}/edit."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
+        """The form as the policy is."""
+        policy = self.policy(req, number)
+        show_form(self, req, resp, _form_of(policy), policy=policy)
+
+    @page
+    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
+        """Put another policy in its place. Raises ForeignForm, BadForm."""
+        form = read_form(req)
+        policy = self.policy(req, number)
+        try:
+            self.portal.api(req).send("PUT", policy_path(number), _body(form, _further(policy)))
+        except Refused as refused:
+            show_form(self, req, resp, form, policy=policy, refused=refused)
+        else:
+            self.portal.go(req, resp, policy_path(number), f"Policy {form.text('name')} is changed.")
+
+
+class Example(Page):
+    """/replication/example: where an image would go, for the form while it is filled in."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """One image before and after."""
+        count = req.text("count")
+        self.portal.show(
+            req, resp, "replication_example.html", block="example", namespace=req.text("namespace").strip(),
+            count=int(count) if count in {str(each) for each in _DEPTHS} else -1, example=example,
+        )  # fmt: skip
+
+
+def example(namespace: str, count: int) -> tuple[str, str]:
+    """An image's name at the source and at the target."""
+    try:
+        return _EXAMPLE, target_of(_EXAMPLE, namespace, count)
+    except UnfitPolicy:
+        return _EXAMPLE, ""
+
+
+def show_form(
+    at: Page, req: ApiRequest, resp: ApiResponse, form: Form, *, policy: dict[str, Any] | None = None,
+    refused: Refused | None = None,
+) -> None:
+    """The form with what was typed, and what the API said to it."""
+    registries = _registries(at.portal.api(req))
+    further = [words.filter_words(each) for each in _further(policy)] if policy else []
+    at.portal.show(
+        req, resp, "replication_policy_form.html", status=refused.status if refused else 200, form=form, policy=policy,
+        registries=[(each["id"], f"{each['name']} ({each['url']})") for each in registries], further=further,
+        sentence=refused.sentence if refused else "", example=example, depths=_depth_choices(),
+    )  # fmt: skip
+
+
+def _registries(api: Api) -> list[dict[str, Any]]:
+    return api.listed("/registries", page_size=_MOST_REGISTRIES, sort="name").items
+
+
+def _depth_choices() -> list[tuple[int, str]]:
+    said = {-1: "all parts before the last", 0: "nothing: it goes before the whole name", 1: "the first part"}
+    return [(depth, said.get(depth, f"the first {depth} parts")) for depth in _DEPTHS]
+
+
+def _body(form: Form, further: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    registry = form.number("registry")
+    pushes = form.text("direction") != "pull"
+    trigger: dict[str, Any] = {"type": form.text("trigger", "manual")}
+    if trigger["type"] == "scheduled":
+        trigger["trigger_settings"] = {"cron": form.text("cron")}
+    return {
+        "name": form.text("name"),
+        "description": form.text("description"),
+        "src_registry": {"id": 0 if pushes else registry},
+        "dest_registry": {"id": registry if pushes else 0},
+        "dest_namespace": form.text("namespace").strip("/"),
+        "dest_namespace_replace_count": form.number("count", -1),
+        "filters": [*_filters(form), *further],
+        "trigger": trigger,
+        "replicate_deletion": form.flag("deletion"),
+        "override": form.flag("override"),
+        "enabled": form.flag("enabled"),
+        "speed": form.number("speed"),
+        "copy_by_chunk": form.flag("copy_by_chunk"),
+        "single_active_replication": form.flag("single_active"),
+        "concurrency": form.number("concurrency", 16),
+    }
+
+
+def _filters(form: Form) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = []
+    if form.text("name_filter"):
+        filters.append({"type": "name", "value": form.text("name_filter")})
+    if form.text("tag_filter"):
+        decoration = form.text("tag_decoration", "matches")
+        filters.append({"type": "tag", "value": form.text("tag_filter"), "decoration": decoration})
+    labels = [line.strip() for line in form.text("label_filter").splitlines() if line.strip()]
+    if labels:
+        decoration = form.text("label_decoration", "matches")
+        filters.append({"type": "label", "value": labels, "decoration": decoration})
+    if form.text("resource_filter"):
+        filters.append({"type": "resource", "value": form.text("resource_filter")})
+    return filters
+
+
+def _first(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The filter of each type that the form has fields for."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in policy["filters"]:
+        if each["value"]:
+            found.setdefault(each["type"], each)
+    return found
+
+
+def _further(policy: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The filters that the form has no fields for: they stay as they are."""
+    shown = [id(each) for each in _first(policy).values()]
+    return tuple(each for each in policy["filters"] if each["value"] and id(each) not in shown)
+
+
+def _form_of(policy: dict[str, Any]) -> Form:
+    pushes = policy["src_registry"]["id"] == 0
+    filters = _first(policy)
+    cron = policy["trigger"].get("trigger_settings", {}).get("cron", "")
+    fields = {
+        "name": policy["name"],
+        "description": policy["description"],
+        "direction": "push" if pushes else "pull",
+        "registry": policy["dest_registry" if pushes else "src_registry"]["id"],
+        "name_filter": filters.get("name", {}).get("value", ""),
+        "tag_filter": filters.get("tag", {}).get("value", ""),
+        "tag_decoration": filters.get("tag", {}).get("decoration", "matches"),
+        "label_filter": "\n".join(filters.get("label", {}).get("value", ())),
+        "label_decoration": filters.get("label", {}).get("decoration", "matches"),
+        "resource_filter": filters.get("resource", {}).get("value", ""),
+        "namespace": policy["dest_namespace"],
+        "count": policy["dest_namespace_replace_count"],
+        "trigger": policy["trigger"]["type"],
+        "cron": cron,
+        "deletion": "on" if policy["replicate_deletion"] else "",
+        "override": "on" if policy["override"] else "",
+        "enabled": "on" if policy["enabled"] else "",
+        "speed": policy["speed"] or "",
+        "single_active": "on" if policy["single_active_replication"] else "",
+        "copy_by_chunk": "on" if policy["copy_by_chunk"] else "",
+        "concurrency": policy["concurrency"],
+    }
+    return Form({name: [str(value)] for name, value in fields.items()})
