@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from compose.cli.terminal import out
@@ -122,7 +123,7 @@ def _conclude(results: list[Result]) -> None:
     out.print(table)
     for result in results:
         for name in result.failed:
-            out.print(f"[red]failed:[/red] {name}", markup=True)
+            out.print(f"[red]failed:[/red] {escape(name)}")
     if all(result.ok for result in results):
         out.print("[bold green]all is well[/bold green]")
         return
