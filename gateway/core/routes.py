@@ -84,6 +84,7 @@ def api_routes(
         "/systeminfo/getcert": systeminfo.RootCertificate(settings),
         "/statistics": search.Statistics(),
         "/statistics/daily": search.DailyStatistics(),
+        "/statistics/quotas": search.QuotaStatistics(),
         "/search": search.Search(),
         "/configurations": configure.Configurations(settings, sealer),
         "/internalconfig": configure.InternalConfiguration(settings),

@@ -12,7 +12,7 @@ from gateway.core.sign_in import SignIn
 from gateway.portal.assets import Assets
 from gateway.portal.errors import Refused
 from gateway.portal.icons import ICONS
-from gateway.portal.pages import elsewhere, home, project, projects, sign_in
+from gateway.portal.pages import elsewhere, project, projects, sign_in
 from gateway.portal.pages.administration_pages import administration_pages
 from gateway.portal.pages.images import image_pages
 from gateway.portal.pages.operations import operation_pages
@@ -37,7 +37,6 @@ def mount_portal(app: App, *, sign_in_with: SignIn, folders: Sequence[Traversabl
 
 def _pages(portal: Portal, sign_in_with: SignIn) -> dict[str, Any]:
     return {
-        "/": home.Home(portal),
         "/sign-in": sign_in.SignInPage(portal, sign_in_with),
         "/sign-out": sign_in.SignOut(portal),
         "/projects": projects.Projects(portal),

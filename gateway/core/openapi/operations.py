@@ -77,6 +77,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             ),
         ),
     ),
+    ("GET", "/statistics/quotas"): Operation(answer=list[shapes.NearlyFull]),
     ("GET", "/search"): Operation(
         answer=catalogue.Found, parameters=(text("q", "A part of a name.", required=True),), for_strangers=True
     ),

@@ -94,6 +94,15 @@ class DayNumbers(TypedDict):
     storage: NotRequired[int]
 
 
+class NearlyFull(TypedDict):
+    """A project that has used much of its quota; storage in bytes."""
+
+    project: str
+    used: int
+    limit: int
+    percent: int
+
+
 class ConfigurationItem(TypedDict):
     """An item of the configuration; what is not editable was set where the system was started, or is not built."""
 

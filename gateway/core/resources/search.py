@@ -6,9 +6,9 @@ from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.views.project import project_view
 from gateway.core.views.repository import found_repository_view
-from gateway.core.views.statistic import day_view
+from gateway.core.views.statistic import day_view, full_view
 from services.api.queries.search import search
-from services.api.queries.statistic import member_projects, statistic, storage_by_day
+from services.api.queries.statistic import member_projects, nearly_full, statistic, storage_by_day
 from services.audit.queries.days import count_days
 from shared.errors import Unprocessable
 
@@ -66,3 +66,12 @@ class DailyStatistics:
             day_view(day, counted.get(day), stored.get(day))
             for day in (since + timedelta(days=number) for number in range((today - since).days + 1))
         ]
+
+
+class QuotaStatistics:
+    """/statistics/quotas, which is ours."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Name the projects near their quotas, the fullest first: administrators see all, others their own."""
+        meant = member_projects(req.database, require_login(req))
+        resp.media = [full_view(each) for each in nearly_full(req.database, None if meant is None else list(meant))]

@@ -1,17 +1,24 @@
-"""Replication, the audit log and live events: every page of theirs and its address."""
+"""The first page, replication, the audit log and live events: every page of theirs and its address."""
 
 from typing import Any
 
 from gateway.portal.pages import events
 from gateway.portal.pages.audit import export
 from gateway.portal.pages.audit import pages as audit
+from gateway.portal.pages.home import attention, first
 from gateway.portal.pages.replication import executions, policies, policy_form, registries
 from gateway.portal.portal import Portal
 
 
 def operation_pages(portal: Portal) -> dict[str, Any]:
     """The pages by their addresses."""
-    return {"/events": events.Events(portal)} | _audit(portal) | _replication(portal)
+    return {
+        "/": first.Home(portal),
+        "/attention": attention.Attention(portal),
+        "/events": events.Events(portal),
+        **_audit(portal),
+        **_replication(portal),
+    }
 
 
 def _audit(portal: Portal) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -10,6 +11,10 @@ from sqlalchemy.orm import Session
 from services.api.queries.project import visible_to
 from services.api.tables import memberships, projects, storage_days
 from shared.auth.principals import Principal, PrincipalKind
+
+NEARLY_FULL_PERCENT: Final = 85
+"""As the event `quota.warned` has it."""
+MOST_FULL: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,3 +87,24 @@ def storage_by_day(
         now = now.where(projects.c.id.in_(projects_meant))
     found = {row.day: int(row.bytes) for row in session.execute(sampled)}
     return found | {today: int(session.scalar(now) or 0)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NearlyFull:
+    """A project that has used much of its quota."""
+
+    name: str
+    used: int
+    limit: int
+
+
+def nearly_full(session: Session, projects_meant: Sequence[int] | None) -> list[NearlyFull]:
+    """The fullest of some projects or, None, of all, from NEARLY_FULL_PERCENT of their quota on."""
+    used, limit = projects.c.storage_used, projects.c.storage_limit
+    wanted = select(projects.c.name, used, limit).where(
+        projects.c.deleted_at.is_(None), limit > 0, used >= limit / 100.0 * NEARLY_FULL_PERCENT
+    )
+    if projects_meant is not None:
+        wanted = wanted.where(projects.c.id.in_(projects_meant))
+    rows = session.execute(wanted.order_by((used * 1.0 / limit).desc(), projects.c.name).limit(MOST_FULL))
+    return [NearlyFull(name=row.name, used=row.storage_used, limit=row.storage_limit) for row in rows]

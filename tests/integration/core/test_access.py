@@ -126,6 +126,7 @@ OF_SYSTEM = [
     ("HEAD", "/projects?project_name=library", SIGNED_IN, None),
     ("GET", "/statistics", SIGNED_IN, None),
     ("GET", "/statistics/daily", SIGNED_IN, None),
+    ("GET", "/statistics/quotas", SIGNED_IN, None),
     ("GET", "/users/current", SIGNED_IN, None),
     ("GET", "/users/current/permissions", SIGNED_IN, None),
     ("GET", "/users/current/permissions?scope=/project/{closed}", SIGNED_IN, None),

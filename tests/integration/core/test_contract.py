@@ -227,6 +227,7 @@ OURS = {
     "/system/queues/{queue}/dead_letters/{letter_id}",
     "/openapi.json",
     "/statistics/daily",
+    "/statistics/quotas",
     "/system/audit-checks",
     POLICY + "/test",
     POLICY + "/redelivery",

@@ -44,6 +44,7 @@ from tests.integration.registry_rig import registry_server, token_mount
 NOT_OF_THE_CLIENT = {
     ("GET", "/openapi.json"),
     ("GET", "/statistics/daily"),
+    ("GET", "/statistics/quotas"),
     ("GET", "/system/audit-checks"),
     ("POST", "/system/audit-checks"),
     ("GET", "/internalconfig"),

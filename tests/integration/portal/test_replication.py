@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from gateway.core.bodies.replication import ReplicationPolicyBody
+from gateway.portal.forms import Form
+from gateway.portal.pages.replication.policy_form import body_of
 from tests.integration.core.people import ADMIN, Api
 from tests.integration.core.rows import execution_of, line_of, policy_of, registry_of
 from tests.integration.portal.browsing import HOSTILE, Browser
@@ -73,6 +76,7 @@ def test_the_list_alone_is_what_htmx_gets(admin: Browser) -> None:
 def test_a_policy_is_made_by_the_form(api: Api, admin: Browser, registry: int) -> None:
     wanted = fields(
         registry, description=HOSTILE, name_filter="library/**", tag_filter="v*", tag_decoration="excludes",
+        copy_labels="on",
         label_filter="prod\nsigned", label_decoration="matches", resource_filter="image", namespace="copies", count="1",
         trigger="scheduled", cron="0 30 2 * * *", speed="2048", override="on", deletion="on", concurrency="4",
     )  # fmt: skip
@@ -86,8 +90,9 @@ def test_a_policy_is_made_by_the_form(api: Api, admin: Browser, registry: int) -
         {"type": "resource", "value": "image"},
     ]
     assert made["trigger"] == {"type": "scheduled", "trigger_settings": {"cron": "0 30 2 * * *"}}
-    kept = ("dest_namespace", "dest_namespace_replace_count", "speed", "override", "replicate_deletion", "concurrency")
-    assert [made[name] for name in kept] == ["copies", 1, 2048, True, True, 4]
+    kept = ("dest_namespace", "dest_namespace_replace_count", "speed", "override", "replicate_deletion", "concurrency",
+            "copy_labels")
+    assert [made[name] for name in kept] == ["copies", 1, 2048, True, True, 4, True]
     assert (made["dest_registry"]["id"], made["enabled"], made["description"]) == (registry, True, HOSTILE)
     page = admin.get(answer.headers["location"]).text
     assert "<script>alert" not in page
@@ -118,6 +123,10 @@ def test_editing_keeps_the_filters_that_the_form_has_no_fields_for(api: Api, adm
     after = shown(api, number)
     assert [each["value"] for each in after["filters"]] == ["w*", "v9*"]
     assert after["single_active_replication"] is False
+
+
+def test_the_form_speaks_of_every_field_that_a_policy_has() -> None:
+    assert set(body_of(Form(), ())) == set(ReplicationPolicyBody.model_fields) - {"deletion"}  # Harbor's older name
 
 
 @pytest.mark.parametrize(

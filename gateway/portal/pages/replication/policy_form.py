@@ -34,7 +34,7 @@ class NewPolicy(Page):
         """Make the policy. Raises ForeignForm, BadForm."""
         form = read_form(req)
         try:
-            done = self.portal.api(req).send("POST", POLICIES, _body(form, ()))
+            done = self.portal.api(req).send("POST", POLICIES, body_of(form, ()))
         except Refused as refused:
             show_form(self, req, resp, form, refused=refused)
         else:
@@ -56,7 +56,7 @@ class EditPolicy(PolicyPage):
         form = read_form(req)
         policy = self.policy(req, number)
         try:
-            self.portal.api(req).send("PUT", policy_path(number), _body(form, _further(policy)))
+            self.portal.api(req).send("PUT", policy_path(number), body_of(form, _further(policy)))
         except Refused as refused:
             show_form(self, req, resp, form, policy=policy, refused=refused)
         else:
@@ -107,7 +107,8 @@ def _depth_choices() -> list[tuple[int, str]]:
     return [(depth, said.get(depth, f"the first {depth} parts")) for depth in _DEPTHS]
 
 
-def _body(form: Form, further: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+def body_of(form: Form, further: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """The whole policy, as the API takes it: what it does not name the API takes for empty. Raises BadForm."""
     registry = form.number("registry")
     pushes = form.text("direction") != "pull"
     trigger: dict[str, Any] = {"type": form.text("trigger", "manual")}
@@ -127,6 +128,7 @@ def _body(form: Form, further: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         "enabled": form.flag("enabled"),
         "speed": form.number("speed"),
         "copy_by_chunk": form.flag("copy_by_chunk"),
+        "copy_labels": form.flag("copy_labels"),
         "single_active_replication": form.flag("single_active"),
         "concurrency": form.number("concurrency", 16),
     }
@@ -188,6 +190,7 @@ def _form_of(policy: dict[str, Any]) -> Form:
         "speed": policy["speed"] or "",
         "single_active": "on" if policy["single_active_replication"] else "",
         "copy_by_chunk": "on" if policy["copy_by_chunk"] else "",
+        "copy_labels": "on" if policy["copy_labels"] else "",
         "concurrency": policy["concurrency"],
     }
     return Form({name: [str(value)] for name, value in fields.items()})

@@ -1,0 +1,88 @@
+"""/attention: what somebody should look at. A part by itself: a part of the system that hangs is asked for seconds."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.core.request import ApiRequest, ApiResponse
+from gateway.portal.api import Api, segment
+from gateway.portal.portal import Page, page
+from gateway.portal.rendering import count
+from shared.errors import Unauthorized
+
+_PART: Final = {
+    "broker": "The message broker", "core": "The API", "database": "The database", "events": "The event stream",
+    "registry": "The registry", "token": "The token service",
+}  # fmt: skip
+_LOOKED_BACK: Final = timedelta(days=1)
+_FEW: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matter:
+    """One thing to look at, and where."""
+
+    sentence: str
+    path: str
+    is_bad: bool = True
+
+
+class Attention(Page):
+    """/attention."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """What is not well, as far as it is the caller's. Raises Unauthorized."""
+        if not req.caller.is_authenticated:
+            raise Unauthorized
+        api = self.portal.api(req)
+        matters = [*_parts(api), *_replication(api), *_record(api)] if req.caller.is_admin else []
+        self.portal.show(
+            req, resp, "attention.html", block="attention", matters=[*matters, *_quotas(api)]
+        )  # fmt: skip
+
+
+def _parts(api: Api) -> list[Matter]:
+    return [
+        Matter(sentence=f"{_PART.get(part['name'], part['name'])}: {part.get('error', 'not healthy')}",
+               path="/admin/health")
+        for part in api.get("/health")["components"]
+        if part["status"] != "healthy"
+    ]  # fmt: skip
+
+
+def _replication(api: Api) -> list[Matter]:
+    since = (datetime.now(UTC) - _LOOKED_BACK).strftime("%Y-%m-%dT%H:%M:%SZ")
+    failed = api.listed(
+        "/replication/executions", status="Failed", q=f"start_time=[{since}~],dry_run=false", page_size=_FEW
+    )
+    matters = [
+        Matter(sentence=f"Replication {each['id']} failed: {each['status_text'] or 'its tasks say why'}",
+               path=f"/replication/executions/{each['id']}")
+        for each in failed.items
+    ]  # fmt: skip
+    if failed.total > len(failed.items):
+        more = count(failed.total - len(failed.items), "more execution")
+        matters.append(Matter(sentence=f"{more} failed within a day", path="/replication"))
+    ill = api.listed("/registries", q="status=unhealthy", page_size=_FEW)
+    return matters + [
+        Matter(sentence=f"The registry {each['name']} is not healthy: {each.get('status_text', 'it does not answer')}",
+               path=f"/replication/registries/{each['id']}")
+        for each in ill.items
+    ]  # fmt: skip
+
+
+def _record(api: Api) -> list[Matter]:
+    return [
+        Matter(sentence=f"The audit record is broken: {check['broken']}", path="/audit/integrity")
+        for check in api.get("/system/audit-checks")
+        if "broken" in check
+    ]
+
+
+def _quotas(api: Api) -> list[Matter]:
+    return [
+        Matter(sentence=f"Project {each['project']} has used {each['percent']} % of its quota",
+               path=f"/projects/{segment(each['project'])}", is_bad=each["percent"] >= 100)  # noqa: PLR2004 - all of it
+        for each in api.get("/statistics/quotas")
+    ]  # fmt: skip
