@@ -70,7 +70,7 @@ class Address:
             ]),
             ("Skopeo, from another registry", [
                 f"skopeo login{unverified}{user} {self.host}",
-                f"skopeo copy --all{copied} docker://docker.io/library/alpine:latest docker://{name}",
+                f"skopeo copy --all{copied} docker://REGISTRY.EXAMPLE/IMAGE:TAG docker://{name}",
             ]),
         ]  # fmt: skip
 

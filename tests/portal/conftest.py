@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compose.local.instance import Instance
-from tests.e2e.conftest import fresh_system, person, project
+from tests.e2e.conftest import REACHABLE, fresh_system, person, project
 from tests.e2e.system import Person, System
 from tests.portal.browser import chromium, opened
 
@@ -33,7 +33,7 @@ def system() -> Iterator[System]:
     if home := os.environ.get("BREAKWATER_E2E_HOME"):
         yield System(Instance(home=Path(home), port=int(os.environ["BREAKWATER_E2E_PORT"])))
         return
-    yield from fresh_system()
+    yield from fresh_system({"BREAKWATER_OUTBOUND_ALLOW": REACHABLE})
 
 
 @pytest.fixture(scope="session")
