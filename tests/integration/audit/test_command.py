@@ -60,10 +60,17 @@ def recorded(record: Record, database: Database) -> Database:
     return database
 
 
+def remembered(database: Database) -> tuple[object, ...] | None:
+    """What the portal shows of the last verification of the whole record."""
+    with database.superuser() as connection:
+        return connection.execute("SELECT first_link, links, broken FROM audit.checks WHERE scope = 'all'").fetchone()
+
+
 def test_verify_says_that_the_record_is_whole(recorded: Database) -> None:
     done = audit(recorded, "verify")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "the audit record is whole: 8 links\n"
+    assert remembered(recorded) == (1, 8, None)
 
 
 def test_verify_names_the_first_broken_link_and_exits_with_1(recorded: Database) -> None:
@@ -72,6 +79,7 @@ def test_verify_names_the_first_broken_link_and_exits_with_1(recorded: Database)
     done = audit(recorded, "verify")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "the audit record is broken at link 3: its record was edited\n"
+    assert remembered(recorded) == (1, 2, "link 3: its record was edited")
 
 
 def test_verify_asks_the_log_about_a_cut_tail(recorded: Database) -> None:

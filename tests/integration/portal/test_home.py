@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.portal.pages.home.attention import dead_letters
 from gateway.portal.pages.home.charts import pulls_and_pushes, storage
 from services.audit.commands import record_batch
 from services.audit.domain.chain import ChainKey
@@ -156,6 +157,13 @@ def test_members_see_their_projects_quotas_and_nothing_else(api: Api, used: int,
     page = Browser(api).sign_in(api.member(project, "guest")).read("/attention")
     assert (f"/projects/{project}" in page.links()) is shown
     assert other not in page.text
+
+
+def test_dead_letters_are_told_by_their_queue() -> None:
+    queues = [{"name": "audit", "dead_letters": 0}, {"name": "webhook", "dead_letters": 2}]
+    [matter] = dead_letters(queues)
+    assert matter.sentence == "2 events could not be worked on in the queue webhook"
+    assert matter.path == "/admin/queues/webhook"
 
 
 def test_bars_are_as_high_as_their_numbers() -> None:

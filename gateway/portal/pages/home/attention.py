@@ -1,11 +1,13 @@
 """/attention: what somebody should look at. A part by itself: a part of the system that hangs is asked for seconds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, segment
+from gateway.portal.errors import Refused
 from gateway.portal.portal import Page, page
 from gateway.portal.rendering import count
 from shared.errors import Unauthorized
@@ -16,6 +18,7 @@ _PART: Final = {
 }  # fmt: skip
 _LOOKED_BACK: Final = timedelta(days=1)
 _FEW: Final = 5
+_AWAY: Final = 503
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +39,7 @@ class Attention(Page):
         if not req.caller.is_authenticated:
             raise Unauthorized
         api = self.portal.api(req)
-        matters = [*_parts(api), *_replication(api), *_record(api)] if req.caller.is_admin else []
+        matters = [*_parts(api), *_queues(api), *_replication(api), *_record(api)] if req.caller.is_admin else []
         self.portal.show(
             req, resp, "attention.html", block="attention", matters=[*matters, *_quotas(api)]
         )  # fmt: skip
@@ -49,6 +52,27 @@ def _parts(api: Api) -> list[Matter]:
         for part in api.get("/health")["components"]
         if part["status"] != "healthy"
     ]  # fmt: skip
+
+
+def _queues(api: Api) -> list[Matter]:
+    try:
+        return dead_letters(api.get("/system/queues"))
+    except Refused as refused:
+        if refused.status != _AWAY:
+            raise
+        return []  # the broker is away, which is told as its own matter
+
+
+def dead_letters(queues: Iterable[dict[str, Any]]) -> list[Matter]:
+    """The queues whose messages no attempt could settle."""
+    return [
+        Matter(
+            sentence=f"{count(queue['dead_letters'], 'event')} could not be worked on in the queue {queue['name']}",
+            path=f"/admin/queues/{segment(queue['name'])}",
+        )
+        for queue in queues
+        if queue["dead_letters"]
+    ]
 
 
 def _replication(api: Api) -> list[Matter]:
