@@ -1,6 +1,7 @@
 """What holds for each process that runs tests, the workers of a run in parts included."""
 
 import os
+import signal
 
 from xdist.workermanage import NodeManager
 
@@ -10,5 +11,10 @@ def pytest_configure() -> None:
     # into lines in a worker, and nowhere else
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    # a run that is broken off stops its servers first: ten seconds, and they were left behind
-    NodeManager.EXIT_TIMEOUT = 60
+    NodeManager.EXIT_TIMEOUT = 20  # a worker stops its servers within fifteen seconds, or gives up by itself
+
+
+def pytest_keyboard_interrupt() -> None:
+    # a worker is asked to end by the terminal and by the run's main process: the second time would cut off the first
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
