@@ -1,4 +1,4 @@
-"""Fetches the portal's files that others wrote: `python -m compose.assets FOLDER`.
+"""Fetches the portal's files that others wrote (htmx): `python -m compose.assets FOLDER`.
 
 npm takes the versions of package-lock.json alone, checks their hashes and runs no script of theirs; of all that they
 hold, only the files named here are kept. Which registry npm asks is for the machine's own settings to say.
@@ -20,9 +20,6 @@ CHECKOUT: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = ("package.json", "package-lock.json", ".npmrc")
 FILES: Final[Mapping[str, str]] = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "sse.js": "htmx-ext-sse/dist/sse.min.js",
-    "uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
-    "uPlot.min.css": "uplot/dist/uPlot.min.css",
 }
 """A file's name in the folder, and where it is found among the packages."""
 _INSTALL: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--logs-max=0")

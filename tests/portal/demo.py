@@ -61,6 +61,7 @@ def seed(system: System) -> None:
         system.admin.create_robot(name, "storefront", actions)
     _push(system)
     _describe(system)
+    _administer(system)
 
 
 def _push(system: System) -> None:
@@ -79,6 +80,41 @@ def _push(system: System) -> None:
             lambda name=repository, wanted=tags: _tags_of(system, name) >= {*wanted}, within=60,
             what=f"the tags of {repository} are catalogued",
         )  # fmt: skip
+
+
+def parts_of(system: System) -> dict[str, str]:
+    """What stands for the names in PLACES, once the instance is filled."""
+    digest = next(
+        row["digest"] for row in system.admin.artifacts("storefront/web")
+        if any(tag["name"] == "1.9.0" for tag in row["tags"] or ())
+    )  # fmt: skip
+    return {"project": "storefront", "repository": "web", "digest": digest}
+
+
+def _administer(system: System) -> None:
+    number = _number(system, "storefront")
+    system.admin.must("POST", "/labels", json={
+        "name": "approved", "color": "#0065AB", "scope": "g", "description": "Security has looked at it.",
+    })  # fmt: skip
+    system.admin.must("POST", "/robots", json={
+        "name": "scheduler", "level": "system", "duration": 90, "description": "Pulls for every cluster",
+        "permissions": [
+            {"kind": "project", "namespace": "*", "access": [{"resource": "repository", "action": "pull"}]},
+        ],
+    })  # fmt: skip
+    system.admin.must("POST", "/retentions", json={
+        "algorithm": "or", "scope": {"level": "project", "ref": number},
+        "trigger": {"kind": "Schedule", "settings": {}},
+        "rules": [{
+            "action": "retain", "template": "latestPushedK", "params": {"latestPushedK": 10},
+            "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**"}],
+            "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": "**"}]},
+        }],
+    })  # fmt: skip
+    system.admin.must("POST", "/projects/storefront/webhook/policies", json={
+        "name": "deployments", "enabled": True, "event_types": ["PUSH_ARTIFACT"],
+        "targets": [{"type": "http", "address": "https://deploy.example.test/images", "skip_cert_verify": False}],
+    })  # fmt: skip
 
 
 def _describe(system: System) -> None:

@@ -14,7 +14,8 @@ from rich.console import Console
 from compose.local.instance import Instance
 from tests.e2e.system import Person, System
 from tests.portal.browser import SCHEMES, chromium, opened, sign_in
-from tests.portal.demo import seed
+from tests.portal.demo import parts_of, seed
+from tests.portal.places import PLACES
 from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _TERMINATED: Final = 143
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A page and the name of its picture."""
+    """A page and the name of its picture; its path has the names that PLACES has."""
 
     name: str
     path: str
@@ -38,16 +39,14 @@ class Picture:
 PICTURES: Final = (
     Picture(name="sign-in", path="/sign-in", signed_in=False),
     Picture(name="public-projects", path="/projects", signed_in=False),
-    Picture(name="home", path="/"),
-    Picture(name="projects", path="/projects"),
-    Picture(name="project", path="/projects/storefront"),
     Picture(name="project-empty", path="/projects/sandbox"),
-    Picture(name="project-new", path="/projects-new"),
+    *(Picture(name=name.replace(" ", "-"), path=path) for name, path in PLACES.items()),
 )
 
 
 def take(system: System, browser: Browser, folder: Path) -> Iterator[Path]:
     """Write NAME-SCHEME.png for every picture. Raises AssertionError for a page that is refused or complained of."""
+    parts = parts_of(system)
     admin = Person(name=system.admin_name, password=system.admin_password, id=1)
     folder.mkdir(parents=True, exist_ok=True)
     for scheme in SCHEMES:
@@ -56,9 +55,10 @@ def take(system: System, browser: Browser, folder: Path) -> Iterator[Path]:
                 if signed_in:
                     sign_in(page, admin)
                 for picture in (picture for picture in PICTURES if picture.signed_in is signed_in):
-                    answer = page.goto(picture.path)
-                    assert answer, picture.path
-                    assert answer.ok, f"{picture.path}: {answer.status}"
+                    address = picture.path.format(**parts)
+                    answer = page.goto(address)
+                    assert answer, address
+                    assert answer.ok, f"{address}: {answer.status}"
                     page.wait_for_function("document.fonts.status === 'loaded'")
                     path = folder / f"{picture.name}-{scheme}.png"
                     page.screenshot(path=path)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.portal.browser import no_violations, sign_in
-from tests.portal.demo import seed
+from tests.portal.demo import parts_of, seed
 from tests.portal.places import PLACES
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def filled(system: System) -> dict[str, str]:
     """What stands for the names in addresses, in an instance that a company fills."""
     seed(system)
-    digest = system.admin.artifacts("storefront/web")[0]["digest"]
-    return {"project": "storefront", "repository": "web", "digest": digest}
+    return parts_of(system)
 
 
 @pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)

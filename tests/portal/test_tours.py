@@ -92,62 +92,15 @@ def test_an_administrator_goes_from_a_user_to_a_copied_image_and_deletes_it(
 ) -> None:
     page, name, project = browser_page, f"u{token_hex(4)}", f"tour-{token_hex(4)}"
     sign_in(page, admin)
-
-    page.goto("/admin/users")
-    page.get_by_role("link", name="New user").first.click()
-    form = sheet(page)
-    form.get_by_label("User name").fill(name)
-    form.get_by_label("Real name").fill("Tours Guide")
-    form.get_by_label("E-mail").fill(f"{name}@example.test")
-    form.get_by_label("Password").fill(f"Aa1{token_hex(8)}")
-    form.get_by_role("button", name="Make user").click()
-    expect(page.get_by_role("status").first).to_contain_text(name)
-
-    page.goto("/projects")
-    page.get_by_role("link", name="New project").first.click()
-    sheet(page).get_by_label("Name").fill(project)
-    sheet(page).get_by_role("button", name="Make project").click()
-    expect(page.locator("main h1")).to_have_text(project)
-
-    page.get_by_role("link", name="Members").click()
-    page.get_by_role("link", name="Add member").first.click()
-    sheet(page).get_by_label("Name", exact=True).fill(name)
-    sheet(page).get_by_role("button", name="Add member").click()
-    expect(page.locator("#list")).to_contain_text(name)
-
-    page.get_by_role("navigation", name="Project").get_by_role("link", name="Robot accounts").click()
-    page.get_by_role("link", name="New robot account").first.click()
-    form = page.get_by_role("main")
-    form.get_by_label("Name", exact=False).first.fill("ci")
-    form.get_by_role("button", name=re.compile("pull and push", re.IGNORECASE)).click()
-    page.get_by_role("button", name="Make robot account").click()
-    expect(page.locator("main h1")).to_contain_text("Secret of")
-    secret = page.get_by_role("button", name="Copy the secret").get_attribute("data-copy")
-    assert secret
-    assert system.login(f"robot${project}+ci", secret) == 200
+    make_user(page, name)
+    make_project(page, project)
+    add_member(page, name)
+    assert system.login(f"robot${project}+ci", make_robot(page)) == 200
 
     system.registry().push(f"{project}/app", "v1", make_image(project))
     eventually(lambda: system.admin.artifacts(f"{project}/app"), within=20, what="it is catalogued")
-    page.goto("/replication/registries")
-    page.get_by_role("link", name="New registry").first.click()
-    form = sheet(page)
-    form.get_by_label("Name", exact=False).first.fill(f"away-{project}")
-    form.get_by_label("Type").select_option("docker-registry")
-    form.get_by_label("Address").fill(elsewhere)
-    form.get_by_role("button", name=re.compile("^Test")).click()
-    expect(form.locator("#tested .notice")).to_be_visible()
-    form.get_by_role("button", name="Set up registry").click()
-    expect(page.locator("#list")).to_contain_text(f"away-{project}")
-
-    page.goto("/replication/policies-new")
-    form = page.get_by_role("main")
-    form.get_by_label("Name", exact=False).first.fill(f"copy-{project}")
-    offered = form.locator("#f-registry option", has_text=f"away-{project}")
-    form.get_by_label("Other registry").select_option(value=offered.get_attribute("value"))
-    form.get_by_label("Repositories").fill(f"{project}/**")
-    form.locator("button[type=submit]").last.click()
-    expect(page.get_by_role("main")).to_contain_text(f"copy-{project}")
-
+    set_up_registry(page, f"away-{project}", elsewhere)
+    make_policy(page, f"copy-{project}", registry=f"away-{project}", repositories=f"{project}/**")
     (policy,) = system.admin.get("/replication/policies", name=f"copy-{project}")
     page.goto(f"/replication/policies/{policy['id']}/run")
     page.get_by_role("main").get_by_role("button", name="Run now").click()
@@ -164,6 +117,72 @@ def test_an_administrator_goes_from_a_user_to_a_copied_image_and_deletes_it(
     sheet(page).get_by_role("button", name="Delete project").click()
     expect(page.locator("main h1")).to_have_text("Projects")
     expect(page.locator("#list")).not_to_contain_text(project)
+
+
+def make_user(page: Page, name: str) -> None:
+    page.goto("/admin/users")
+    page.get_by_role("link", name="New user").first.click()
+    form = sheet(page)
+    form.get_by_label("User name").fill(name)
+    form.get_by_label("Real name").fill("Tours Guide")
+    form.get_by_label("E-mail").fill(f"{name}@example.test")
+    form.get_by_label("Password").fill(f"Aa1{token_hex(8)}")
+    form.get_by_role("button", name="Make user").click()
+    expect(page.get_by_role("status").first).to_contain_text(name)
+
+
+def make_project(page: Page, project: str) -> None:
+    page.goto("/projects")
+    page.get_by_role("link", name="New project").first.click()
+    sheet(page).get_by_label("Name").fill(project)
+    sheet(page).get_by_role("button", name="Make project").click()
+    expect(page.locator("main h1")).to_have_text(project)
+
+
+def add_member(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Members").click()
+    page.get_by_role("link", name="Add member").first.click()
+    sheet(page).get_by_label("Name", exact=True).fill(name)
+    sheet(page).get_by_role("button", name="Add member").click()
+    expect(page.locator("#list")).to_contain_text(name)
+
+
+def make_robot(page: Page) -> str:
+    """The secret as the page shows it, once."""
+    page.get_by_role("navigation", name="Project").get_by_role("link", name="Robot accounts").click()
+    page.get_by_role("link", name="New robot account").first.click()
+    form = page.get_by_role("main")
+    form.get_by_label("Name", exact=False).first.fill("ci")
+    form.get_by_role("button", name=re.compile("pull and push", re.IGNORECASE)).click()
+    page.get_by_role("button", name="Make robot account").click()
+    expect(page.locator("main h1")).to_contain_text("Secret of")
+    secret = page.get_by_role("button", name="Copy the secret").get_attribute("data-copy")
+    assert secret
+    return secret
+
+
+def set_up_registry(page: Page, name: str, url: str) -> None:
+    page.goto("/replication/registries")
+    page.get_by_role("link", name="New registry").first.click()
+    form = sheet(page)
+    form.get_by_label("Name", exact=False).first.fill(name)
+    form.get_by_label("Type").select_option("docker-registry")
+    form.get_by_label("Address").fill(url)
+    form.get_by_role("button", name=re.compile("^Test")).click()
+    expect(form.locator("#tested .notice")).to_be_visible()
+    form.get_by_role("button", name="Set up registry").click()
+    expect(page.locator("#list")).to_contain_text(name)
+
+
+def make_policy(page: Page, name: str, *, registry: str, repositories: str) -> None:
+    page.goto("/replication/policies-new")
+    form = page.get_by_role("main")
+    form.get_by_label("Name", exact=False).first.fill(name)
+    offered = form.locator("#f-registry option", has_text=registry)
+    form.get_by_label("Other registry").select_option(value=offered.get_attribute("value"))
+    form.get_by_label("Repositories").fill(repositories)
+    form.locator("button[type=submit]").last.click()
+    expect(page.get_by_role("main")).to_contain_text(name)
 
 
 @pytest.mark.parametrize(

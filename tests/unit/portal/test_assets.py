@@ -120,4 +120,4 @@ def test_missing_folder_is_told_and_what_is_there_is_served(folder: Path, tmp_pa
         {"event": "portal.assets_missing", "log_level": "error", "folder": str(tmp_path / "absent")}
     ]
     assert ask(assets, assets.url("own.css")).status_code == 200
-    assert ask(Assets([tmp_path / "absent"]), Assets([tmp_path / "absent"]).url("sse.js")).status_code == 404
+    assert ask(Assets([tmp_path / "absent"]), Assets([tmp_path / "absent"]).url("htmx.min.js")).status_code == 404
