@@ -135,6 +135,7 @@ if (followed && document.body.hasAttribute("data-signed-in")) {
   const types = new URLSearchParams(followed.dataset.live).getAll("type");
   const source = new EventSource(`/api/v2.0/events/stream?${followed.dataset.live}`);
   let waiting = 0;
+  let later = 0;
   const refresh = () => {
     waiting = 0;
     if (document.getElementById("list")) {
@@ -144,6 +145,9 @@ if (followed && document.body.hasAttribute("data-signed-in")) {
   for (const type of types) {
     source.addEventListener(type, () => {
       waiting ||= setTimeout(refresh, 150);
+      // the catalogue may follow an event a little later
+      clearTimeout(later);
+      later = setTimeout(refresh, 900);
     });
   }
   addEventListener("pagehide", () => source.close());

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from services.replication.commands.waking import wake_workers
 from services.replication.domain.claim import Claim, Waiting, share_out
-from services.replication.domain.execution import ExecutionState
+from services.replication.domain.execution import ExecutionState, Scope
 from services.replication.domain.task import Operation, Progress, TaskState
 from services.replication.queries import content
 from services.replication.queries.rows import read_policy, read_registry
@@ -198,13 +198,16 @@ def _claims(session: Session, worker: UUID, taken: Sequence[Any]) -> list[Claim]
     known = {row.repository: row for row in session.execute(_SOURCES, {"repositories": sorted(sources)})}
     found_policies = select(policies).where(policies.c.id.in_({row.policy_id for row in taken}))
     found_registries = select(registries).where(registries.c.id.in_({row.registry_id for row in taken}))
-    dry = select(executions.c.id, executions.c.dry_run).where(
+    running = select(executions.c.id, executions.c.dry_run, executions.c.scope).where(
         executions.c.id.in_({row.execution_id for row in taken}), executions.c.state == ExecutionState.RUNNING
     )
     by_policy = {row.id: read_policy(row) for row in session.execute(found_policies)}
     by_registry = {row.id: read_registry(row) for row in session.execute(found_registries)}
-    is_dry = {row.id: row.dry_run for row in session.execute(dry)}
-    pushed = [row for row in taken if by_policy[row.policy_id].pushes]
+    by_execution = {row.id: row for row in session.execute(running)}
+    is_dry = {row.id: row.dry_run for row in by_execution.values()}
+    # an event may be ahead of the catalogue: what it brought is read from the registry
+    compared = {row.id for row in by_execution.values() if row.scope == Scope.EVERYTHING}
+    pushed = [row for row in taken if by_policy[row.policy_id].pushes and row.execution_id in compared]
     standing = content.standing(session, [(row.source, tag) for row in pushed for tag in row.tags])
     return [
         Claim(
@@ -221,7 +224,7 @@ def _claims(session: Session, worker: UUID, taken: Sequence[Any]) -> list[Claim]
             registry=by_registry[row.registry_id],
             public=row.source in known and known[row.source].public,
             referred=row.source in known and known[row.source].referred,
-            catalogued=_catalogued(standing, row) if by_policy[row.policy_id].pushes else {},
+            catalogued=_catalogued(standing, row) if row in pushed else {},
         )
         for row in taken
     ]

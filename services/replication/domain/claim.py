@@ -31,9 +31,9 @@ class Claim:
     referred: bool
     """Whether anything here may refer to an artifact of its repository."""
     catalogued: Mapping[str, Digest] = field(default_factory=dict)
-    """What its tags stood for in the catalogue here when it was taken: whatever changed since brings a task of its own.
+    """What its tags stood for in the catalogue here when it was taken, where all is compared.
 
-    Empty where another registry is the source.
+    Empty where another registry is the source, and for what an event brought: that may be ahead of the catalogue.
     """
 
 

@@ -216,6 +216,9 @@ def test_a_task_comes_with_what_the_catalogue_has_under_its_tags(desk: Desk) -> 
     assert [(claim.source, {tag: each.text for tag, each in claim.catalogued.items()}) for claim in claims] == [
         ("p/app", {"v1": digest}), ("p/app", {}), ("p/other", {}),
     ]  # fmt: skip
+    desk.rows("UPDATE replication.tasks SET state = 'pending', worker = NULL")
+    desk.rows("UPDATE replication.executions SET scope = 'changes'")
+    assert [claim.catalogued for claim in desk.claim(desk.worker())] == [{}, {}, {}]
 
 
 def test_workers_share_a_policy_by_what_each_has_in_hand(desk: Desk) -> None:
