@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,7 +23,12 @@ class Templates:
 
     def __init__(self, **names: object) -> None:
         """`names` are known in every template."""
-        self._environment = Environment(
+        self._names = names
+
+    @cached_property
+    def _environment(self) -> Environment:
+        """Made for the first page: a process that shows none holds nothing of it."""
+        environment = Environment(
             loader=PackageLoader("gateway.portal"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -30,11 +36,12 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(
+        environment.filters.update(
             size=size, moment=moment, ago=ago, short=short_digest, segment=address_segment, count=count, percent=percent
         )
-        self._environment.globals.update(names)
-        self._environment.globals["ui"] = self._environment.get_template("parts.html").module
+        environment.globals.update(self._names)
+        environment.globals["ui"] = environment.get_template("parts.html").module
+        return environment
 
     def page(self, name: str, values: Mapping[str, Any]) -> str:
         """A whole template."""
