@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from shared.heap import give_back
+
 # structlog loads rich, 7 MB in each process, for terminals alone
 sys.modules["rich"] = None  # type: ignore[assignment]  # what makes an import fail as if it were not installed
 
@@ -23,4 +25,10 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 - gunicorn's arbiter has n
     if server.cfg.workers > 1:
         import_module(server.app.app_uri.partition(":")[0])
         import_module("sqlalchemy.dialects.postgresql.psycopg")
+        give_back()
         gc.freeze()
+
+
+def post_worker_init(_worker: Any) -> None:  # noqa: ANN401 - gunicorn's workers have no types
+    """The app is built: what that took is not needed again."""
+    give_back()

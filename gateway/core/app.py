@@ -68,12 +68,13 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
     for path, resource in all_routes(settings, check, catalogue, sealer, login).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
-    app.add_route("/internal/repositories/{repository:path}", IncomingRepository(settings, verifier))
     mount_lists(app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry)
     mount_gate(
         app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
     )
     mount_portal(app, sign_in_with=sign_in, folders=[settings.assets])
+    # the last route: all are compiled now, and what that takes is given back before the first request
+    app.add_route("/internal/repositories/{repository:path}", IncomingRepository(settings, verifier), compile=True)
     for error, handler in refusals.HANDLERS.items():
         app.add_error_handler(error, handler)
     return app
