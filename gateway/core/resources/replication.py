@@ -18,7 +18,7 @@ from services.replication.domain.task import Progress
 from services.replication.queries import execution as executions
 from services.replication.queries import policy as queries
 from services.replication.queries import task as tasks
-from services.replication.queries.lag import lags_of
+from services.replication.queries.lag import standings_of
 from services.replication.queries.registry import registries_of
 
 _POLICY = "replication-policy"
@@ -35,8 +35,8 @@ class Policies:
         page = queries.list_policies(req.database, listing, name=req.text("name"))
         registries = registries_of(req.database, (each.registry_id for each in page.records))
         numbers = [each.id for each in page.records]
-        lags, last = lags_of(req.database, numbers), executions.last_executions(req.database, numbers)
-        write_page(req, resp, listing, page, partial(policy_view, registries=registries, lags=lags, last=last))
+        standings = standings_of(req.database, numbers)
+        write_page(req, resp, listing, page, partial(policy_view, registries=registries, standings=standings))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Create a replication policy."""
@@ -59,8 +59,7 @@ class OnePolicy:
         require_system(req, (_POLICY, "read"))
         policy = queries.get_policy(req.database, identifier(id))
         registries = registries_of(req.database, [policy.registry_id])
-        last = executions.last_executions(req.database, [policy.id])
-        resp.media = policy_view(policy, registries, lags_of(req.database, [policy.id]), last)
+        resp.media = policy_view(policy, registries, standings_of(req.database, [policy.id]))
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse, id: str) -> None:  # noqa: A002 - Harbor's name in the path
         """Put another policy in its place; what is not named is empty or false."""

@@ -10,7 +10,7 @@ from services.replication.domain.policy import Filter, FilterKind, Policy
 from services.replication.domain.registry import Registry
 from services.replication.domain.task import Progress, Task, TaskState
 from services.replication.domain.wanted_policy import EXCLUDES, MATCHES
-from services.replication.queries.lag import Lag
+from services.replication.queries.lag import Standing
 from shared.jobs import JobId, JobType
 
 _EXECUTION_STATUS: Final[Mapping[ExecutionState, str]] = {
@@ -29,11 +29,10 @@ _TASK_STATUS: Final[Mapping[TaskState, str]] = {
 }
 
 
-def policy_view(
-    policy: Policy, registries: Mapping[int, Registry], lags: Mapping[int, Lag], last: Mapping[int, Execution]
-) -> Json:
+def policy_view(policy: Policy, registries: Mapping[int, Registry], standings: Mapping[int, Standing]) -> Json:
     """A policy with both its sides, how far it is behind, and what came of it last."""
-    lag = lags.get(policy.id, Lag())
+    standing = standings.get(policy.id, Standing())
+    lag = standing.lag
     settings = {"trigger_settings": {"cron": policy.cron}} if policy.cron else {}
     return {
         "id": policy.id,
@@ -59,7 +58,7 @@ def policy_view(
         "update_time": time_or_never(policy.updated_at),
     } | given(
         waiting_since=time_or_never(lag.since) if lag.since else None,
-        last_execution=_last(last[policy.id]) if policy.id in last else None,
+        last_execution=_last(standing.last) if standing.last else None,
     )
 
 

@@ -72,7 +72,7 @@ LISTS = {
     "/retentions/{id}/executions/{eid}/tasks": ("/retentions/{retention}/executions/{execution}/tasks", 5),
     "/schedules": ("/schedules", 2),
     "/registries": ("/registries", 2),
-    "/replication/policies": ("/replication/policies", 5),
+    "/replication/policies": ("/replication/policies", 4),
     "/replication/executions": ("/replication/executions", 3),
     "/replication/executions/{id}/tasks": ("/replication/executions/{replication}/tasks", 3),
     "/system/purgeaudit": ("/system/purgeaudit", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,12 +35,19 @@ class Intake:
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def post(self, body: bytes, **headers: str) -> tuple[int, str]:
+        connection = self._open()
+        sent = {"Content-Type": CONTENT_TYPE, "Authorization": f"Bearer {self.token}"} | headers
+        connection.request("POST", "/service/notifications", body, sent)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def _open(self) -> http.client.HTTPConnection:
+        """The connection; another where the intake has ended it for having been idle, as Go's client looks for too."""
         if self._connection is None:
             self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        sent = {"Content-Type": CONTENT_TYPE, "Authorization": f"Bearer {self.token}"} | headers
-        self._connection.request("POST", "/service/notifications", body, sent)
-        answer = self._connection.getresponse()
-        return answer.status, answer.read().decode()
+        if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
+            self._connection.close()
+        return self._connection
 
     def send(self, *events: dict[str, Any]) -> tuple[int, str]:
         return self.post(json.dumps({"events": list(events)}).encode())
