@@ -288,10 +288,22 @@ def fetch(
     read: Callable[[Row[Any]], Record],
     *,
     total: int | None = None,
+    counted: Select[Any] | None = None,
 ) -> Page[Record]:
-    """One page of an ordered statement as records, with the number of all its rows unless the caller knows it."""
+    """One page of an ordered statement as records, with the number of all its rows unless the caller knows it.
+
+    They are counted only where the page does not tell it, by `counted` or else by the statement itself.
+    """
+    rows = session.execute(statement.limit(listing.limit).offset(listing.offset)).all()
+    if total is None:
+        total = told_by_page(listing, len(rows))
     if total is None:
         everything = statement.order_by(None).subquery()
-        total = session.scalar(select(func.count()).select_from(everything)) or 0
-    rows = session.execute(statement.limit(listing.limit).offset(listing.offset))
+        total = int(session.scalar(select(func.count()).select_from(everything) if counted is None else counted) or 0)
     return Page(records=[read(row) for row in rows], total=total)
+
+
+def told_by_page(listing: Listing, number: int) -> int | None:
+    """The number of all rows, where a page with `number` of them tells it: one that is not full is the last."""
+    is_last = 0 < number < listing.limit or listing.offset == number == 0
+    return listing.offset + number if is_last else None

@@ -99,6 +99,7 @@ def api_routes(
         "/permissions": permissions.Permissions(),
         "/users": user.Users(),
         "/users/current": user.CurrentUser(),
+        "/users/current/roles": user.CurrentRoles(),
         "/users/current/permissions": user.CurrentPermissions(),
         "/users/search": user.UserSearch(),
         "/users/{user_id}": user.OneUser(),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from gateway.core.middleware.authentication import INNER_CALLER
+from gateway.core.middleware.database import INNER_SESSION
 from gateway.core.request import API, ApiRequest
 from gateway.portal.errors import Refused
 from shared.auth.principals import Principal
@@ -98,7 +99,9 @@ class Api:
         raise Refused(answer.status, code, sentence)
 
     def _call(self, method: str, path: str, body: object, query: Mapping[str, object]) -> Answer:
-        self._req.release_database()
+        reads = method == "GET"
+        if not reads:
+            self._req.release_database()
         payload = b"" if body is None else json.dumps(body).encode()
         given = {name: _text(value) for name, value in query.items() if value is not None and value != ""}
         environ = {name: self._req.env[name] for name in _PASSED_ON if name in self._req.env} | {
@@ -112,6 +115,8 @@ class Api:
             "HTTP_X_REQUEST_ID": self._req.request_id,
             "wsgi.input": BytesIO(payload),
         }
+        if reads:
+            environ[INNER_SESSION] = self._req.database
         if body is not None:
             environ["CONTENT_TYPE"] = "application/json"
         began: list[tuple[str, Iterable[tuple[str, str]]]] = []

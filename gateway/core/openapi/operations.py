@@ -91,6 +91,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/users"): _list(shapes.UserAccount),
     ("POST", "/users"): Operation(body=NewUserBody, status=201, located=True),
     ("GET", "/users/current"): Operation(answer=shapes.UserAccount),
+    ("GET", "/users/current/roles"): _list(shapes.HeldRole),
     ("GET", "/users/current/permissions"): Operation(
         answer=list[shapes.PermissionPair],
         parameters=(

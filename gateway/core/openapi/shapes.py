@@ -168,6 +168,15 @@ class FoundUser(TypedDict):
     username: str
 
 
+class HeldRole(TypedDict):
+    """A project, and the strongest role that the caller has in it."""
+
+    project_id: int
+    project_name: str
+    role_id: int
+    role_name: str
+
+
 class RefreshTokenEntry(TypedDict):
     """A refresh token; it cannot be read back."""
 

@@ -10,11 +10,12 @@ from gateway.core.access import (
 from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBody, ProfileBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
-from gateway.core.views.user import found_user_view, permission_view, user_view
+from gateway.core.views.user import found_user_view, held_role_view, permission_view, user_view
 from gateway.core.writing import write_page
 from services.api.commands import user as commands
 from services.api.domain.robot import SYSTEM_ACCESS
 from services.api.queries import configuration
+from services.api.queries import project as projects
 from services.api.queries import user as queries
 from shared.auth.principals import PrincipalKind
 from shared.errors import BadRequest, Forbidden, PreconditionFailed, Unprocessable
@@ -59,6 +60,16 @@ class CurrentUser:
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show the caller's own account."""
         resp.media = user_view(queries.get_user(req.database, _own_id(req)))
+
+
+class CurrentRoles:
+    """/users/current/roles."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """List the projects in which the caller has a role, with the strongest in each."""
+        require_login(req)
+        listing = req.listing()
+        write_page(req, resp, listing, projects.held_roles(req.database, req.caller, listing), held_role_view)
 
 
 class CurrentPermissions:

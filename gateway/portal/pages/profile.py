@@ -13,7 +13,6 @@ from gateway.portal.portal import Page, page
 
 RULE_OF_PASSWORDS: Final = "8 to 128 characters, with an upper case letter, a lower case letter and a digit among them."
 _FIRST_ADMIN: Final = 1
-_PROJECTS_READ: Final = 500
 _PAGE: Final = 100
 _ALL: Final = "all"
 
@@ -27,10 +26,12 @@ class Profile(Page):
         require_login(req)
         api = self.portal.api(req)
         account = api.get("/users/current")
-        roles, more = _roles(api)
+        roles = api.listed("/users/current/roles", page_size=_PAGE, sort="name")
         self.portal.show(
             req, resp, "profile.html", block="list", account=account, in_directory=in_directory(api, account),
-            tokens=api.get(f"/users/{account['user_id']}/refresh_tokens"), roles=roles, more_projects=more,
+            tokens=api.get(f"/users/{account['user_id']}/refresh_tokens"),
+            roles=[(each["project_name"], ROLES[each["role_id"]]) for each in roles.items],
+            more_projects=roles.total > len(roles.items),
         )  # fmt: skip
 
 
@@ -140,18 +141,3 @@ def profile_body(form: Form) -> dict[str, str]:
 def account_form(account: dict[str, Any]) -> Form:
     """The form of an account as it is."""
     return Form({name: [str(account.get(name, ""))] for name in ("email", "realname", "comment")})
-
-
-def _roles(api: Api) -> tuple[list[tuple[str, str]], bool]:
-    """Projects in which the caller has a role, and that role; and whether there are more than were looked at."""
-    found: list[tuple[str, str]] = []
-    for number in range(1, _PROJECTS_READ // _PAGE + 1):
-        listed = api.listed("/projects", page=number, page_size=_PAGE, sort="name")
-        found += [
-            (each["name"], ROLES[each["current_user_role_id"]])
-            for each in listed.items
-            if each.get("current_user_role_id") in ROLES
-        ]
-        if listed.total <= number * _PAGE:
-            return found, False
-    return found, True

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.api.domain.allowlist import Tolerated
+from shared.auth.roles import Role
 from shared.errors import BadRequest
 
 UNLIMITED: Final = -1
@@ -39,7 +40,6 @@ class Project:
         """Its metadata as the API tells them, `public` among them: a project always has that one."""
         return {"public": str(self.public).lower(), **self.metadata}
 
-
     @property
     def reuses_system_allowlist(self) -> bool:
         """Whether the system's allowlist holds in it instead of its own."""
@@ -62,6 +62,15 @@ class ProjectSummary:
     """A project in numbers; members by the number of their role."""
 
     members: Mapping[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldRole:
+    """The role that somebody has in a project; the strongest of several."""
+
+    project_id: int
+    project_name: str
+    role: Role
 
 
 def _flag(text: str) -> str:

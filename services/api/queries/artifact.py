@@ -12,7 +12,7 @@ from services.api.queries.label import bearing, labels_of
 from services.api.queries.tag import tags_of
 from services.api.tables import artifact_references, artifacts, projects, repositories, tags
 from shared.errors import BadRequest, NotFound
-from shared.listing import Field, Fields, Kind, Listing, Match, Page, Term, conditions, ordering
+from shared.listing import Field, Fields, Kind, Listing, Match, Page, Term, conditions, ordering, told_by_page
 from shared.names import Digest, RepositoryName, TagName
 
 
@@ -164,8 +164,6 @@ def _page(
     everything = base is not None and base.values == ("*",)
     filters = conditions(listing.terms, FIELDS)
     wanted = [within, *([] if everything else [artifacts.c.listed]), *filters]
-    if filters or total is None:
-        total = session.scalar(select(func.count()).select_from(artifacts).where(*wanted))
     rows = session.execute(
         _select()
         .where(*wanted)
@@ -173,6 +171,10 @@ def _page(
         .limit(listing.limit)
         .offset(listing.offset)
     ).all()
+    if filters or total is None:
+        total = told_by_page(listing, len(rows))
+    if total is None:
+        total = session.scalar(select(func.count()).select_from(artifacts).where(*wanted))
     records = _complete(
         session, rows, with_tags=with_tags, with_labels=with_labels, with_accessories=with_accessories
     )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from services.api.domain.project import Project, ProjectSummary
+from services.api.domain.project import HeldRole, Project, ProjectSummary
 from services.api.errors import NoSuchProject
 from services.api.tables import members, memberships, projects, users
 from shared.auth.principals import Principal, PrincipalKind
@@ -43,6 +43,8 @@ FIELDS: Final[Fields] = {
     "creation_time": Field(projects.c.created_at, Kind.TIME),
     "update_time": Field(projects.c.updated_at, Kind.TIME),
 }
+
+_OF_ROLES: Final[Fields] = {name: FIELDS[name] for name in ("name", "project_id")}
 
 _LIST: Final[Permission] = ("project", "list")
 """Of the system: to know of every project, without a right in any."""
@@ -163,6 +165,22 @@ def roles_of(session: Session, caller: Principal, project_ids: Iterable[int]) ->
     return {project_id: strongest_first(held) for project_id, held in roles.items()}
 
 
+def held_roles(session: Session, caller: Principal, listing: Listing) -> Page[HeldRole]:
+    """The projects in which the caller has a role, by name, each with the strongest."""
+    statement = (
+        select(projects.c.id, projects.c.name, func.array_agg(memberships.c.role_id).label("role_ids"))
+        .join(memberships, memberships.c.project_id == projects.c.id)
+        .where(
+            memberships.c.user_id == (caller.id if caller.kind is PrincipalKind.USER else None),
+            projects.c.deleted_at.is_(None),
+            *conditions(listing.terms, _OF_ROLES),
+        )
+        .group_by(projects.c.id)
+        .order_by(*ordering(listing.order, _OF_ROLES, (projects.c.name.asc(),)))
+    )
+    return fetch(session, statement, listing, _held)
+
+
 def summarise(session: Session, project_id: int) -> ProjectSummary:
     """How many members have each role, groups as one."""
     counted = (
@@ -194,6 +212,11 @@ def _projects() -> Select[Any]:
         .join(users, users.c.id == projects.c.owner_id)
         .where(projects.c.deleted_at.is_(None))
     )
+
+
+def _held(row: Row[Any]) -> HeldRole:
+    strongest = strongest_first(map(Role, row.role_ids))[0]
+    return HeldRole(project_id=row.id, project_name=row.name, role=strongest)
 
 
 def _read(row: Row[Any]) -> Project:

@@ -91,7 +91,7 @@ def _page(session: Session, listing: Listing, within: ColumnElement[bool]) -> Pa
         .where(within, *filters)
         .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
     )
-    return fetch(session, statement, listing, _repository, total=int(session.scalar(counted) or 0))
+    return fetch(session, statement, listing, _repository, counted=counted)
 
 
 def _repository(row: Row[Any]) -> Repository:

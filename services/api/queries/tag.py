@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.artifact import Tag
 from services.api.tables import tags
 from shared.errors import NotFound
-from shared.listing import Field, Fields, Kind, Listing, Page, conditions, ordering
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 from shared.names import TagName
 
 FIELDS: Final[Fields] = {
@@ -25,15 +25,8 @@ _NEWEST_FIRST = (tags.c.pushed_at.desc(), tags.c.id.desc())
 def list_tags(session: Session, listing: Listing, *, artifact_id: int) -> Page[Tag]:
     """The tags of one artifact."""
     wanted = [tags.c.artifact_id == artifact_id, *conditions(listing.terms, FIELDS)]
-    total = session.scalar(select(func.count()).select_from(tags).where(*wanted))
-    rows = session.execute(
-        select(tags)
-        .where(*wanted)
-        .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
-        .limit(listing.limit)
-        .offset(listing.offset)
-    )
-    return Page(records=[_tag(row) for row in rows], total=int(total or 0))
+    statement = select(tags).where(*wanted).order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
+    return fetch(session, statement, listing, _tag)
 
 
 def get_tag(session: Session, *, repository_id: int, name: TagName) -> Tag:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
@@ -12,11 +12,12 @@ from services.replication.domain.execution import Execution
 from services.replication.queries.rows import read_execution
 
 # what is done counts for nothing here, so that this is as quick with a long history
-_LAGS: Final[LiteralString] = """
-    SELECT p.id AS lag_of, coalesce(c.number, 0) + coalesce(t.number, 0) AS waiting,
+_STANDINGS: Final = text(
+    """
+    SELECT p.id AS of_policy, coalesce(c.number, 0) + coalesce(t.number, 0) AS waiting,
            least(c.oldest_at, t.oldest_at, p.behind_since) AS since,
            coalesce(greatest(c.newest_at, t.newest_at), p.behind_since) AS newest_at,
-           coalesce(t.number, 0) AS tasks, coalesce(r.number, 0) AS running
+           coalesce(t.number, 0) AS tasks, coalesce(r.number, 0) AS running, e.*
     FROM replication.policies p
     LEFT JOIN LATERAL (
         SELECT count(*) AS number, min(due_at) AS oldest_at, max(due_at) AS newest_at
@@ -29,13 +30,11 @@ _LAGS: Final[LiteralString] = """
     LEFT JOIN (
         SELECT policy_id, count(*) AS number FROM replication.tasks WHERE state = 'running' GROUP BY policy_id
     ) r ON r.policy_id = p.id
-    WHERE p.id = ANY (:policies)
-"""
-_STANDINGS: Final[LiteralString] = f"""
-    SELECT lags.*, e.* FROM ({_LAGS}) lags
     LEFT JOIN replication.executions e
-        ON e.id = (SELECT max(id) FROM replication.executions WHERE policy_id = lags.lag_of)
-"""
+        ON e.id = (SELECT max(id) FROM replication.executions WHERE policy_id = p.id)
+    WHERE p.id = ANY (:policies)
+    """
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +53,6 @@ class Lag:
     """Those of them that a worker has."""
 
 
-def lags_of(session: Session, policy_ids: Collection[int]) -> dict[int, Lag]:
-    """The lag of each of these policies."""
-    rows = session.execute(text(_LAGS), {"policies": list(policy_ids)})
-    return {row.lag_of: _lag(row) for row in rows}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
     """A policy's lag, and its newest execution."""
@@ -71,11 +64,15 @@ class Standing:
 
 def standings_of(session: Session, policy_ids: Collection[int]) -> dict[int, Standing]:
     """How each of these policies stands, in one statement."""
-    rows = session.execute(text(_STANDINGS), {"policies": list(policy_ids)})
-    return {
-        row.lag_of: Standing(lag=_lag(row), last=read_execution(row) if row.id is not None else None) for row in rows
-    }
+    rows = session.execute(_STANDINGS, {"policies": list(policy_ids)})
+    return {row.of_policy: _standing(row) for row in rows}
 
 
-def _lag(row: Row[Any]) -> Lag:
-    return Lag(waiting=row.waiting, since=row.since, newest_at=row.newest_at, tasks=row.tasks, running=row.running)
+def lags_of(session: Session, policy_ids: Collection[int]) -> dict[int, Lag]:
+    """The lag of each of these policies."""
+    return {policy_id: standing.lag for policy_id, standing in standings_of(session, policy_ids).items()}
+
+
+def _standing(row: Row[Any]) -> Standing:
+    lag = Lag(waiting=row.waiting, since=row.since, newest_at=row.newest_at, tasks=row.tasks, running=row.running)
+    return Standing(lag=lag, last=read_execution(row) if row.id is not None else None)

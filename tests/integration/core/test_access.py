@@ -128,6 +128,7 @@ OF_SYSTEM = [
     ("GET", "/statistics/daily", SIGNED_IN, None),
     ("GET", "/statistics/quotas", SIGNED_IN, None),
     ("GET", "/users/current", SIGNED_IN, None),
+    ("GET", "/users/current/roles", SIGNED_IN, None),
     ("GET", "/users/current/permissions", SIGNED_IN, None),
     ("GET", "/users/current/permissions?scope=/project/{closed}", SIGNED_IN, None),
     ("GET", "/users/current/permissions?scope=/project/{absent}", SIGNED_IN, None),

@@ -262,3 +262,25 @@ def test_refresh_tokens_are_listed_without_their_text_and_revoked(api: Api) -> N
     assert api.send("DELETE", path).status_code == 200
     assert api.get(path, caller).json == []
     assert [event["actor"] for event in api.events("refresh_token.revoked")[-2:]] == [caller.name, "admin"]
+
+
+def test_the_roles_that_somebody_has_are_listed_by_project(api: Api) -> None:
+    joined, own = sorted((api.project(), api.project()))
+    other = api.project(public=True)
+    person = api.user()
+    for project, role in ((joined, 3), (own, 1)):
+        member = {"role_id": role, "member_user": {"username": person.name}}
+        assert api.send("POST", f"/projects/{project}/members", ADMIN, member).status_code == 201
+    answer = api.get("/users/current/roles", person)
+    assert answer.headers["x-total-count"] == "2"
+    assert [(each["project_name"], each["role_id"], each["role_name"]) for each in answer.json] == [
+        (joined, 3, "guest"), (own, 1, "projectAdmin"),
+    ]  # fmt: skip
+    second = api.get("/users/current/roles?page=2&page_size=1", person)
+    assert ([each["project_name"] for each in second.json], second.headers["x-total-count"]) == ([own], "2")
+    assert [each["project_name"] for each in api.get(f"/users/current/roles?q=name={own}", person).json] == [own]
+    assert other not in {each["project_name"] for each in api.get("/users/current/roles?page_size=100", person).json}
+    assert api.get("/users/current/roles", api.robot(own, ("repository", "pull"))).json == []
+    assert api.get("/users/current/roles", NOBODY).status_code == 401
+    assert api.send("DELETE", f"/projects/{own}").status_code == 200
+    assert [each["project_name"] for each in api.get("/users/current/roles", person).json] == [joined]
