@@ -6,6 +6,7 @@ private project and a missing one look the same.
 
 from dataclasses import dataclass
 
+from gateway.core.inner import inner_of
 from gateway.core.request import ApiRequest
 from services.api.domain.robot import EVERY_PROJECT, RobotPermission, Scope
 from services.api.errors import NoSuchProject
@@ -109,4 +110,10 @@ def _name(req: ApiRequest, named: str) -> str | None:
 def _rights(req: ApiRequest, name: str | None) -> directory.ProjectRights:
     if name is None:
         return directory.ProjectRights.absent("")
-    return directory.project_rights(directory.plain(req.database), req.caller, [name])[name]
+    inner = inner_of(req.env)
+    if inner is not None and name in inner.rights:
+        return inner.rights[name]
+    rights = directory.project_rights(directory.plain(req.database), req.caller, [name])[name]
+    if inner is not None:
+        inner.rights[name] = rights
+    return rights

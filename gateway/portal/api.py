@@ -11,11 +11,9 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from gateway.core.middleware.authentication import INNER_CALLER
-from gateway.core.middleware.database import INNER_SESSION
+from gateway.core.inner import Inner
 from gateway.core.request import API, ApiRequest
 from gateway.portal.errors import Refused
-from shared.auth.principals import Principal
 from shared.errors import Unauthorized
 
 _PASSED_ON: Final = (
@@ -62,10 +60,10 @@ class Answer:
 class Api:
     """Calls below /api/v2.0 during one request of a page."""
 
-    def __init__(self, application: Application, req: ApiRequest, caller: Principal) -> None:
+    def __init__(self, application: Application, req: ApiRequest, lent: Inner) -> None:
         self._application = application
         self._req = req
-        self._caller = caller
+        self._lent = lent
 
     def get(self, path: str, **query: object) -> Any:  # noqa: ANN401 - any JSON
         """What the API shows at a path. Raises Refused, Unauthorized."""
@@ -99,13 +97,14 @@ class Api:
         raise Refused(answer.status, code, sentence)
 
     def _call(self, method: str, path: str, body: object, query: Mapping[str, object]) -> Answer:
-        reads = method == "GET"
-        if not reads:
+        inner = self._lent
+        if method != "GET":
             self._req.release_database()
+            self._lent.rights.clear()
+            inner = Inner(caller=self._lent.caller)
         payload = b"" if body is None else json.dumps(body).encode()
         given = {name: _text(value) for name, value in query.items() if value is not None and value != ""}
         environ = {name: self._req.env[name] for name in _PASSED_ON if name in self._req.env} | {
-            INNER_CALLER: self._caller,
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
             "PATH_INFO": API + path,
@@ -115,8 +114,7 @@ class Api:
             "HTTP_X_REQUEST_ID": self._req.request_id,
             "wsgi.input": BytesIO(payload),
         }
-        if reads:
-            environ[INNER_SESSION] = self._req.database
+        environ |= inner.environment
         if body is not None:
             environ["CONTENT_TYPE"] = "application/json"
         began: list[tuple[str, Iterable[tuple[str, str]]]] = []

@@ -1,7 +1,7 @@
 """What a list shows is in its address: page, order and search, so that back, reload and a sent link keep them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -32,6 +32,10 @@ class ListState:
             del given["page"]
         query = urlencode({name: value for name, value in given.items() if value not in ("", None)})
         return f"{self.path}?{query}" if query else self.path
+
+    def at(self, path: str) -> "ListState":
+        """The same list seen from another address."""
+        return replace(self, path=path)
 
     def order_url(self, field: str) -> str:
         """The address sorted by a field, or the other way round where it is already."""

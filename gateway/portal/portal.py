@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlencode
 import falcon
 
 from gateway.core import access
+from gateway.core.inner import Inner
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, Application
 from gateway.portal.banner import BannerBoard
@@ -49,10 +50,11 @@ class Portal:
             if found is not None:
                 req.caller = found.principal
             req.release_database()
+        req.context.lent = Inner(caller=req.caller, database=req.database)
 
     def api(self, req: ApiRequest) -> Api:
         """The API in the name of whoever looks at the page."""
-        return Api(self._application, req, req.caller)
+        return Api(self._application, req, req.context.lent)
 
     def may(self, req: ApiRequest, project: str) -> frozenset[Permission]:
         """What he may do in a project. Raises NoSuchProject for an administrator."""

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from gateway.core.inner import inner_of
 from gateway.core.request import API, METRICS, ApiRequest, ApiResponse
 from shared.auth import sessions
 from shared.auth.authenticate import Credential
@@ -19,8 +20,6 @@ from shared.errors import Forbidden
 from shared.secrets import Secret
 
 CSRF_HEADER: Final = "X-Harbor-CSRF-Token"
-INNER_CALLER: Final = "breakwater.caller"
-"""Set in the environment of a request that the portal makes in its own process: no header can be that key."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_RENEWAL: Final = "X-Harbor-No-Session-Renewal"
 _SAME_FOR_EVERYBODY: Final = frozenset({f"{API}/ping", f"{API}/health", "/api/version"})
@@ -53,10 +52,10 @@ class Authentication:
         req.caller = Principal.anonymous()
         if not (req.is_api or req.path == METRICS) or req.path in _SAME_FOR_EVERYBODY:
             return
-        inner = req.env.get(INNER_CALLER)
+        inner = inner_of(req.env)
         credential = None if inner else basic_credential(req.auth or "")
-        if isinstance(inner, Principal):
-            req.caller = inner
+        if inner is not None:
+            req.caller = inner.caller
         elif credential is not None:
             req.caller = self._sign_in(req, credential)
         elif req.auth is None and req.session_cookie is not None:

@@ -14,6 +14,7 @@ def image_pages(portal: Portal) -> dict[str, Any]:
         "/search": search.Search(portal),
         f"{place}/push-commands": repository.PushCommands(portal),
         f"{place}/repositories/{named}": repository.Artifacts(portal),
+        f"{place}/choose-label/{named}": repository.ChooseLabel(portal),
         f"{place}/describe-repository/{named}": repository.Description(portal),
         f"{place}/delete-repository/{named}": repository.DeleteRepository(portal),
         f"{place}/artifacts/{one}": artifact.OneArtifact(portal),

@@ -46,7 +46,7 @@ class Artifacts(RepositoryPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
         """The artifacts of a repository, found by tag, digest and label."""
         opened = self.open_repository(req, project, repository)
-        state = list_state(req, sorts=("-push_time", "pull_time", "size"), filters=("tagged", "label"))
+        state = _state(req)
         api = self.portal.api(req)
         try:
             found = api.listed(
@@ -58,14 +58,24 @@ class Artifacts(RepositoryPage):
             self.gone(req, resp, refused, opened.project.path, "Repositories of this project", title=title)
             return
         address = address_of(req, opened.project)
-        labels = labels_for(api, req, opened) if found.items or state.filters["label"] else []
         self.portal.show(
             req, resp, "repository.html", block="list", repository=opened, project=opened.project, state=state,
             rows=[row_of(artifact, address, state.search) for artifact in found.items], total=found.total,
-            shown=api.get(api_path(opened)) if opened.project.allows("repository", "read") else {}, labels=labels,
-            label=next((each for each in labels if str(each["id"]) == state.filters["label"]), None),
+            shown=api.get(api_path(opened)) if opened.project.allows("repository", "read") else {},
+            label=_chosen_label(api, state),
             pushes=address_of(req, opened.project, to_push=True).pushes(opened.name)[0][1],
         )  # fmt: skip
+
+
+class ChooseLabel(RepositoryPage):
+    """/projects/{project}/choose-label/{repository}."""
+
+    @page
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """The labels, each a way back to the artifacts that bear it."""
+        opened = self.open_repository(req, project, repository)
+        labels = labels_for(self.portal.api(req), req, opened)
+        self.portal.show(req, resp, "label_choose.html", state=_state(req).at(opened.path), labels=labels)
 
 
 class Description(RepositoryPage):
@@ -180,6 +190,15 @@ def _pushed_to(project: str, rest: str) -> str:
         return RepositoryName.parse(f"{project}/{rest}").text
     except InvalidName:
         return f"{project}/IMAGE"
+
+
+def _state(req: ApiRequest) -> ListState:
+    return list_state(req, sorts=("-push_time", "pull_time", "size"), filters=("tagged", "label"))
+
+
+def _chosen_label(api: Api, state: ListState) -> dict[str, Any] | None:
+    label = state.filters["label"]
+    return api.maybe(f"/labels/{label}") if label.isascii() and label.isdigit() else None
 
 
 def _query(state: ListState) -> str:

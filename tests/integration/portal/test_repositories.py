@@ -110,7 +110,20 @@ def test_artifacts_are_found_by_tag_digest_label_and_by_having_a_tag(api: Api, a
     assert shown(f"?label={label}&q=one") == set()
     assert shown("?label=x&tagged=y") == {first, second, bare}
     assert "No artifact matches" in admin.read(f"{path}?q=none").text
-    assert f"{path}?q=one&sort=-push_time&label={label}" in admin.read(f"{path}?q=one").links()
+
+
+def test_a_label_is_chosen_and_the_search_is_kept(api: Api, admin: Browser) -> None:
+    project = api.project()
+    artifact_of(api, project, "app", "one")
+    path, choose = f"/projects/{project}/repositories/app", f"/projects/{project}/choose-label/app"
+    assert "There is no label yet" in admin.read(choose).text
+    label = label_of(api, project, "tested")
+    [link] = [each for each in admin.read(f"{path}?q=one").links() if each.startswith(choose)]
+    assert f"{path}?q=one&sort=-push_time&label={label}" in admin.read(link).links()
+    chosen = admin.read(f"{path}?q=one&label={label}")
+    assert "Label: tested" in chosen.text
+    [link] = [each for each in chosen.links() if each.startswith(choose)]
+    assert f"{path}?q=one&sort=-push_time" in admin.read(link).links()
 
 
 def test_the_list_is_paged_and_sorted_and_its_part_stands_by_itself(api: Api, admin: Browser) -> None:
