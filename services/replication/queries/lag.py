@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from services.replication.domain.execution import Execution
 from services.replication.queries.rows import read_execution
 
-# what is done counts for nothing here, so that this is as quick with a long history
+# what is done counts for nothing here, so that this is as quick with a long history; nor does a dry run, which copies
+# nothing that could be behind
 _STANDINGS: Final = text(
     """
     SELECT p.id AS of_policy, coalesce(c.number, 0) + coalesce(t.number, 0) AS waiting,
@@ -24,11 +25,14 @@ _STANDINGS: Final = text(
         FROM replication.changes WHERE policy_id = p.id
     ) c ON true
     LEFT JOIN LATERAL (
-        SELECT count(*) AS number, min(created_at) AS oldest_at, max(created_at) AS newest_at
-        FROM replication.tasks WHERE policy_id = p.id AND state IN ('pending', 'running')
+        SELECT count(*) AS number, min(o.created_at) AS oldest_at, max(o.created_at) AS newest_at
+        FROM replication.tasks o JOIN replication.executions e ON e.id = o.execution_id AND NOT e.dry_run
+        WHERE o.policy_id = p.id AND o.state IN ('pending', 'running')
     ) t ON true
     LEFT JOIN (
-        SELECT policy_id, count(*) AS number FROM replication.tasks WHERE state = 'running' GROUP BY policy_id
+        SELECT o.policy_id, count(*) AS number
+        FROM replication.tasks o JOIN replication.executions e ON e.id = o.execution_id AND NOT e.dry_run
+        WHERE o.state = 'running' GROUP BY o.policy_id
     ) r ON r.policy_id = p.id
     LEFT JOIN replication.executions e
         ON e.id = (SELECT max(id) FROM replication.executions WHERE policy_id = p.id)
@@ -42,7 +46,7 @@ class Lag:
     """What a policy has not done yet."""
 
     waiting: int = 0
-    """Changes that no run is about yet, and tasks that have not ended."""
+    """Changes that no run is about yet, and tasks that have not ended, but for those of dry runs."""
     since: datetime | None = None
     """Since when the oldest of it waits, or something that failed is missing; None where nothing does."""
     newest_at: datetime | None = None

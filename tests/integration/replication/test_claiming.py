@@ -196,6 +196,18 @@ def test_a_policy_says_what_waits_and_since_when(desk: Desk) -> None:
         assert lags_of(session, [policy]) == {policy: Lag()}
 
 
+def test_what_a_dry_run_has_still_to_look_at_does_not_wait_to_be_copied(desk: Desk) -> None:
+    policy = desk.policy("p")
+    dry = desk.execution(policy, "v1", "v2")
+    desk.rows("UPDATE replication.executions SET dry_run = true WHERE id = %s", dry)
+    desk.claim(desk.worker(), free=1)
+    with desk.sessions() as session:
+        assert lags_of(session, [policy]) == {policy: Lag()}
+    desk.execution(policy, "v3")
+    with desk.sessions() as session:
+        assert lags_of(session, [policy]) == {policy: Lag(waiting=1, since=NOW, newest_at=NOW, tasks=1)}
+
+
 def test_a_task_comes_with_what_the_catalogue_has_under_its_tags(desk: Desk) -> None:
     digest = "sha256:" + "a" * 64
     desk.rows(
