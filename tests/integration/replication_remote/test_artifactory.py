@@ -1,5 +1,6 @@
-"""JFrog Artifactory. Exchanges: https://jfrog.com/help/r/jfrog-rest-apis (Get Repositories, List Docker Repositories,
-Create Repository, Delete Item).
+"""JFrog Artifactory. Exchanges: "JFrog REST APIs" (https://jfrog.com/help/r/jfrog-rest-apis: Get Repositories, List
+Docker Repositories, Create Repository, Delete Item); of "JFrog Artifactory Documentation" the chapters "Deletion and
+Cleanup of Docker Tags and Repositories" and on the repository path method behind a proxy (/v2/token, by Basic).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Amazon ECR. Exchanges: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/ (GetAuthorizationToken,
-DescribeRepositories, ListImages, CreateRepository, BatchDeleteImage). Each request's signature is checked anew.
+"""Amazon ECR. Exchanges: "Amazon ECR API Reference" (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/:
+GetAuthorizationToken, DescribeRepositories, ListImages, CreateRepository, BatchDeleteImage with the codes of
+ImageFailure) and "Private registry authentication" of its user guide (Basic). Each request's signature is checked anew.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Amazon:
         if request.path.startswith("/v2/"):
             if self.passwords and request.headers.get("authorization") == f"Basic {self.passwords[-1]}":
                 return Reply.of({"name": "app", "tags": ["v1"]})
-            return Reply.refusing(401, "DENIED", **{"WWW-Authenticate": 'Basic realm="https://x",service="ecr"'})
+            challenge = 'Basic realm="https://x/",service="ecr.amazonaws.com"'
+            return Reply(status=401, body=b"Not Authorized\n", headers={"WWW-Authenticate": challenge})
         self._check(request)
         action = request.headers["x-amz-target"].removeprefix("AmazonEC2ContainerRegistry_V20150921.")
         self.asked.append((action, json.loads(request.body)))
@@ -155,7 +157,8 @@ def test_a_repository_is_made_before_a_push(amazon: tuple[Amazon, Scripted]) -> 
 def test_a_tag_and_a_manifest_are_deleted_by_the_api(amazon: tuple[Amazon, Scripted]) -> None:
     made, server = amazon
     gone = {"failures": [{"failureCode": "ImageNotFound", "failureReason": "Requested image not found"}]}
-    held = {"failures": [{"failureCode": "ImageReferencedByManifestList", "failureReason": "an index needs it"}]}
+    why = "Requested image referenced by manifest list"
+    held = {"failures": [{"failureCode": "ImageReferencedByManifestList", "failureReason": why}]}
     made.answers["BatchDeleteImage"] = [
         Reply.of({"failures": [], "imageIds": [{}]}), Reply.of(gone), failing("RepositoryNotFoundException"),
         Reply.of(held),
@@ -165,7 +168,7 @@ def test_a_tag_and_a_manifest_are_deleted_by_the_api(amazon: tuple[Amazon, Scrip
     end.delete_manifest("app", Digest(A))
     end.delete_tag("gone", TagName("v1"))
     assert [fields["imageIds"] for _, fields in made.asked[:2]] == [[{"imageTag": "v1"}], [{"imageDigest": A}]]
-    with pytest.raises(AttemptFailed, match="an index needs it") as failed:
+    with pytest.raises(AttemptFailed, match=why) as failed:
         end.delete_manifest("app", Digest(A))
     assert failed.value.fault is Fault.REFUSED
 

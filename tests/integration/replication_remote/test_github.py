@@ -1,5 +1,7 @@
-"""GitHub's container registry. Exchanges: https://docs.github.com/en/rest/packages/packages (list packages for an
-organization / a user, list package versions, delete a package version).
+"""GitHub's container registry. Exchanges: GitHub Docs, "REST API endpoints for packages"
+(https://docs.github.com/en/rest/packages/packages: list packages for an organization / a user, list package versions
+for a package, delete a package version), "Working with the Container registry" (a personal access token as password)
+and "Deleting and restoring a package" (what is not deleted).
 """
 
 from __future__ import annotations
@@ -86,13 +88,27 @@ def test_a_manifest_is_deleted_as_a_version(replay: tuple[Replay, Scripted]) -> 
     ]
 
 
-def test_the_last_tagged_version_is_refused_in_githubs_words(replay: tuple[Replay, Scripted]) -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        "You cannot delete the last tagged version of a package. You must delete the package instead.",
+        "Publicly visible package versions with more than 5000 downloads cannot be deleted.",
+    ],
+)
+def test_a_version_that_is_not_deleted_is_told_in_githubs_words(replay: tuple[Replay, Scripted], told: str) -> None:
     made, server = replay
-    told = {"message": "You cannot delete the last tagged version of a package."}
-    made.add(f"DELETE /users/octo{PACKAGE}/versions/11", Reply.of(told, status=400), **HEADERS)
-    with pytest.raises(AttemptFailed, match="You cannot delete the last tagged version") as failed:
+    made.add(f"DELETE /users/octo{PACKAGE}/versions/11", Reply.of({"message": told}, status=400), **HEADERS)
+    with pytest.raises(AttemptFailed) as failed:
         ghcr(server).end.delete_manifest("octo/team/app", Digest(A))
+    assert told in failed.value.sentence
     assert failed.value.fault is Fault.REFUSED
+
+
+def test_a_version_that_is_gone_meanwhile_is_gone(replay: tuple[Replay, Scripted]) -> None:
+    made, server = replay
+    gone = Reply.of({"message": "Package version not found."}, status=404)
+    made.add(f"DELETE /users/octo{PACKAGE}/versions/11", gone, **HEADERS)
+    ghcr(server).end.delete_manifest("octo/team/app", Digest(A))
 
 
 def test_a_tag_is_not_deleted_alone(replay: tuple[Replay, Scripted]) -> None:

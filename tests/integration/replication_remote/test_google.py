@@ -1,11 +1,14 @@
-"""Google Artifact Registry. Exchanges: https://cloud.google.com/artifact-registry/docs/docker/authentication
-(`_json_key`), and the list of tags with its "manifest", as go-containerregistry's pkg/v1/google reads it.
+"""Google Artifact Registry. Exchanges: Google Cloud, "Configure authentication to Artifact Registry for Docker"
+(https://cloud.google.com/artifact-registry/docs/docker/authentication: `_json_key`), "Support for the Docker Registry
+API" (…/docs/reference/docker-api); the list of tags with its "manifest", all in one answer, as go-containerregistry's
+pkg/v1/google asks for and reads it.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,8 +28,8 @@ A, B = Digest.of(b"a").text, Digest.of(b"b").text
 LISTED = {
     "child": [], "name": NAME, "tags": ["v1", "v2"],
     "manifest": {
-        A: {"imageSizeBytes": "1", "mediaType": "x", "tag": ["v1", "v2"], "timeCreatedMs": "1"},
-        B: {"imageSizeBytes": "1", "mediaType": "x", "tag": [], "timeCreatedMs": "1"},
+        A: {"imageSizeBytes": "1", "mediaType": "x", "tag": ["v1", "v2"], "timeCreatedMs": "1", "timeUploadedMs": "2"},
+        B: {"imageSizeBytes": "1", "mediaType": "x", "tag": [], "timeCreatedMs": "1", "timeUploadedMs": 2},
     },
 }  # fmt: skip
 
@@ -34,10 +37,10 @@ LISTED = {
 @pytest.fixture
 def replay() -> Iterator[tuple[Replay, Scripted]]:
     with replaying() as (made, server):
-        challenge = f'Bearer realm="{server.url}/v2/token",service="{server.url}"'
+        challenge = f'Bearer realm="{server.url}/v2/token",service="{urlsplit(server.url).netloc}"'
         made.add("GET /v2/", Reply.of({}), authorization="Bearer t")
         made.add("GET /v2/", Reply.refusing(401, "UNAUTHORIZED", **{"WWW-Authenticate": challenge}))
-        made.add(f"GET /v2/{NAME}/tags/list?n=500", Reply.of(LISTED), authorization="Bearer t")
+        made.add(f"GET /v2/{NAME}/tags/list", Reply.of(LISTED), authorization="Bearer t")
         yield made, server
 
 
@@ -48,7 +51,7 @@ def google(server: Scripted, account: str = "") -> Catalogue:
 
 def tokens(made: Replay, server: Scripted, account: str, *scopes: str) -> None:
     basic = "Basic " + base64.b64encode(f"{account}:{KEY}".encode()).decode()
-    service = server.url.replace(":", "%3A").replace("/", "%2F")
+    service = urlsplit(server.url).netloc.replace(":", "%3A")
     for scope in scopes:
         more = f"&scope={scope.replace(':', '%3A').replace('/', '%2F')}" if scope else ""
         made.add(f"GET /v2/token?service={service}{more}", Reply.of({"token": "t"}), authorization=basic)
@@ -83,9 +86,20 @@ def test_the_tags_of_a_manifest_are_deleted_before_it(replay: tuple[Replay, Scri
     assert [line.rpartition("/")[2] for line in server.lines if line.startswith("DELETE")] == ["v1", "v2", A]
 
 
+def test_a_manifest_that_another_one_needs_is_told_in_googles_words(replay: tuple[Replay, Scripted]) -> None:
+    made, server = replay
+    tokens(made, server, "_json_key", f"repository:{NAME}:pull", f"repository:{NAME}:delete")
+    told = "Manifest is still referenced by one or more parent images"
+    held = Reply.refusing(400, "GOOGLE_MANIFEST_DANGLING_PARENT_IMAGE", told)
+    made.add(f"DELETE /v2/{NAME}/manifests/{B}", held, authorization="Bearer t")
+    with pytest.raises(AttemptFailed, match=told) as failed:
+        google(server).end.delete_manifest(NAME, Digest(B))
+    assert failed.value.fault is Fault.REFUSED
+
+
 def test_a_list_without_manifests_is_not_taken_for_an_empty_one(replay: tuple[Replay, Scripted]) -> None:
     made, server = replay
     tokens(made, server, "_json_key", "repository:x/y/z:pull")
-    made.add("GET /v2/x/y/z/tags/list?n=500", Reply.of({"tags": ["v1"]}))
+    made.add("GET /v2/x/y/z/tags/list", Reply.of({"tags": ["v1"]}))
     with pytest.raises(AttemptFailed, match="tells no manifests"):
         list(google(server).artifacts("x/y/z"))

@@ -1,7 +1,8 @@
 """JFrog Artifactory: each of its Docker repositories is the first component of a name (the repository path method).
 
-Documentation: https://jfrog.com/help/r/jfrog-rest-apis (Get Repositories, List Docker Repositories, Create Repository,
-Delete Item). A tag is a folder, and is deleted as such: alone.
+Documentation: "JFrog REST APIs" (https://jfrog.com/help/r/jfrog-rest-apis: Get Repositories, List Docker Repositories,
+whose next page begins after the last name of this one, Create Repository, Delete Item) and "Deletion and Cleanup of
+Docker Tags and Repositories" of "JFrog Artifactory Documentation". A tag is a folder, and is deleted as such: alone.
 """
 
 from collections.abc import Iterator

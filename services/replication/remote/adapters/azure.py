@@ -1,7 +1,7 @@
 """Azure Container Registry: tokens on its own host, as a service principal or a token of the registry (by Basic).
 
-Documentation: https://azure.github.io/acr/Token-BasicAuth.html and
-https://learn.microsoft.com/en-us/rest/api/containerregistry/ (manifests with their tags; a tag is deleted alone there).
+Documentation: https://azure.github.io/acr/Token-BasicAuth.html and "Azure Container Registry REST API reference"
+(https://learn.microsoft.com/en-us/rest/api/containerregistry/: manifests with their tags; a tag is deleted alone).
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,9 @@
 """Amazon Elastic Container Registry: its API, on a host that the registry's name tells, gives the password and lists.
 
-Documentation: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/ (GetAuthorizationToken, good for 12 hours,
-DescribeRepositories, ListImages, CreateRepository, BatchDeleteImage). A repository has to be made before a push; by a
-tag only the tag is taken off, and the image with its last one.
+Documentation: "Amazon ECR API Reference" (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/:
+GetAuthorizationToken, good for 12 hours, DescribeRepositories, ListImages, CreateRepository, BatchDeleteImage). A
+repository has to be made before a push; by a tag only the tag is taken off, and the image with its last one; by its
+digest an image goes with all its tags, unless an index needs it (ImageReferencedByManifestList).
 """
 
 import json

@@ -1,7 +1,9 @@
 """GitHub's container registry: it lists and deletes nothing itself; GitHub's API does, on a host that is named here.
 
-Documentation: https://docs.github.com/en/rest/packages/packages (packages, and their versions: one a manifest, named by
-its digest, its tags in the metadata). A tag cannot be taken off alone.
+Documentation: GitHub Docs, "REST API endpoints for packages" (https://docs.github.com/en/rest/packages/packages: the
+packages and their versions: one a manifest, named by its digest, its tags in the metadata), "Deleting and restoring a
+package". A tag cannot be taken off alone; neither the last version with a tag is deleted, nor a public one of more than
+5,000 downloads.
 """
 
 from collections.abc import Iterator

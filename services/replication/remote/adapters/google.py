@@ -1,8 +1,9 @@
 """Google Artifact Registry, and Container Registry before it: the key of a service account as a password.
 
-Documentation: https://cloud.google.com/artifact-registry/docs/docker/authentication (`_json_key`,
-`oauth2accesstoken`). Its list of tags tells each manifest, under "manifest"; a manifest that has tags is not deleted
-(GOOGLE_MANIFEST_DANGLING_TAG): they go first.
+Documentation: Google Cloud, "Configure authentication to Artifact Registry for Docker" (`_json_key`,
+`oauth2accesstoken`), "Support for the Docker Registry API", which refers to gcrane: as that does (go-containerregistry,
+pkg/v1/google), the list of tags is asked for whole, and tells each manifest, under "manifest". One that has tags is not
+deleted (GOOGLE_MANIFEST_DANGLING_TAG): they go first. Neither is one that an index or a referrer needs.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from services.replication.remote.adapters.generic import GenericCatalogue
 from services.replication.remote.adapters.opening import opened, place
 from services.replication.remote.answers import LIST_LIMIT
 from services.replication.remote.api import wanted_text
-from services.replication.remote.client import PAGE, RegistryEnd, pull
+from services.replication.remote.client import RegistryEnd, pull
 from shared.names import Digest, TagName
 from shared.outbound import Guard
 
@@ -40,7 +41,7 @@ class GoogleEnd(RegistryEnd):
     def listed(self, repository: str) -> Iterator[Found]:
         """The manifests of a repository, tagged or not; none where there is no such repository."""
         scope = pull(repository)
-        answer = self.channel.ask("GET", f"/v2/{repository}/tags/list?n={PAGE}", scope, limit=LIST_LIMIT)
+        answer = self.channel.ask("GET", f"/v2/{repository}/tags/list", scope, limit=LIST_LIMIT)
         if answer.status == HTTPStatus.NOT_FOUND:
             return
         for page in self.pages(answer, scope, f"the list of tags of {repository}"):
