@@ -16,6 +16,7 @@ from services.replication.domain.task import Operation, TaskState
 from services.replication.ends import Catalogue, Content, End
 from services.replication.local import LocalEnd
 from services.replication.queries import content as content_queries
+from services.replication.retaining import retain
 from services.replication.tables import copies
 from services.replication.transfer.copy import Copier, Order, Parallel, Report, Say, reference_of
 from services.replication.transfer.deletion import Copied, delete
@@ -51,6 +52,8 @@ class Carrier:
         report = self._copier(claim, source, target).copy(self._order(claim), meter, say)
         if claim.policy.copy_labels and not claim.dry_run:
             self._label(claim, {*report.copied.values(), *report.present.values()}, say)
+        if claim.policy.copy_retention and not claim.dry_run:
+            retain(self.sessions, self.remote, claim, say)
         gone = report.missing if claim.policy.deletion and not claim.dry_run else []
         deleted = self._delete(claim, target, tuple(gone), meter, say).deleted if gone else ()
         return Ending(

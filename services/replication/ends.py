@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.replication.domain.policy import ResourceKind
+from services.replication.domain.retention import Placed, Retention
 from shared.names import Digest, TagName
 from shared.registry.manifests import Descriptor
 
@@ -132,3 +133,9 @@ class Catalogue(Protocol):
 
     def label(self, repository: str, digest: Digest, labels: Sequence[Label]) -> list[str]:
         """Put on an artifact what it lacks of these labels; returns the names of those. None is taken off."""
+
+    def retention(self, project: str) -> Placed:
+        """The retention policy of a project."""
+
+    def put_retention(self, project: str, there: Placed, wanted: Retention) -> int:
+        """Put a retention policy in the place of what is there; returns its number."""

@@ -69,6 +69,7 @@ policies: Final = Table(
     Column("speed", Integer, nullable=False, server_default="0"),
     Column("copy_by_chunk", Boolean, nullable=False, server_default=_no),
     Column("copy_labels", Boolean, nullable=False, server_default=_no),
+    Column("copy_retention", Boolean, nullable=False, server_default=_no),
     Column("single_active", Boolean, nullable=False, server_default=_no),
     Column("concurrency", SmallInteger, nullable=False, server_default="16"),
     Column("creator", Text, nullable=False, server_default=""),
@@ -161,6 +162,21 @@ copies: Final = Table(
     Column("target", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("copied_at", _moment, nullable=False),
+)
+
+retentions: Final = Table(
+    "retentions",
+    metadata,
+    Column("registry_id", ForeignKey(registries.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("project_id", BigInteger),
+    Column("number", BigInteger),
+    Column("carried", JSONB),
+    Column("intended", JSONB),
+    Column("stopped", Boolean, nullable=False, server_default=_no),
+    Column("execution_id", BigInteger),
+    Column("task_id", BigInteger),
+    Column("worker", Uuid),
 )
 
 tallies: Final = Table(

@@ -43,7 +43,7 @@ class ReplicationTriggerBody(Body):
 class ReplicationPolicyBody(Body):
     """A policy as it shall be: what is not named is empty or false, as Harbor has it.
 
-    `concurrency` and `copy_labels` are ours.
+    `concurrency`, `copy_labels` and `copy_retention` are ours.
     """
 
     name: str = ""
@@ -63,6 +63,7 @@ class ReplicationPolicyBody(Body):
     single_active_replication: bool = False
     concurrency: int = 16
     copy_labels: bool = False
+    copy_retention: bool = False
 
     def wanted(self) -> WantedPolicy:
         """The policy asked for."""
@@ -84,6 +85,7 @@ class ReplicationPolicyBody(Body):
             single_active=self.single_active_replication,
             concurrency=self.concurrency,
             copy_labels=self.copy_labels,
+            copy_retention=self.copy_retention,
         )
 
 

@@ -134,6 +134,7 @@ class ReplicationPolicyEntry(TypedDict):
     single_active_replication: bool
     concurrency: int
     copy_labels: bool
+    copy_retention: bool
     waiting: int
     waiting_since: NotRequired[Time]
     last_execution: NotRequired[LastReplicationExecution]

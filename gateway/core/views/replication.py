@@ -53,6 +53,7 @@ def policy_view(policy: Policy, registries: Mapping[int, Registry], standings: M
         "single_active_replication": policy.single_active,
         "concurrency": policy.concurrency,
         "copy_labels": policy.copy_labels,
+        "copy_retention": policy.copy_retention,
         "waiting": lag.waiting,
         "creation_time": time_or_never(policy.created_at),
         "update_time": time_or_never(policy.updated_at),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from services.replication.commands.registry import lock_registry
+from services.replication.commands.retention import forget_stopped
 from services.replication.commands.waking import wake
 from services.replication.domain.execution import ExecutionState
 from services.replication.domain.policy import Filter, Policy, Trigger
@@ -24,6 +25,7 @@ from services.replication.domain.wanted_policy import (
     check_labels,
     check_name,
     check_namespace,
+    check_retention,
     check_sides,
     check_source,
     check_speed,
@@ -95,6 +97,8 @@ def update_policy(
         raise PolicyExists(f"a replication policy named {values['name']} exists already") from error
     if turned:
         session.execute(delete(copies).where(copies.c.policy_id == policy_id))
+    if row.copy_retention and not values["copy_retention"]:
+        forget_stopped(session, row.target_id)
     if turned or values["trigger"] is not Trigger.EVENT_BASED or not values["enabled"]:
         session.execute(delete(changes).where(changes.c.policy_id == policy_id))
     policy = replace(
@@ -151,6 +155,7 @@ def _values(session: Session, wanted: WantedPolicy) -> dict[str, Any]:
         "speed": check_speed(wanted.speed),
         "copy_by_chunk": wanted.copy_by_chunk,
         "copy_labels": wanted.copy_labels,
+        "copy_retention": wanted.copy_retention,
         "single_active": wanted.single_active,
         "concurrency": check_concurrency(wanted.concurrency),
     }
@@ -161,6 +166,8 @@ def _values(session: Session, wanted: WantedPolicy) -> dict[str, Any]:
     check_source(filters, registry.kind if source_id else None)
     if wanted.copy_labels:
         check_labels(registry.kind if target_id else None)
+    if wanted.copy_retention:
+        check_retention(registry.kind if target_id else None, namespace, replace_count, filters)
     return values
 
 

@@ -78,6 +78,8 @@ class Policy:
     copy_by_chunk: bool = False
     copy_labels: bool = False
     """Whether artifacts take their labels along."""
+    copy_retention: bool = False
+    """Whether projects take their retention policies along."""
     single_active: bool = False
     concurrency: int = 16
     creator: str = ""

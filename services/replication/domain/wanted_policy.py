@@ -11,7 +11,7 @@ from services.replication.errors import UnfitPolicy
 from shared.cron import Cron
 from shared.errors import BadRequest
 from shared.names import InvalidName, RepositoryName
-from shared.selector import MAX_PATTERN, check_pattern
+from shared.selector import MAX_PATTERN, check_pattern, literal_prefix_of
 
 MATCHES: Final = "matches"
 EXCLUDES: Final = "excludes"
@@ -58,6 +58,7 @@ class WantedPolicy:
     speed: int = 0
     copy_by_chunk: bool = False
     copy_labels: bool = False
+    copy_retention: bool = False
     single_active: bool = False
     concurrency: int = 16
 
@@ -121,6 +122,29 @@ def check_labels(target: RegistryKind | None) -> None:
         raise UnfitPolicy("copy_labels is for policies that copy from this registry to another one")
     if not knows_labels(target):
         raise UnfitPolicy(f"a registry of type {target} knows no labels: copy_labels is for those of type harbor")
+
+
+def check_retention(
+    target: RegistryKind | None, namespace: str, replace_count: int, filters: Sequence[Filter]
+) -> None:
+    """Raises UnfitPolicy where projects' retention cannot be taken along; None is this registry.
+
+    Rules name repositories within their project. Where these are called otherwise at the target, or come there from
+    several projects, the same rules would delete something else.
+    """
+    if target is None:
+        raise UnfitPolicy("copy_retention is for policies that copy from this registry to another one")
+    if target not in _WITH_LABELS:
+        raise UnfitPolicy(f"a registry of type {target} knows no retention: copy_retention is for those of type harbor")
+    if not namespace:
+        return
+    names = [each.values[0] for each in filters if each.kind is FilterKind.NAME and each.values]
+    one_project = any("/" in literal_prefix_of(pattern) for pattern in names)
+    if "/" in namespace or replace_count != 1 or not one_project:
+        raise UnfitPolicy(
+            "copy_retention goes with a dest_namespace only where that takes the place of one project's name: of a"
+            " single component, with dest_namespace_replace_count 1, and a name filter that begins with the project"
+        )
 
 
 def check_trigger(kind: str, cron: str, *, source: int | None, single_active: bool) -> tuple[Trigger, str]:

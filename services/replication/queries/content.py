@@ -7,6 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from services.replication.domain.policy import ResourceKind
+from services.replication.domain.retention import NOTHING, Retention, stored_retention
 from services.replication.ends import Found, Label
 from shared.names import Digest
 
@@ -34,6 +35,7 @@ _LABELS: Final = text(
     ORDER BY l.name
     """
 )
+_RETENTION: Final = text("SELECT rules, cron FROM directory.retentions WHERE project = :project")
 _REFERRERS: Final = text(
     "SELECT digest FROM directory.artifacts WHERE repository = :repository AND subject = :digest ORDER BY id"
 )
@@ -74,6 +76,12 @@ def labels_of(session: Session, repository: str, digest: Digest) -> list[Label]:
     """The labels that an artifact bears."""
     rows = session.execute(_LABELS, {"repository": repository, "digest": digest.text})
     return [Label(name=row.name, color=row.color, description=row.description) for row in rows]
+
+
+def retention_of(session: Session, project: str) -> Retention:
+    """What a project keeps."""
+    row = session.execute(_RETENTION, {"project": project}).one_or_none()
+    return stored_retention({"rules": row.rules, "cron": row.cron}) if row is not None else NOTHING
 
 
 def referrers_of(session: Session, repository: str, digest: Digest) -> Sequence[Digest]:

@@ -74,6 +74,7 @@ def read_policy(row: Row[Any]) -> Policy:
         speed=row.speed,
         copy_by_chunk=row.copy_by_chunk,
         copy_labels=row.copy_labels,
+        copy_retention=row.copy_retention,
         single_active=row.single_active,
         concurrency=row.concurrency,
         creator=row.creator,

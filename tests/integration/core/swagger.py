@@ -16,7 +16,9 @@ _OURS: Mapping[str, tuple[str, ...]] = {
         "occurrences", "project", "repository", "digest", "tag", "client_address", "client", "request_id",
     ),
     "Registry": ("proxy", "concurrency", "status_text", "check_time"),
-    "ReplicationPolicy": ("concurrency", "copy_labels", "waiting", "waiting_since", "last_execution"),
+    "ReplicationPolicy": (
+        "concurrency", "copy_labels", "copy_retention", "waiting", "waiting_since", "last_execution",
+    ),
     "ReplicationExecution": ("operator", "dry_run", *_PROGRESS),
     "ReplicationTask": ("status_text", "fault", "digest", "attempts", *_PROGRESS),
 }

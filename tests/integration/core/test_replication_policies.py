@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any
 
 import pytest
 
 from tests.integration.core.people import ADMIN, Api, code, sentence
+from tests.integration.core.policies import POLICIES, body, rows, written
 from tests.integration.core.rows import execution_of, policy_of, registry_of
 
-POLICIES = "/replication/policies"
 NIGHTLY = {"type": "scheduled", "trigger_settings": {"cron": "0 0 2 * * *"}}
 
 
 @pytest.fixture(scope="module")
 def registry(api: Api) -> int:
     return registry_of(api)
-
-
-def body(registry: int, name: str = "policy", **fields: object) -> dict[str, Any]:
-    return {"name": name, "dest_registry": {"id": registry}} | fields
-
-
-def rows(api: Api, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-    with api.database.superuser() as connection:
-        return connection.execute(query, values).fetchall()
-
-
-def written(api: Api) -> list[tuple[Any, ...]]:
-    """All that a refused request could have written."""
-    return rows(
-        api,
-        """
-        SELECT (SELECT jsonb_agg(p ORDER BY id) FROM replication.policies p),
-               (SELECT jsonb_agg(e ORDER BY id) FROM replication.executions e),
-               (SELECT count(*) FROM events.outbox WHERE type LIKE 'breakwater.replication%%')
-        """,
-    )
 
 
 def next_at(api: Api, number: int) -> datetime | None:
@@ -74,7 +53,7 @@ def test_a_policy_is_made_shown_and_told(api: Api, registry: int) -> None:
         ],
         "deletion": True, "replicate_deletion": True, "override": True, "enabled": True, "speed": 500,
         "copy_by_chunk": True, "single_active_replication": True, "concurrency": 4,
-        "copy_labels": True, "waiting": 0,
+        "copy_labels": True, "copy_retention": False, "waiting": 0,
     }  # fmt: skip
     assert shown in api.get(POLICIES).json
     told = api.events("replication_policy.created")[-1]
@@ -89,7 +68,8 @@ def test_what_is_not_named_is_empty_or_false(api: Api, registry: int) -> None:
     assert shown["trigger"] == {"type": "manual"}
     assert shown["dest_namespace_replace_count"] == -1
     assert (shown["filters"], shown["speed"], shown["dest_namespace"], shown["concurrency"]) == ([], 0, "", 16)
-    flags = ("deletion", "override", "enabled", "copy_by_chunk", "single_active_replication", "copy_labels")
+    flags = ("deletion", "override", "enabled", "copy_by_chunk", "single_active_replication", "copy_labels",
+             "copy_retention")  # fmt: skip
     assert not any(shown[each] for each in flags)
 
 
@@ -163,24 +143,6 @@ def test_only_what_is_here_is_followed_by_events_and_filtered_by_labels(api: Api
     assert written(api) == before
     filters = [{"type": "label", "value": ["stable"]}]
     api.made(POLICIES, body(plain, "pushing", filters=filters, trigger={"type": "event_based"}))
-
-
-@pytest.mark.parametrize(
-    ("kind", "side", "named"),
-    [("docker-registry", "dest_registry", "docker-registry knows no labels"), ("harbor", "src_registry", "from this")],
-)
-def test_labels_are_taken_along_only_to_a_registry_that_knows_them(
-    api: Api, kind: str, side: str, named: str
-) -> None:
-    other = registry_of(api, type=kind)
-    number = api.made(POLICIES, {"name": f"about {kind}", side: {"id": other}})
-    before = written(api)
-    wanted = {"name": "with labels", side: {"id": other}, "copy_labels": True}
-    for method, path in (("POST", POLICIES), ("PUT", f"{POLICIES}/{number}")):
-        answer = api.send(method, path, ADMIN, wanted)
-        assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST"), answer.text
-        assert named in sentence(answer)
-    assert written(api) == before
 
 
 def test_a_name_is_given_once(api: Api, registry: int) -> None:

@@ -76,7 +76,7 @@ def test_the_list_alone_is_what_htmx_gets(admin: Browser) -> None:
 def test_a_policy_is_made_by_the_form(api: Api, admin: Browser, registry: int) -> None:
     wanted = fields(
         registry, description=HOSTILE, name_filter="library/**", tag_filter="v*", tag_decoration="excludes",
-        copy_labels="on",
+        copy_labels="on", copy_retention="on",
         label_filter="prod\nsigned", label_decoration="matches", resource_filter="image", namespace="copies", count="1",
         trigger="scheduled", cron="0 30 2 * * *", speed="2048", override="on", deletion="on", concurrency="4",
     )  # fmt: skip
@@ -91,8 +91,8 @@ def test_a_policy_is_made_by_the_form(api: Api, admin: Browser, registry: int) -
     ]
     assert made["trigger"] == {"type": "scheduled", "trigger_settings": {"cron": "0 30 2 * * *"}}
     kept = ("dest_namespace", "dest_namespace_replace_count", "speed", "override", "replicate_deletion", "concurrency",
-            "copy_labels")
-    assert [made[name] for name in kept] == ["copies", 1, 2048, True, True, 4, True]
+            "copy_labels", "copy_retention")
+    assert [made[name] for name in kept] == ["copies", 1, 2048, True, True, 4, True, True]
     assert (made["dest_registry"]["id"], made["enabled"], made["description"]) == (registry, True, HOSTILE)
     page = admin.get(answer.headers["location"]).text
     assert "<script>alert" not in page

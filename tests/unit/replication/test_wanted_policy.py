@@ -15,6 +15,7 @@ from services.replication.domain.wanted_policy import (
     check_filters,
     check_name,
     check_namespace,
+    check_retention,
     check_sides,
     check_source,
     check_speed,
@@ -169,3 +170,40 @@ def test_a_description_has_a_limit() -> None:
     assert check_description("d" * 1024)
     with pytest.raises(UnfitPolicy):
         check_description("d" * 1025)
+
+
+def named(*patterns: str) -> tuple[Filter, ...]:
+    return tuple(Filter(kind=FilterKind.NAME, values=(pattern,)) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "count", "filters"),
+    [
+        ("", -1, ()), ("", 1, named("**")), ("copies", 1, named("library/**")), ("copies", 1, named("**", "a/b")),
+    ],
+)  # fmt: skip
+def test_retention_goes_where_repositories_keep_their_names_within_one_project(
+    namespace: str, count: int, filters: tuple[Filter, ...]
+) -> None:
+    check_retention(RegistryKind.HARBOR, namespace, count, filters)
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "count", "filters", "named_in"),
+    [
+        (None, "", -1, (), "from this registry"),
+        (RegistryKind.DOCKER_REGISTRY, "", -1, (), "knows no retention"),
+        (RegistryKind.HARBOR, "copies", -1, named("library/**"), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies", 0, named("library/**"), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies", 2, named("library/**"), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies/of", 1, named("library/**"), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies", 1, (), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies", 1, named("{a,b}/**"), "dest_namespace"),
+        (RegistryKind.HARBOR, "copies", 1, named("lib*/**"), "dest_namespace"),
+    ],
+)
+def test_where_its_rules_would_mean_something_else_it_is_refused(
+    kind: RegistryKind | None, namespace: str, count: int, filters: tuple[Filter, ...], named_in: str
+) -> None:
+    with pytest.raises(UnfitPolicy, match=named_in):
+        check_retention(kind, namespace, count, filters)

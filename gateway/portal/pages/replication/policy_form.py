@@ -129,6 +129,7 @@ def body_of(form: Form, further: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         "speed": form.number("speed"),
         "copy_by_chunk": form.flag("copy_by_chunk"),
         "copy_labels": form.flag("copy_labels"),
+        "copy_retention": form.flag("copy_retention"),
         "single_active_replication": form.flag("single_active"),
         "concurrency": form.number("concurrency", 16),
     }
@@ -191,6 +192,7 @@ def _form_of(policy: dict[str, Any]) -> Form:
         "single_active": "on" if policy["single_active_replication"] else "",
         "copy_by_chunk": "on" if policy["copy_by_chunk"] else "",
         "copy_labels": "on" if policy["copy_labels"] else "",
+        "copy_retention": "on" if policy["copy_retention"] else "",
         "concurrency": policy["concurrency"],
     }
     return Form({name: [str(value)] for name, value in fields.items()})

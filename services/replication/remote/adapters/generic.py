@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from services.replication.domain.registry import Access
+from services.replication.domain.retention import Placed, Retention
 from services.replication.domain.task import Fault
 from services.replication.ends import Catalogue, Found, Label
 from services.replication.errors import AttemptFailed
@@ -51,6 +52,14 @@ class GenericCatalogue:
     def label(self, repository: str, digest: Digest, labels: Sequence[Label]) -> list[str]:  # noqa: ARG002 - as Catalogue
         """As `Catalogue` says; no policy asks for it that is about a registry of another kind than Harbor's."""
         raise AttemptFailed(Fault.REFUSED, "this registry knows no labels")
+
+    def retention(self, project: str) -> Placed:  # noqa: ARG002 - as Catalogue
+        """As `Catalogue` says; only of a Harbor is it asked for."""
+        raise AttemptFailed(Fault.REFUSED, "this registry knows no retention")
+
+    def put_retention(self, project: str, there: Placed, wanted: Retention) -> int:  # noqa: ARG002 - as Catalogue
+        """As `Catalogue` says; only of a Harbor is it asked for."""
+        raise AttemptFailed(Fault.REFUSED, "this registry knows no retention")
 
 
 def connect(access: Access, guard: Guard) -> Catalogue:

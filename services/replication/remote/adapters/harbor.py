@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from services.replication.domain.policy import ResourceKind
 from services.replication.domain.registry import Access
+from services.replication.domain.retention import Placed, Retention
 from services.replication.domain.task import Fault
 from services.replication.ends import Catalogue, Found, Label
 from services.replication.errors import AttemptFailed
+from services.replication.remote.adapters import harbor_retention
 from services.replication.remote.adapters.generic import GenericCatalogue, not_listed
 from services.replication.remote.adapters.harbor_labels import attach
 from services.replication.remote.adapters.opening import place
@@ -26,6 +28,8 @@ from shared.outbound import Guard
 
 IMAGE: Final = "IMAGE"
 _MADE: Final = frozenset({HTTPStatus.CREATED, HTTPStatus.CONFLICT})
+_BY_NAME: Final = {"X-Is-Resource-Name": "true"}
+"""A project's name may look like a number."""
 
 
 class HarborEnd(RegistryEnd):
@@ -99,6 +103,14 @@ class HarborCatalogue(GenericCatalogue):
         path = f"{artifacts_path(repository)}/{digest}"
         return attach(self._api, path, f"{repository}@{digest}", labels)
 
+    def retention(self, project: str) -> Placed:
+        """As `Catalogue` says."""
+        return harbor_retention.look(self._api, project)
+
+    def put_retention(self, project: str, there: Placed, wanted: Retention) -> int:
+        """As `Catalogue` says."""
+        return harbor_retention.put(self._api, project, there, wanted)
+
     def _projects(self, prefix: str) -> Iterator[str]:
         if "/" in prefix:
             yield prefix.partition("/")[0]
@@ -124,9 +136,8 @@ def over(access: Access, wire: Wire) -> HarborCatalogue:
     login = Login(wire, access.url, access.access_key, access.access_secret)
     channel = Channel(access.url, wire, login)
     sign_in = basic(access.access_key, access.access_secret) if access.access_secret else None
-    api = Api(
-        wire, f"{channel.url}/api/v2.0", lambda: {"Authorization": sign_in.reveal()} if sign_in else {}, login.masked
-    )
+    headers = _BY_NAME | ({"Authorization": sign_in.reveal()} if sign_in else {})
+    api = Api(wire, f"{channel.url}/api/v2.0", lambda: headers, login.masked)
     return HarborCatalogue(HarborEnd(channel, api, place=place(access.url)), api)
 
 
