@@ -20,7 +20,9 @@ import requests
 from compose.local import processes
 from compose.local.instance import Instance
 from compose.local.supervision import Supervisor, SupervisorSilent
+from tests.clients.between import Between, between
 from tests.clients.docker import CannotStartError, DockerEngine
+from tests.e2e.replicating import Replicating, replicating
 from tests.e2e.system import Person, System
 from tests.servers import free_port, short_folder
 from tests.slapd import Directory, slapd
@@ -28,6 +30,7 @@ from tests.slapd import Directory, slapd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.clients.registry import RegistryClient
 
 REACHABLE: Final = "127.0.0.1/32"
 """Where webhooks may go in the shared instance, and logins in the fragile one, beyond what is open to all."""
@@ -120,3 +123,29 @@ def person(system: System) -> Callable[[str, str], Person]:
         return made
 
     return make
+
+
+# replication, from the fragile instance to the shared one
+
+@pytest.fixture
+def here(fragile: System) -> Iterator[Replicating]:
+    """Where images come from."""
+    with replicating(fragile) as replication:
+        yield replication
+
+
+@pytest.fixture
+def source(fragile: System) -> RegistryClient:
+    return fragile.registry()
+
+
+@pytest.fixture
+def target(system: System) -> RegistryClient:
+    return system.registry()
+
+
+@pytest.fixture
+def counted(system: System) -> Iterator[Between]:
+    """The way to the shared instance, on which what goes through is counted."""
+    with between(system.url) as proxy:
+        yield proxy

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.clients.registry import RegistryClient
 from tests.clients.rest import repository_path
@@ -16,7 +17,7 @@ from tests.clients.rest import repository_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.clients.images import Image, Index
+    from tests.clients.images import Blob, Image, Index
     from tests.e2e.system import System
 
 RUNS: Final = "/replication/executions"
@@ -153,6 +154,23 @@ def replicating(system: System) -> Iterator[Replicating]:
         yield replication
     finally:
         replication.clear()
+
+
+def fresh(fragile: System, *, public: bool = False) -> tuple[str, str]:
+    """A project, and a repository in it."""
+    project = fragile.new_project(public=public)
+    return project, f"{project}/app"
+
+
+def family(seed: str, number: int, *, layer_size: int = 512) -> list[Image]:
+    """Images that have six layers in common, and two of their own each."""
+    base = make_image(seed, layers=6, layer_size=layer_size)
+    return [make_image(f"{seed}/{each}", layers=2, layer_size=layer_size, base=base) for each in range(number)]
+
+
+def distinct(images: list[Image]) -> dict[str, Blob]:
+    """Every blob of images, once."""
+    return {blob.digest: blob for image in images for blob in image.blobs}
 
 
 def push(registry: RegistryClient, repository: str, reference: str, made: Image | Index) -> str:

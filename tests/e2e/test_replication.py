@@ -1,26 +1,25 @@
-"""Images kept in step with another instance and with a plain registry: pushes, deletions, whole runs, their limits.
+"""Images kept in step with another instance and with a plain registry: pushes, deletions, whole runs, loops.
 
 From the fragile instance to the shared one, for they are there anyway; nothing is broken here.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
 import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
-import requests
 
-from tests.clients.between import Between, between
-from tests.clients.images import Blob, Image, make_image, make_index, make_referrer
+from tests.clients.images import make_image, make_index, make_referrer
 from tests.clients.polling import eventually, settled
 from tests.e2e.replicating import (
     OpenRegistry,
     Replicating,
     digest_of,
+    distinct,
+    family,
+    fresh,
     push,
     push_to,
     replicating,
@@ -32,13 +31,13 @@ from tests.integration.remote_rig import distribution
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.clients.between import Between
     from tests.clients.registry import RegistryClient
     from tests.e2e.system import System
 
 PUSHES: Final = 20
 SOON: Final = 2.0
 """Seconds after which a push is on the other side, at the 95th percentile."""
-KIBIBYTE: Final = 1024
 
 
 @pytest.fixture(scope="module")
@@ -46,47 +45,6 @@ def plain() -> Iterator[OpenRegistry]:
     """A registry as Debian has it, that asks nobody who he is."""
     with distribution() as started:
         yield OpenRegistry(started.url)
-
-
-@pytest.fixture
-def here(fragile: System) -> Iterator[Replicating]:
-    """Where images come from."""
-    with replicating(fragile) as replication:
-        yield replication
-
-
-@pytest.fixture
-def source(fragile: System) -> RegistryClient:
-    return fragile.registry()
-
-
-@pytest.fixture
-def target(system: System) -> RegistryClient:
-    return system.registry()
-
-
-@pytest.fixture
-def counted(system: System) -> Iterator[Between]:
-    """The way to the shared instance, on which what goes through is counted."""
-    with between(system.url) as proxy:
-        yield proxy
-
-
-def fresh(fragile: System, *, public: bool = False) -> tuple[str, str]:
-    """A project, and a repository in it."""
-    project = fragile.new_project(public=public)
-    return project, f"{project}/app"
-
-
-def family(seed: str, number: int, *, layer_size: int = 512) -> list[Image]:
-    """Images that have six layers in common, and two of their own each."""
-    base = make_image(seed, layers=6, layer_size=layer_size)
-    return [make_image(f"{seed}/{each}", layers=2, layer_size=layer_size, base=base) for each in range(number)]
-
-
-def distinct(images: list[Image]) -> dict[str, Blob]:
-    """Every blob of images, once."""
-    return {blob.digest: blob for image in images for blob in image.blobs}
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -132,43 +90,6 @@ def test_what_a_run_came_to_is_in_the_metrics(fragile: System, system: System, h
     assert sent >= sum(len(blob.content) for blob in image.blobs)
     told = {name: here.metric(name, policy) for name in ("sent_bytes_total", "artifacts_copied_total", "lag_seconds")}
     assert told == {"sent_bytes_total": sent, "artifacts_copied_total": 1, "lag_seconds": 0}
-
-
-def test_labels_go_along_where_that_is_asked_for_and_none_is_taken_off(
-    fragile: System, system: System, here: Replicating,
-) -> None:
-    project, repository = fresh(fragile)
-    policy = here.policy(project, to=here.instance(system), copy_labels=True)
-    push_to(fragile, repository, "v1", make_image(project))
-    here.run(policy)
-    artifact = f"/projects/{project}/repositories/app/artifacts/v1"
-
-    def borne() -> set[tuple[str, str, str, str]]:
-        labels = system.admin.get(f"{artifact}?with_label=true").get("labels") or ()
-        return {(each["name"], each["color"], each["description"], each["scope"]) for each in labels}
-
-    assert borne() == set()
-    stable = {"name": f"stable-{project}", "color": "#0F1E2D", "description": "may be used", "scope": "g"}
-    answer = fragile.admin.must("POST", "/labels", json=stable)
-    number = int(answer.headers["Location"].rsplit("/", 1)[1])
-    try:
-        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
-        here.run(policy)  # the artifact is there already
-        carried = (stable["name"], "#0F1E2D", "may be used", "p")
-        assert borne() == {carried}
-        (label,) = system.admin.get(f"{artifact}?with_label=true")["labels"]
-        fragile.admin.must("DELETE", f"{artifact}/labels/{number}")
-        here.run(policy)
-        assert borne() == {carried}
-        assert label["project_id"] == system.admin.get(f"/projects/{project}")["project_id"]
-        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
-        push_to(fragile, repository, "v1", make_image(f"{project}/next"))
-        fragile.admin.must("POST", f"{artifact}/labels", json={"id": number})
-        system.admin.must("DELETE", artifact)
-        here.run(policy)  # it is put there, and the catalogue follows by a moment
-        assert borne() == {carried}
-    finally:
-        fragile.admin.must("DELETE", f"/labels/{number}")
 
 
 def test_a_robot_of_the_target_is_enough_where_its_project_is_there(
@@ -351,104 +272,3 @@ def test_a_loop_ends_by_itself(
         time.sleep(3)
         assert runs() == before
         assert [run["bytes_sent"] for run in there.runs(back)] == [0]
-
-
-def test_a_dry_run_lists_and_counts_and_moves_nothing(
-    fragile: System, system: System, here: Replicating, counted: Between,
-) -> None:
-    project, repository = fresh(fragile)
-    images = family(project, 3)
-    for number, image in enumerate(images):
-        push_to(fragile, repository, f"v{number}", image)
-    policy = here.policy(project, to=here.instance(system, url=counted.url))
-    run = here.run(policy, dry_run=True)
-    blobs = distinct(images)
-    assert (run["dry_run"], run["total"], run["blobs_total"]) == (True, 3, len(blobs))
-    assert run["bytes_total"] == sum(len(blob.content) for blob in blobs.values())
-    assert run["bytes_sent"] == 0
-    assert {task["src_resource"] for task in here.tasks(run["id"])} == {f"{repository}:[v{each}]" for each in range(3)}
-    assert [each for each in counted.passed if each.method not in {"GET", "HEAD"}] == []
-    assert system.admin.send("GET", f"/projects/{project}").status_code == requests.codes.not_found
-    assert here.run(policy)["bytes_sent"] == run["bytes_total"]
-
-
-def test_a_stop_takes_effect_in_the_middle_of_a_blob(
-    fragile: System, system: System, here: Replicating, target: RegistryClient,
-    counted: Between,
-) -> None:
-    project, repository = fresh(fragile)
-    big = make_image(project, layer_size=6 * KIBIBYTE**2)
-    push_to(fragile, repository, "v1", big)
-    push_to(fragile, repository, "v2", make_image(f"{project}/2", layer_size=6 * KIBIBYTE**2))
-    policy = here.policy(project, to=here.instance(system, url=counted.url), speed=KIBIBYTE, concurrency=1)
-    run = here.begin(policy)
-    eventually(lambda: counted.uploaded > KIBIBYTE**2, within=15, what="the blob is on its way")
-    asked = time.monotonic()
-    here.stop(run)
-    ended = here.ended(run, within=10)
-    assert time.monotonic() - asked < 1.5
-    assert (ended["status"], ended["stopped"]) == ("Stopped", 2)
-    sent = counted.uploaded
-    assert sent < len(big.layers[0].content)
-    time.sleep(2)
-    assert counted.uploaded == sent
-    assert counted.stored()[big.layers[0].digest] == 0
-    assert digest_of(target, repository, "v1") is None
-
-
-def test_a_limit_on_bytes_a_second_holds_over_all_tasks_of_a_policy(
-    fragile: System, system: System, here: Replicating, counted: Between,
-) -> None:
-    project, repository = fresh(fragile)
-    for number in range(4):
-        push_to(fragile, repository, f"v{number}", make_image(f"{project}/{number}", layer_size=1280 * KIBIBYTE))
-    policy = here.policy(project, to=here.instance(system, url=counted.url), speed=KIBIBYTE)
-    begun = time.monotonic()
-    run = here.run(policy)
-    rate = run["bytes_sent"] / (time.monotonic() - begun)
-    assert run["total"] == 4
-    assert counted.uploaded == run["bytes_sent"]
-    assert 0.7 * KIBIBYTE**2 < rate < 1.3 * KIBIBYTE**2
-
-
-def test_the_terminal_runs_lists_shows_and_stops(
-    fragile: System, system: System, here: Replicating, target: RegistryClient,
-) -> None:
-    project, repository = fresh(fragile)
-    digest = push_to(fragile, repository, "v1", make_image(project, layer_size=4 * KIBIBYTE**2))
-    registry = here.instance(system)
-    slow, quick = here.policy(project, to=registry, speed=512), here.policy(project, to=registry)
-
-    begun = fragile.breakwater("replication", "run", here.name_of(slow))
-    (found,) = re.findall(r"^execution (\d+): preparing$", begun.out, re.MULTILINE)
-    eventually(lambda: here.look(int(found))["bytes_sent"], within=15, what="it sends")
-    assert fragile.breakwater("replication", "stop", found).ok
-    assert here.ended(int(found), within=10)["status"] == "Stopped"
-
-    done = fragile.breakwater("replication", "run", here.name_of(quick), "--follow")
-    assert done.ok, done.said
-    assert f"of {here.name_of(quick)}, by system:operator: succeeded" in done.out
-    assert digest_of(target, repository, "v1") == digest
-
-    going = here.begin(quick)
-    followed = fragile.breakwater("replication", "follow", str(going))
-    assert followed.ok, followed.said
-    assert f"execution {going} of {here.name_of(quick)}, by {fragile.admin_name}: succeeded" in followed.out
-    assert here.look(going)["status"] == "Succeed"
-    ended = fragile.breakwater("replication", "follow", found)
-    assert (ended.ok, ": stopped" in ended.out) == (False, True), ended.said
-
-    listed = fragile.breakwater("replication", "list").out.splitlines()
-    assert [line.split()[-1] for line in listed if here.name_of(slow) in line] == ["stopped"]
-    assert [line.split()[-1] for line in listed if here.name_of(quick) in line] == ["succeeded"]
-    shown = fragile.breakwater("replication", "show", found)
-    assert shown.ok, shown.said
-    assert "artifacts: 1, succeeded 0, failed 0, stopped 1" in shown.out
-    assert f"{repository}:v1" in shown.out
-
-    push(target, repository, "v2", make_image(f"{project}/theirs"))
-    push_to(fragile, repository, "v2", make_image(f"{project}/ours"))
-    failed = fragile.breakwater("replication", "run", here.name_of(quick), "--follow")
-    assert (failed.ok, "does not override" in failed.out.replace("\n", " ")) == (False, True)
-    unknown = fragile.breakwater("replication", "run", f"no-{secrets.token_hex(4)}")
-    assert (unknown.ok, "Traceback" in unknown.said) == (False, False)
