@@ -26,6 +26,10 @@ class Form:
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
+    def __or__(self, other: "Form") -> "Form":
+        """The fields of both; where both have one it is the other's."""
+        return Form(self._fields | other._fields)
+
     def text(self, name: str, default: str = "") -> str:
         """A field without the space around it."""
         return self._fields.get(name, [default])[-1].strip()

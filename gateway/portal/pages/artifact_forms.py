@@ -3,176 +3,131 @@
 from typing import Any
 from urllib.parse import quote
 
-from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
 from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.forms import Form
 from gateway.portal.images import OpenRepository, kind_of
 from gateway.portal.pages.artifact import ArtifactPage, artifact_path
-from gateway.portal.pages.repository import labels_for
-from gateway.portal.portal import page
+from gateway.portal.pages.repository import RepositoryVisit, labels_for
+from gateway.portal.pages.sheets import FormPage, filled
 from gateway.portal.rendering import count, short_digest
 from shared.auth.roles import Role
 from shared.errors import NotFound
 
 _MOST_PROJECTS = 100
-_NOWHERE = Refused(422, "UNPROCESSABLE_ENTITY", "A copy needs a project and a repository to go to.")
+_NOWHERE = "A copy needs a project and a repository to go to."
 _PUSHING = frozenset({Role.PROJECT_ADMIN, Role.MAINTAINER, Role.DEVELOPER})
 
 
-class NewTag(ArtifactPage):
+class ArtifactForm(ArtifactPage, FormPage[RepositoryVisit]):
+    """A form about the artifact of its address."""
+
+    def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
+        """The artifact."""
+        del form
+        return {"artifact": self.shown(visit)}
+
+    def shown(self, visit: RepositoryVisit, **query: object) -> dict[str, Any]:
+        """The artifact as the API shows it. Raises Refused, Unauthorized."""
+        return self.artifact(visit.req, visit.repository, visit.parts["reference"], **query)
+
+    def path(self, visit: RepositoryVisit) -> str:
+        """Where the API has it."""
+        return artifact_path(visit.repository, visit.parts["reference"])
+
+    def back(self, visit: RepositoryVisit, notice: str) -> None:
+        """Go on to the artifact's page."""
+        place = visit.repository.to("artifacts", visit.parts["reference"])
+        self.portal.go(visit.req, visit.resp, place, notice)
+
+
+class NewTag(ArtifactForm):
     """/projects/{project}/new-tag/{reference}/{repository}."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """The form."""
-        self._show(req, resp, self.open_repository(req, project, repository), reference)
+    template = "tag_new.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """Put the tag on it. Raises ForeignForm, BadForm."""
-        form, opened = read_form(req), self.open_repository(req, project, repository)
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Put the tag on it."""
         name = form.text("name")
-        try:
-            self.portal.api(req).send("POST", f"{artifact_path(opened, reference)}/tags", {"name": name})
-        except Refused as refused:
-            self._show(req, resp, opened, reference, name, refused)
-        else:
-            self.portal.go(req, resp, opened.to("artifacts", reference), f"Tag {name} is put on the artifact.")
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, reference: str, name: str = "",
-        refused: Refused | None = None,
-    ) -> None:
-        self.portal.show(
-            req, resp, "tag_new.html", status=refused.status if refused else 200, repository=opened, name=name,
-            artifact=self.artifact(req, opened, reference), sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+        visit.api.send("POST", f"{self.path(visit)}/tags", {"name": name})
+        self.back(visit, f"Tag {name} is put on the artifact.")
 
 
-class DeleteTag(ArtifactPage):
+class DeleteTag(ArtifactForm):
     """/projects/{project}/delete-tag/{reference}/{tag}/{repository}."""
 
-    @page
-    def on_get(
-        self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, tag: str, repository: str
-    ) -> None:
-        """What the tag names, and what stays."""
-        self._show(req, resp, self.open_repository(req, project, repository), reference, tag)
+    template = "tag_delete.html"
 
-    @page
-    def on_post(
-        self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, tag: str, repository: str
-    ) -> None:
-        """Take it off. Raises ForeignForm, BadForm."""
-        read_form(req)
-        opened = self.open_repository(req, project, repository)
-        try:
-            self.portal.api(req).send("DELETE", f"{artifact_path(opened, reference)}/tags/{quote(tag, safe='')}")
-        except Refused as refused:
-            self._show(req, resp, opened, reference, tag, refused)
-        else:
-            self.portal.go(req, resp, opened.to("artifacts", reference), f"Tag {tag} is removed.")
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, reference: str, tag: str,
-        refused: Refused | None = None,
-    ) -> None:
-        artifact = self.artifact(req, opened, reference)
-        others = [each["name"] for each in artifact.get("tags") or () if each["name"] != tag]
-        if refused is None and len(others) == len(artifact.get("tags") or ()):
+    def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
+        """What the tag names, and what stays. Raises NotFound."""
+        del form
+        artifact, tag = self.shown(visit), visit.parts["tag"]
+        names = [each["name"] for each in artifact.get("tags") or ()]
+        if tag not in names:
             raise NotFound(f"{short_digest(artifact['digest'])} does not have the tag {tag}")
-        self.portal.show(
-            req, resp, "tag_delete.html", status=refused.status if refused else 200, repository=opened, tag=tag,
-            artifact=artifact, kind=kind_of(artifact), others=others, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+        others = [name for name in names if name != tag]
+        return {"artifact": artifact, "tag": tag, "kind": kind_of(artifact), "others": others}
+
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Take it off."""
+        del form
+        tag = visit.parts["tag"]
+        visit.api.send("DELETE", f"{self.path(visit)}/tags/{quote(tag, safe='')}")
+        self.back(visit, f"Tag {tag} is removed.")
 
 
-class ArtifactLabels(ArtifactPage):
+class ArtifactLabels(ArtifactForm):
     """/projects/{project}/artifact-labels/{reference}/{repository}."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """Every label that it may bear, ticked where it does."""
-        self._show(req, resp, self.open_repository(req, project, repository), reference)
+    template = "artifact_labels.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """Put on what was ticked anew, take off what is ticked no more; what others changed meanwhile stays theirs.
-
-        Raises ForeignForm, BadForm.
-        """
-        form, opened = read_form(req), self.open_repository(req, project, repository)
-        had, wanted = set(form.all("had")), set(form.all("label"))
-        path = f"{artifact_path(opened, reference)}/labels"
-        api = self.portal.api(req)
-        try:
-            for number in sorted(wanted - had):
-                api.send("POST", path, {"id": int(number) if number.isdecimal() else 0})
-            for number in sorted(had - wanted):
-                api.send("DELETE", f"{path}/{quote(number, safe='')}")
-        except Refused as refused:
-            self._show(req, resp, opened, reference, refused)
-        else:
-            changed = count(len(wanted ^ had), "label")
-            notice = f"{changed} changed." if wanted != had else "Nothing was changed."
-            self.portal.go(req, resp, opened.to("artifacts", reference), notice)
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, reference: str,
-        refused: Refused | None = None,
-    ) -> None:
-        artifact = self.artifact(req, opened, reference, with_label=True)
-        offered = labels_for(self.portal.api(req), req, opened)
+    def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
+        """Every label that it may bear, and those that it does."""
+        del form
+        artifact = self.shown(visit, with_label=True)
+        offered = labels_for(visit.api, visit.req, visit.repository)
         known = {label["id"] for label in offered}
-        self.portal.show(
-            req, resp, "artifact_labels.html", status=refused.status if refused else 200, repository=opened,
-            artifact=artifact, borne={label["id"] for label in artifact["labels"]},
-            offered=offered + [label for label in artifact["labels"] if label["id"] not in known],
-            sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+        return {
+            "artifact": artifact, "borne": {label["id"] for label in artifact["labels"]},
+            "offered": offered + [label for label in artifact["labels"] if label["id"] not in known],
+        }  # fmt: skip
+
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Put on what was ticked anew, take off what is ticked no more; what others changed meanwhile stays theirs."""
+        had, wanted = set(form.all("had")), set(form.all("label"))
+        path = f"{self.path(visit)}/labels"
+        for number in sorted(wanted - had):
+            visit.api.send("POST", path, {"id": int(number) if number.isdecimal() else 0})
+        for number in sorted(had - wanted):
+            visit.api.send("DELETE", f"{path}/{quote(number, safe='')}")
+        changed = count(len(wanted ^ had), "label")
+        self.back(visit, f"{changed} changed." if wanted != had else "Nothing was changed.")
 
 
-class CopyArtifact(ArtifactPage):
+class CopyArtifact(ArtifactForm):
     """/projects/{project}/copy-artifact/{reference}/{repository}."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """The form: where to."""
-        opened = self.open_repository(req, project, repository)
-        self._show(req, resp, opened, reference, Form({"repository": [opened.rest]}))
+    template = "artifact_copy.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
-        """Copy it with its tags. Raises ForeignForm, BadForm."""
-        form, opened = read_form(req), self.open_repository(req, project, repository)
+    def first(self, visit: RepositoryVisit) -> Form:
+        """To a repository of the same name."""
+        return filled({"repository": visit.repository.rest})
+
+    def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
+        """Projects that may be copied to, to choose from; others can be typed."""
+        found = visit.api.get("/projects", page_size=_MOST_PROJECTS, sort="name")
+        anywhere = visit.req.caller.is_admin
+        names = [each["name"] for each in found if anywhere or each.get("current_user_role_id") in _PUSHING]
+        return super().values(visit, form) | {"projects": names}
+
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Copy it with its tags."""
         target, rest = form.text("project"), form.text("repository")
         if not target or not rest:
-            self._show(req, resp, opened, reference, form, _NOWHERE)
-            return
-        try:
-            digest = self.artifact(req, opened, reference, with_tag=False)["digest"]
-            place = f"/projects/{segment(target)}/repositories/{segment(rest)}/artifacts"
-            self.portal.api(req).send("POST", place, **{"from": f"{opened.name}@{digest}"})
-        except Refused as refused:
-            self._show(req, resp, opened, reference, form, refused)
-        else:
-            copy = OpenRepository(project=self.open(req, target), rest=rest)
-            self.portal.go(req, resp, copy.to("artifacts", digest), f"The artifact is copied to {copy.name}.")
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, reference: str, form: Form,
-        refused: Refused | None = None,
-    ) -> None:
-        self.portal.show(
-            req, resp, "artifact_copy.html", status=refused.status if refused else 200, repository=opened, form=form,
-            artifact=self.artifact(req, opened, reference), projects=self._targets(req),
-            sentence=refused.sentence if refused else "",
-        )  # fmt: skip
-
-    def _targets(self, req: ApiRequest) -> list[str]:
-        """Projects that may be copied to, to choose from; others can be typed."""
-        found: list[dict[str, Any]] = self.portal.api(req).get("/projects", page_size=_MOST_PROJECTS, sort="name")
-        return [
-            each["name"] for each in found if req.caller.is_admin or each.get("current_user_role_id") in _PUSHING
-        ]
+            raise Refused(422, "UNPROCESSABLE_ENTITY", _NOWHERE)
+        digest = self.shown(visit, with_tag=False)["digest"]
+        place = f"/projects/{segment(target)}/repositories/{segment(rest)}/artifacts"
+        visit.api.send("POST", place, **{"from": f"{visit.repository.name}@{digest}"})
+        copy = OpenRepository(project=self.open(visit.req, target), rest=rest)
+        said = f"The artifact is copied to {copy.name}."
+        self.portal.go(visit.req, visit.resp, copy.to("artifacts", digest), said)

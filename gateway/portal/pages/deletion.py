@@ -1,14 +1,15 @@
 """Deleting artifacts: first what goes with them and what is left out, then what was done to each."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.doomed import Foreseen
 from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
-from gateway.portal.images import OpenRepository
+from gateway.portal.forms import Form
 from gateway.portal.pages.artifact import ArtifactPage, artifact_path
-from gateway.portal.portal import page
+from gateway.portal.pages.repository import RepositoryVisit
+from gateway.portal.pages.sheets import FormPage, filled
 from gateway.portal.rendering import count
 from shared.errors import BadRequest, Forbidden
 from shared.names import Digest
@@ -28,36 +29,43 @@ class Outcome:
     """Empty where it is deleted."""
 
 
-class DeleteArtifacts(ArtifactPage):
+class DeleteArtifacts(ArtifactPage, FormPage[RepositoryVisit]):
     """/projects/{project}/delete-artifacts/{repository}?digest=…&digest=…."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """What goes, what stays, and what is left out. Raises BadRequest, InvalidName, Forbidden."""
-        opened = self._open(req, project, repository)
-        digests = _chosen(req.get_param_as_list("digest") or [])
-        preview = Foreseen(self.portal.api(req), opened, digests).preview()
-        self.portal.show(req, resp, "artifacts_delete.html", repository=opened, preview=preview)
+    template = "artifacts_delete.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """Delete one after the other, and tell what went and what did not. Raises ForeignForm, BadForm, Forbidden."""
-        form, opened = read_form(req), self._open(req, project, repository)
+    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> RepositoryVisit:  # noqa: ANN401
+        """Begin to answer. Raises Refused, Unauthorized, Forbidden."""
+        visit = super().visit(req, resp, **parts)
+        if not visit.repository.project.allows("artifact", "delete"):
+            raise Forbidden("your role in this project does not allow you to delete artifacts")
+        return visit
+
+    def first(self, visit: RepositoryVisit) -> Form:
+        """Those that the address names."""
+        return filled({"digest": visit.req.get_param_as_list("digest") or []})
+
+    def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
+        """What goes, what stays, and what is left out. Raises BadRequest, InvalidName."""
         digests = _chosen(form.all("digest"))
-        outcomes = self._delete(req, opened, digests)
+        return {"preview": Foreseen(visit.api, visit.repository, digests).preview()}
+
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Delete one after the other, and tell what went and what did not. Raises BadRequest, InvalidName."""
+        outcomes = self._delete(visit, _chosen(form.all("digest")))
         failed = [outcome for outcome in outcomes if outcome.failure]
         if not failed:
             done = count(len(outcomes), "artifact")
-            self.portal.go(req, resp, opened.path, f"{done} {'is' if len(outcomes) == 1 else 'are'} deleted.")
+            self.go(visit, "", f"{done} {'is' if len(outcomes) == 1 else 'are'} deleted.")
             return
         self.portal.show(
-            req, resp, "artifacts_deleted.html", status=409, repository=opened, failed=failed,
+            visit.req, visit.resp, "artifacts_deleted.html", status=409, repository=visit.repository, failed=failed,
             deleted=[outcome for outcome in outcomes if not outcome.failure],
         )  # fmt: skip
 
-    def _delete(self, req: ApiRequest, opened: OpenRepository, digests: list[str]) -> list[Outcome]:
+    def _delete(self, visit: RepositoryVisit, digests: list[str]) -> list[Outcome]:
         """Where the registry or the database does not answer, the rest is not tried."""
-        api, outcomes, broken = self.portal.api(req), list[Outcome](), False
+        api, opened, outcomes, broken = visit.api, visit.repository, list[Outcome](), False
         for digest in digests:
             shown = api.maybe(artifact_path(opened, digest)) if not broken else None
             tags, failure = [tag["name"] for tag in (shown or {}).get("tags") or ()], ""
@@ -71,12 +79,6 @@ class DeleteArtifacts(ArtifactPage):
                     failure = "" if refused.status == _GONE else refused.sentence
             outcomes.append(Outcome(digest=digest, tags=tags, failure=failure))
         return outcomes
-
-    def _open(self, req: ApiRequest, project: str, repository: str) -> OpenRepository:
-        opened = self.open_repository(req, project, repository)
-        if not opened.project.allows("artifact", "delete"):
-            raise Forbidden("your role in this project does not allow you to delete artifacts")
-        return opened
 
 
 def _chosen(digests: list[str]) -> list[str]:

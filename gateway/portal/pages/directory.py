@@ -7,7 +7,7 @@ from gateway.portal.errors import Refused
 from gateway.portal.forms import Form, read_form
 from gateway.portal.pages.administration import admin_page
 from gateway.portal.pages.groups import LDAP_GROUP
-from gateway.portal.pages.setting_fields import Kind, Section, Setting, closed, form_of, values_of
+from gateway.portal.pages.setting_fields import ConfigurationPage, ConfigurationVisit, Kind, Section, Setting
 from gateway.portal.portal import Page
 
 _SCOPES: Final = (("2", "The base and everything below it"), ("1", "One level below the base"), ("0", "The base alone"))
@@ -83,42 +83,25 @@ SECTIONS: Final = (
 )  # fmt: skip
 
 
-class Directory(Page):
+class Directory(ConfigurationPage):
     """/admin/directory."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """How the directory is asked now."""
-        configuration = self.portal.api(req).get("/configurations")
-        self._show(req, resp, configuration, form_of(configuration, SECTIONS))
+    template = "directory.html"
+    sections = SECTIONS
+    saved = "The directory's configuration is saved."
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Try it out, or save it. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        api = self.portal.api(req)
-        configuration = api.get("/configurations")
-        try:
-            values = values_of(form, SECTIONS, configuration)
-            if form.text("do") == "test":
-                answer = api.send("POST", "/ldap/ping", _ping(values)).content
-                self._show(req, resp, configuration, form, tested=answer)
-                return
-            api.send("PUT", "/configurations", values)
-        except Refused as refused:
-            self._show(req, resp, configuration, form, refused)
+    def values(self, visit: ConfigurationVisit, form: Form) -> dict[str, Any]:
+        """Whether people sign in at it."""
+        in_use = visit.configuration["auth_mode"]["value"] == "ldap_auth"
+        return super().values(visit, form) | {"in_use": in_use, "tested": None}
+
+    def act(self, visit: ConfigurationVisit, form: Form) -> None:
+        """Try it out, or save it."""
+        if form.text("do") == "test":
+            answer = visit.api.send("POST", "/ldap/ping", _ping(self.wanted(visit, form))).content
+            self.show(visit, form, tested=answer)
         else:
-            self.portal.go(req, resp, "/admin/directory", "The directory's configuration is saved.")
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, configuration: dict[str, Any], form: Form,
-        refused: Refused | None = None, tested: dict[str, Any] | None = None,
-    ) -> None:  # fmt: skip
-        self.portal.show(
-            req, resp, "directory.html", status=refused.status if refused else 200,
-            sentence=refused.sentence if refused else "", form=form, sections=SECTIONS, tested=tested,
-            shut=closed(configuration, SECTIONS), in_use=configuration["auth_mode"]["value"] == "ldap_auth",
-        )  # fmt: skip
+            super().act(visit, form)
 
 
 class DirectorySearch(Page):

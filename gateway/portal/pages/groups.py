@@ -3,11 +3,11 @@
 from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.api import Api, segment
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.api import segment
+from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.administration import AskedPage, Question, admin_page, show_sheet
+from gateway.portal.pages.administration import admin_page
+from gateway.portal.pages.sheets import ForAdministrators, FormPage, Question, QuestionPage, Visit, filled
 from gateway.portal.portal import Page
 
 LDAP_GROUP = 1
@@ -31,70 +31,58 @@ class Groups(Page):
         )  # fmt: skip
 
 
-class NewGroup(Page):
+class NewGroup(ForAdministrators, FormPage[Visit]):
     """/admin/groups/new."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The empty form."""
-        show_sheet(self, req, resp, "group_new.html", form=Form())
+    template = "group_new.html"
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Make it known. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        body = {"group_type": LDAP_GROUP, "ldap_group_dn": form.text("dn")}
-        try:
-            self.portal.api(req).send("POST", "/usergroups", body)
-        except Refused as refused:
-            show_sheet(self, req, resp, "group_new.html", refused, form=form)
-        else:
-            self.portal.go(req, resp, _BACK, "The group is imported.")
+    def act(self, visit: Visit, form: Form) -> None:
+        """Make it known."""
+        visit.api.send("POST", "/usergroups", {"group_type": LDAP_GROUP, "ldap_group_dn": form.text("dn")})
+        self.go(visit, _BACK, "The group is imported.")
 
 
-class RenameGroup(Page):
+class RenameGroup(ForAdministrators, FormPage[Visit]):
     """/admin/groups/{group_id}/rename."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, group_id: str) -> None:
-        """The form. Raises Refused."""
-        group = _group(self.portal.api(req), group_id)
-        show_sheet(self, req, resp, "group_rename.html", group=group, name=group["group_name"])
+    template = "group_rename.html"
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, group_id: str) -> None:
-        """Give it the name. Raises ForeignForm, BadForm, Refused."""
-        name = read_form(req).text("name")
-        api = self.portal.api(req)
-        group = _group(api, group_id)
-        try:
-            api.send("PUT", f"/usergroups/{group['id']}", {"group_name": name})
-        except Refused as refused:
-            show_sheet(self, req, resp, "group_rename.html", refused, group=group, name=name)
-        else:
-            self.portal.go(req, resp, _BACK, f"The group is now named {name}.")
+    def first(self, visit: Visit) -> Form:
+        """As it is."""
+        return filled({"name": _group(visit)["group_name"]})
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """Which group it is."""
+        del form
+        return {"group": _group(visit)}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Give it the name."""
+        group, name = _group(visit), form.text("name")
+        visit.api.send("PUT", f"/usergroups/{group['id']}", {"group_name": name})
+        self.go(visit, _BACK, f"The group is now named {name}.")
 
 
-class DeleteGroup(AskedPage):
+class DeleteGroup(ForAdministrators, QuestionPage[Visit]):
     """/admin/groups/{group_id}/delete."""
 
-    def question(self, req: ApiRequest, **parts: str) -> Question:
-        """What goes. Raises Refused."""
-        group = _group(self.portal.api(req), parts["group_id"])
-        told = (
+    def question(self, visit: Visit) -> Question:
+        """What goes."""
+        lines = (
             "The roles that it gives in projects are gone: its people keep only those that they have by themselves.",
             "The directory is not changed, and the group can be imported again; its roles have to be given anew.",
         )
-        return Question(title=f"Delete the group {group['group_name']}", told=told, verb="Delete group", back=_BACK)
+        title = f"Delete the group {_group(visit)['group_name']}"
+        return Question(title=title, lines=lines, verb="Delete group", back=_BACK)
 
-    def act(self, req: ApiRequest, **parts: str) -> str:
-        """Forget it. Raises Refused."""
-        api = self.portal.api(req)
-        group = _group(api, parts["group_id"])
-        api.send("DELETE", f"/usergroups/{group['id']}")
+    def carry_out(self, visit: Visit, form: Form) -> str:
+        """Forget it."""
+        del form
+        group = _group(visit)
+        visit.api.send("DELETE", f"/usergroups/{group['id']}")
         return f"The group {group['group_name']} is deleted."
 
 
-def _group(api: Api, group_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"/usergroups/{segment(group_id)}")
+def _group(visit: Visit) -> dict[str, Any]:
+    found: dict[str, Any] = visit.api.get(f"/usergroups/{segment(visit.parts['group_id'])}")
     return found

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.portal.pages import artifact, artifact_forms, deletion, repository, search
+from gateway.portal.pages import artifact, artifact_forms, deletion, repository, repository_deletion, search
 from gateway.portal.portal import Portal
 
 
@@ -16,7 +16,7 @@ def image_pages(portal: Portal) -> dict[str, Any]:
         f"{place}/repositories/{named}": repository.Artifacts(portal),
         f"{place}/choose-label/{named}": repository.ChooseLabel(portal),
         f"{place}/describe-repository/{named}": repository.Description(portal),
-        f"{place}/delete-repository/{named}": repository.DeleteRepository(portal),
+        f"{place}/delete-repository/{named}": repository_deletion.DeleteRepository(portal),
         f"{place}/artifacts/{one}": artifact.OneArtifact(portal),
         f"{place}/contents/{one}": artifact.Contents(portal),
         f"{place}/new-tag/{one}": artifact_forms.NewTag(portal),

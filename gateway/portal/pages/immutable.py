@@ -6,8 +6,9 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, FormPage, Question, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.selectors import Json, patterns_said, rows_of, selected, shown_rows
+from gateway.portal.pages.sheets import FormPage, Question, QuestionPage, filled
 from gateway.portal.portal import page
 from shared.errors import NotFound
 
@@ -20,7 +21,7 @@ class ImmutableTags(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The rules in the order in which they were made."""
-        visit, state = self.visit(req, resp, project, {}), list_state(req, sorts=("",))
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
         found = visit.api.listed(f"{visit.place}/immutabletagrules", page=state.page, page_size=state.page_size)
         self.portal.show(
             req, resp, "immutable_tags.html", block="list", project=visit.project, state=state, total=found.total,
@@ -28,48 +29,48 @@ class ImmutableTags(ActingPage):
         )  # fmt: skip
 
 
-class NewImmutableRule(FormPage):
+class NewImmutableRule(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/immutable-tags/new."""
 
     needed = ("immutable-tag", "create")
     template = "immutable_rule.html"
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What it can say."""
         return {"rule": None, "back": f"{visit.project.path}/immutable-tags", **shown_rows(form)}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make it."""
         visit.api.send("POST", f"{visit.place}/immutabletagrules", selected(form))
         self.go(visit, "/immutable-tags", "The rule is in force.")
 
 
-class EditImmutableRule(FormPage):
+class EditImmutableRule(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/immutable-tags/{rule}/edit."""
 
     needed = ("immutable-tag", "update")
     template = "immutable_rule.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         return filled(rows_of(_rule(visit)))
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What it can say."""
         return {"rule": _rule(visit), "back": f"{visit.project.path}/immutable-tags", **shown_rows(form)}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Put it in the old one's place."""
         _put(visit, selected(form) | {"disabled": _rule(visit)["disabled"]})
         self.go(visit, "/immutable-tags", "The rule is changed.")
 
 
-class SwitchImmutableRule(ConfirmationPage):
+class SwitchImmutableRule(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/immutable-tags/{rule}/switch: disabled if it is in force, else in force."""
 
     needed = ("immutable-tag", "update")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What can be done to tags then."""
         rule = _rule(visit)
         verb = "Enable rule" if rule["disabled"] else "Disable rule"
@@ -83,7 +84,7 @@ class SwitchImmutableRule(ConfirmationPage):
             back=f"{visit.project.path}/immutable-tags", hidden={"disabled": str(rule["disabled"])},
         )  # fmt: skip
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Switch it."""
         rule = _rule(visit)
         if form.text("disabled") != str(rule["disabled"]):
@@ -92,12 +93,12 @@ class SwitchImmutableRule(ConfirmationPage):
         return f"The rule is {'in force' if rule['disabled'] else 'disabled'}."
 
 
-class DeleteImmutableRule(ConfirmationPage):
+class DeleteImmutableRule(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/immutable-tags/{rule}/delete."""
 
     needed = ("immutable-tag", "delete")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What can be done to tags then."""
         lines = [
             sentence(_rule(visit)),
@@ -107,10 +108,10 @@ class DeleteImmutableRule(ConfirmationPage):
             title="Delete rule?", lines=lines, verb="Delete rule", back=f"{visit.project.path}/immutable-tags"
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Delete it."""
         del form
-        visit.api.send("DELETE", f"{visit.place}/immutabletagrules/{visit.numbers['rule']}")
+        visit.api.send("DELETE", f"{visit.place}/immutabletagrules/{visit.parts['rule']}")
         return "The rule is deleted."
 
 
@@ -120,14 +121,14 @@ def sentence(rule: Json) -> str:
     return f"In repositories {repositories}, tags {patterns_said(rule['tag_selectors'])} cannot be changed or deleted."
 
 
-def _rule(visit: Visit) -> Json:
+def _rule(visit: ProjectVisit) -> Json:
     """The rule of the address. Raises NotFound."""
-    found = visit.api.listed(f"{visit.place}/immutabletagrules", q=f"id={visit.numbers['rule']}").items
+    found = visit.api.listed(f"{visit.place}/immutabletagrules", q=f"id={visit.parts['rule']}").items
     if not found:
         raise NotFound
     return found[0]
 
 
-def _put(visit: Visit, rule: Json) -> None:
+def _put(visit: ProjectVisit, rule: Json) -> None:
     body = {name: rule[name] for name in ("disabled", "scope_selectors", "tag_selectors")}
-    visit.api.send("PUT", f"{visit.place}/immutabletagrules/{visit.numbers['rule']}", body)
+    visit.api.send("PUT", f"{visit.place}/immutabletagrules/{visit.parts['rule']}", body)

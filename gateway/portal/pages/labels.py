@@ -6,7 +6,8 @@ from typing import Any, Final
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, FormPage, Question, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import FormPage, Question, QuestionPage, filled
 from gateway.portal.portal import page
 from shared.errors import NotFound
 
@@ -26,7 +27,7 @@ class Labels(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The labels by name."""
-        visit, state = self.visit(req, resp, project, {}), list_state(req, sorts=("name", "-creation_time"))
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("name", "-creation_time"))
         found = visit.api.listed(
             "/labels", scope="p", project_id=visit.project.number, page=state.page, page_size=state.page_size,
             sort=state.sort, name=state.search,
@@ -37,35 +38,35 @@ class Labels(ActingPage):
         )  # fmt: skip
 
 
-class NewLabel(FormPage):
+class NewLabel(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/labels/new."""
 
     needed = ("label", "create")
     template = "label_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """A blue one."""
         del visit
         return filled({"color": "#0065AB", "own": "#0065AB"})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """The colours to choose from."""
         del form
         return {"label": None, "palette": PALETTE, "back": f"{visit.project.path}/labels"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make it."""
         visit.api.send("POST", "/labels", _text(form) | {"scope": "p", "project_id": visit.project.number})
         self.go(visit, "/labels", f"Label {form.text('name')} is made.")
 
 
-class EditLabel(FormPage):
+class EditLabel(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/labels/{label}/edit."""
 
     needed = ("label", "update")
     template = "label_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         label = _label(visit)
         color = label["color"]
@@ -73,23 +74,23 @@ class EditLabel(FormPage):
         chosen = color.upper() if color.upper() in PALETTE else _OWN
         return filled({"name": label["name"], "description": label["description"], "color": chosen, "own": own})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """The colours to choose from."""
         del form
         return {"label": _label(visit), "palette": PALETTE, "back": f"{visit.project.path}/labels"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Change it."""
         visit.api.send("PUT", f"/labels/{_label(visit)['id']}", _text(form))
         self.go(visit, "/labels", f"Label {form.text('name')} is changed.")
 
 
-class DeleteLabel(ConfirmationPage):
+class DeleteLabel(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/labels/{label}/delete."""
 
     needed = ("label", "delete")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What it is taken off."""
         label = _label(visit)
         bearers = visit.api.listed(f"{visit.place}/artifacts", q=f"labels=({label['id']})", page_size=1).total
@@ -100,7 +101,7 @@ class DeleteLabel(ConfirmationPage):
             back=f"{visit.project.path}/labels",
         )  # fmt: skip
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Delete it."""
         del form
         label = _label(visit)
@@ -113,9 +114,9 @@ def _text(form: Form) -> dict[str, Any]:
     return {"name": form.text("name"), "description": form.text("description"), "color": color}
 
 
-def _label(visit: Visit) -> dict[str, Any]:
+def _label(visit: ProjectVisit) -> dict[str, Any]:
     """The label of the address. Raises NotFound for another project's, or a global one."""
-    found: dict[str, Any] = visit.api.get(f"/labels/{visit.numbers['label']}")
+    found: dict[str, Any] = visit.api.get(f"/labels/{visit.parts['label']}")
     if found["project_id"] != visit.project.number:
         raise NotFound
     return found

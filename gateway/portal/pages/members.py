@@ -5,7 +5,8 @@ from typing import Any, Final
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, FormPage, Question, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import FormPage, Question, QuestionPage, filled
 from gateway.portal.portal import page
 from shared.auth.roles import Role
 
@@ -31,7 +32,7 @@ class Members(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The members by name."""
-        visit, state = self.visit(req, resp, project, {}), list_state(req, sorts=("",))
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
         found = visit.api.listed(
             f"{visit.place}/members", page=state.page, page_size=state.page_size, entityname=state.search
         )
@@ -49,7 +50,7 @@ class Names(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """Users or groups whose name contains it."""
-        visit, typed = self.visit(req, resp, project, {}), req.text("name").strip()
+        visit, typed = self.visit(req, resp, project=project), req.text("name").strip()
         names = []
         if typed and req.text("kind") == _GROUP:
             found = visit.api.listed("/usergroups/search", groupname=typed, page_size=_SUGGESTED)
@@ -63,23 +64,23 @@ class Names(ActingPage):
         )  # fmt: skip
 
 
-class NewMember(FormPage):
+class NewMember(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/members/new."""
 
     needed = ("member", "create")
     template = "member_new.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """A developer, as most are."""
         del visit
         return filled({"kind": "u", "role": Role.DEVELOPER.value})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """The roles to choose from."""
         del form
         return _new(visit, [])
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make somebody a member."""
         name, role = form.text("name"), form.number("role")
         if form.text("kind") == _GROUP:
@@ -91,34 +92,34 @@ class NewMember(FormPage):
         self.go(visit, "/members", f"{name} is a member now: {_NAMES.get(role)}.")
 
 
-class MemberRole(FormPage):
+class MemberRole(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/members/{member}/role."""
 
     needed = ("member", "update")
     template = "member_role.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """The role that there is."""
         return filled({"role": _member(visit)["role_id"]})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """Whose role it is."""
         del form
         return {"member": _member(visit), "roles": ROLES, "back": f"{visit.project.path}/members"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Give another role."""
         member, role = _member(visit), form.number("role")
         visit.api.send("PUT", f"{visit.place}/members/{member['id']}", {"role_id": role})
         self.go(visit, "/members", f"{member['entity_name']} has the role {_NAMES.get(role)} now.")
 
 
-class RemoveMember(ConfirmationPage):
+class RemoveMember(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/members/{member}/remove."""
 
     needed = ("member", "delete")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What whoever goes loses."""
         member = _member(visit)
         name = member["entity_name"]
@@ -139,7 +140,7 @@ class RemoveMember(ConfirmationPage):
             title=f"Remove {name}", lines=lines, verb="Remove member", back=f"{visit.project.path}/members"
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Remove the member."""
         del form
         member = _member(visit)
@@ -147,10 +148,10 @@ class RemoveMember(ConfirmationPage):
         return f"{member['entity_name']} is no member any more."
 
 
-def _member(visit: Visit) -> dict[str, Any]:
-    found: dict[str, Any] = visit.api.get(f"{visit.place}/members/{visit.numbers['member']}")
+def _member(visit: ProjectVisit) -> dict[str, Any]:
+    found: dict[str, Any] = visit.api.get(f"{visit.place}/members/{visit.parts['member']}")
     return found
 
 
-def _new(visit: Visit, names: list[str]) -> dict[str, Any]:
+def _new(visit: ProjectVisit, names: list[str]) -> dict[str, Any]:
     return {"roles": ROLES, "names": names, "back": f"{visit.project.path}/members"}

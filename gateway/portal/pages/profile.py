@@ -5,10 +5,10 @@ from typing import Any, Final
 from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, segment
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
-from gateway.portal.pages.administration import show_sheet
+from gateway.portal.errors import BadForm
+from gateway.portal.forms import Form
 from gateway.portal.pages.projects import ROLES
+from gateway.portal.pages.sheets import FormPage, SignedIn, Visit, filled
 from gateway.portal.portal import Page, page
 
 RULE_OF_PASSWORDS: Final = "8 to 128 characters, with an upper case letter, a lower case letter and a digit among them."
@@ -35,94 +35,63 @@ class Profile(Page):
         )  # fmt: skip
 
 
-class EditProfile(Page):
+class EditProfile(SignedIn, FormPage[Visit]):
     """/profile/edit."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The form with what is so now."""
-        require_login(req)
-        account = self.portal.api(req).get("/users/current")
-        self._show(req, resp, account_form(account))
+    template = "account_edit.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Change it. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        api = self.portal.api(req)
-        number = require_login(req).id
-        try:
-            api.send("PUT", f"/users/{number}", profile_body(form))
-        except Refused as refused:
-            self._show(req, resp, form, refused)
-        else:
-            self.portal.go(req, resp, "/profile", "Your profile is changed.")
+    def first(self, visit: Visit) -> Form:
+        """As it is."""
+        return account_form(visit.api.get("/users/current"))
 
-    def _show(self, req: ApiRequest, resp: ApiResponse, form: Form, refused: Refused | None = None) -> None:
-        show_sheet(
-            self, req, resp, "account_edit.html", refused, form=form, heading="Edit your profile", back="/profile"
-        )
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """Whose it is."""
+        del visit, form
+        return {"heading": "Edit your profile", "back": "/profile"}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Change it."""
+        visit.api.send("PUT", f"/users/{visit.req.caller.id}", profile_body(form))
+        self.go(visit, "/profile", "Your profile is changed.")
 
 
-class ChangePassword(Page):
+class ChangePassword(SignedIn, FormPage[Visit]):
     """/profile/password."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The form."""
-        require_login(req)
-        self._show(req, resp)
+    template = "password.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Change it; every session ends, this one too. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        number = require_login(req).id
-        old, new = form.raw("old_password"), form.raw("new_password")
-        if new != form.raw("again"):
-            self._show(req, resp, Refused(400, "BAD_REQUEST", "the two entries of the new password differ"))
-            return
-        body = {"old_password": old, "new_password": new}
-        try:
-            self.portal.api(req).send("PUT", f"/users/{number}/password", body)
-        except Refused as refused:
-            self._show(req, resp, refused)
-        else:
-            self.portal.go(req, resp, "/sign-in", "Your password is changed. Sign in with the new one.")
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """One's own."""
+        del visit, form
+        return {"whose": "", "rule": RULE_OF_PASSWORDS, "back": "/profile"}
 
-    def _show(self, req: ApiRequest, resp: ApiResponse, refused: Refused | None = None) -> None:
-        show_sheet(self, req, resp, "password.html", refused, whose="", rule=RULE_OF_PASSWORDS, back="/profile")
+    def act(self, visit: Visit, form: Form) -> None:
+        """Change it; every session ends, this one too."""
+        body = {"old_password": form.raw("old_password"), "new_password": new_password(form)}
+        visit.api.send("PUT", f"/users/{visit.req.caller.id}/password", body)
+        self.go(visit, "/sign-in", "Your password is changed. Sign in with the new one.")
 
 
-class RevokeToken(Page):
+class RevokeToken(SignedIn, FormPage[Visit]):
     """/profile/tokens/{token}/revoke; `all` revokes every one."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, token: str) -> None:
-        """Ask. Raises Refused."""
-        require_login(req)
-        self._show(req, resp, token)
+    template = "tokens_revoke.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, token: str) -> None:
-        """Revoke. Raises ForeignForm, BadForm."""
-        read_form(req)
-        number = require_login(req).id
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What is revoked."""
+        del form
+        tokens = visit.api.get(_tokens(visit))
+        return {"chosen": [each for each in tokens if visit.parts["token"] in {_ALL, each["id"]}]}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Revoke."""
+        del form
+        token = visit.parts["token"]
         everything = token == _ALL
-        which = "" if everything else f"/{segment(token)}"
-        try:
-            self.portal.api(req).send("DELETE", f"/users/{number}/refresh_tokens{which}")
-        except Refused as refused:
-            self._show(req, resp, token, refused)
-        else:
-            told = "All refresh tokens are revoked." if everything else "The refresh token is revoked."
-            self.portal.go(req, resp, "/profile", told)
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, token: str, refused: Refused | None = None) -> None:
-        number = require_login(req).id
-        tokens = self.portal.api(req).get(f"/users/{number}/refresh_tokens")
-        chosen = [each for each in tokens if token in {_ALL, each["id"]}]
-        show_sheet(self, req, resp, "tokens_revoke.html", refused, chosen=chosen)
+        visit.api.send("DELETE", _tokens(visit) + ("" if everything else f"/{segment(token)}"))
+        self.go(
+            visit, "/profile", "All refresh tokens are revoked." if everything else "The refresh token is revoked."
+        )
 
 
 def in_directory(api: Api, account: dict[str, Any]) -> bool:
@@ -140,4 +109,16 @@ def profile_body(form: Form) -> dict[str, str]:
 
 def account_form(account: dict[str, Any]) -> Form:
     """The form of an account as it is."""
-    return Form({name: [str(account.get(name, ""))] for name in ("email", "realname", "comment")})
+    return filled({name: account.get(name, "") for name in ("email", "realname", "comment")})
+
+
+def new_password(form: Form) -> str:
+    """The one that was typed twice. Raises BadForm."""
+    new = form.raw("new_password")
+    if new != form.raw("again"):
+        raise BadForm("the two entries of the new password differ")
+    return new
+
+
+def _tokens(visit: Visit) -> str:
+    return f"/users/{visit.req.caller.id}/refresh_tokens"

@@ -28,7 +28,7 @@ class ProjectLog(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The record, newest first."""
-        visit = self.visit(req, resp, project, {})
+        visit = self.visit(req, resp, project=project)
         state = list_state(req, sorts=("-op_time", "username", "operation", "resource_type"), filters=_FILTERS)
         query, problem = query_of(state)
         found = visit.api.listed(

@@ -5,7 +5,8 @@ from typing import Any, Final
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.errors import BadForm
 from gateway.portal.forms import Form
-from gateway.portal.pages.acting import ActingPage, FormPage, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import FormPage, filled
 from gateway.portal.portal import page
 from shared.errors import Forbidden, NotFound
 
@@ -22,25 +23,25 @@ class Settings(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """What there is to set."""
-        visit = self.visit(req, resp, project, {})
+        visit = self.visit(req, resp, project=project)
         self.portal.show(
             req, resp, "project_settings.html", project=visit.project,
             summary=visit.api.get(f"{visit.place}/summary"), shown=visit.project.shown,
         )  # fmt: skip
 
 
-class Visibility(FormPage):
+class Visibility(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/settings/visibility."""
 
     needed = ("project", "update")
     template = "project_visibility.html"
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """Where it leads back to."""
         del form
         return {"back": f"{visit.project.path}/settings"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Open it to everybody, or close it."""
         if form.text("public") not in {"true", "false"}:
             raise BadForm("say whether it shall be public or private")
@@ -49,37 +50,37 @@ class Visibility(FormPage):
         self.go(visit, "/settings", f"Project {visit.project.name} is {said}.")
 
 
-class Quota(FormPage):
+class Quota(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/settings/quota: for system administrators."""
 
     needed = ("project", "update")
     template = "project_quota.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         limit = _quota(visit)["hard"]["storage"]
         unlimited = limit == UNLIMITED
         return filled({"unlimited": unlimited, "limit": "" if unlimited else f"{limit / GIBIBYTE:g}"})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What is used of it."""
         del form
         return {"quota": _quota(visit), "back": f"{visit.project.path}/settings"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Set it."""
         limit = UNLIMITED if form.flag("unlimited") else _bytes(form.text("limit"))
         visit.api.send("PUT", f"/quotas/{_quota(visit)['id']}", {"hard": {"storage": limit}})
         self.go(visit, "/settings", "The storage limit is set.")
 
 
-class DeleteProject(FormPage):
+class DeleteProject(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/settings/delete."""
 
     needed = ("project", "delete")
     template = "project_delete.html"
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What is in the way, or what goes with it."""
         del form
         return {
@@ -88,7 +89,7 @@ class DeleteProject(FormPage):
             "back": f"{visit.project.path}/settings",
         }
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Delete it, once its name is typed."""
         name = visit.project.name
         if form.text("name") != name:
@@ -97,7 +98,7 @@ class DeleteProject(FormPage):
         self.portal.go(visit.req, visit.resp, "/projects", f"Project {name} is deleted.")
 
 
-def _quota(visit: Visit) -> dict[str, Any]:
+def _quota(visit: ProjectVisit) -> dict[str, Any]:
     """The project's quota, which only system administrators may change. Raises Forbidden, NotFound."""
     if not visit.req.caller.is_admin:
         raise Forbidden

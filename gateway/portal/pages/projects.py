@@ -1,11 +1,10 @@
 """The list of projects, and how one is made."""
 
-from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
+from gateway.portal.pages.sheets import FormPage, SignedIn, Visit
 from gateway.portal.portal import Page, page
 
 ROLES = {1: "Project admin", 2: "Developer", 3: "Guest", 4: "Maintainer", 5: "Limited guest"}
@@ -37,34 +36,17 @@ class Projects(Page):
         return bool(info.get("project_creation_restriction") == "everyone")
 
 
-class NewProject(Page):
-    """/projects-new: the form, in the dialog or as a page."""
+class NewProject(SignedIn, FormPage[Visit]):
+    """/projects-new."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The empty form. Raises Unauthorized."""
-        require_login(req)
-        self._show(req, resp, Form())
+    template = "project_new.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Make the project. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        name = form.text("name")
-        limit = form.number("limit")
+    def act(self, visit: Visit, form: Form) -> None:
+        """Make the project."""
+        name, limit = form.text("name"), form.number("limit")
         body = {
             "project_name": name,
             "metadata": {"public": "true" if form.flag("public") else "false"},
         } | ({"storage_limit": limit * GIBIBYTE} if limit > 0 else {})
-        try:
-            self.portal.api(req).send("POST", "/projects", body)
-        except Refused as refused:
-            self._show(req, resp, form, refused)
-        else:
-            self.portal.go(req, resp, f"/projects/{segment(name)}", f"Project {name} is made.")
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, form: Form, refused: Refused | None = None) -> None:
-        self.portal.show(
-            req, resp, "project_new.html", status=refused.status if refused else 200, form=form,
-            sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+        visit.api.send("POST", "/projects", body)
+        self.go(visit, f"/projects/{segment(name)}", f"Project {name} is made.")

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
-from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
-from gateway.portal.pages.administration import admin_page, show_sheet
+from gateway.portal.errors import BadForm, Refused
+from gateway.portal.forms import Form
+from gateway.portal.pages.administration import admin_page
+from gateway.portal.pages.sheets import ForAdministrators, FormPage, Visit
 from gateway.portal.portal import Page
 from shared.errors import NotFound
 
@@ -20,6 +21,7 @@ SERVICES: Final = {
 _BACK: Final = "/admin/queues"
 _AWAY: Final = 503
 _VERBS: Final = {"redrive": "Send back", "discard": "Discard"}
+_NONE_CHOSEN: Final = "choose at least one dead letter"
 
 
 class Queues(Page):
@@ -57,43 +59,49 @@ class DeadLetter(Page):
     def on_get(self, req: ApiRequest, resp: ApiResponse, queue: str, letter: str) -> None:
         """One of them with its body. Raises Refused."""
         shown = self.portal.api(req).get(f"/system/queues/{segment(queue)}/dead_letters/{segment(letter)}")
-        show_sheet(self, req, resp, "dead_letter.html", letter=shown, body=_formatted(shown["body"]))
+        self.portal.show(req, resp, "dead_letter.html", letter=shown, body=_formatted(shown["body"]))
 
 
-class Settle(Page):
+class Settle(ForAdministrators, FormPage[Visit]):
     """/admin/queues/{queue}/{action}: asks first, about the letters that were chosen."""
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, queue: str, action: str) -> None:
-        """Ask, or do it. Raises ForeignForm, BadForm, Refused, NotFound."""
-        form = read_form(req)
-        if action not in _VERBS:
-            raise NotFound
-        ids = form.all("ids")
-        if not ids:
-            self._ask(req, resp, queue, action, [], Refused(400, "BAD_REQUEST", "choose at least one dead letter"))
-            return
-        if not form.flag("sure"):
-            self._ask(req, resp, queue, action, ids)
-            return
-        try:
-            answer = self.portal.api(req).send(
-                "POST", f"/system/queues/{segment(queue)}/dead_letters", {"action": action, "ids": ids}
-            )
-        except Refused as refused:
-            self._ask(req, resp, queue, action, ids, refused)
-        else:
-            done = "sent back" if action == "redrive" else "discarded"
-            self.portal.go(req, resp, f"{_BACK}/{segment(queue)}", f"Dead letters {done}: {answer.content['count']}.")
+    template = "dead_letters_settle.html"
 
-    def _ask(
-        self, req: ApiRequest, resp: ApiResponse, queue: str, action: str, ids: list[str],
-        refused: Refused | None = None,
-    ) -> None:  # fmt: skip
-        show_sheet(
-            self, req, resp, "dead_letters_settle.html", refused, queue=queue, action=action, verb=_VERBS[action],
-            ids=ids, service=SERVICES.get(queue, ""),
-        )  # fmt: skip
+    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> Visit:  # noqa: ANN401
+        """Begin to answer. Raises Unauthorized, Forbidden, and NotFound where nothing of that name is done to them."""
+        visit = super().visit(req, resp, **parts)
+        if parts["action"] not in _VERBS:
+            raise NotFound
+        return visit
+
+    def first(self, visit: Visit) -> Form:
+        """Nothing: the letters are chosen in the list. Raises BadForm."""
+        del visit
+        raise BadForm(_NONE_CHOSEN)
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What becomes of them."""
+        queue, action = visit.parts["queue"], visit.parts["action"]
+        return {
+            "queue": queue, "action": action, "verb": _VERBS[action], "ids": form.all("ids"),
+            "service": SERVICES.get(queue, ""),
+        }  # fmt: skip
+
+    def again(self, visit: Visit, form: Form) -> Form | None:
+        """The question, before it is answered."""
+        del visit
+        return form if form.all("ids") and not form.flag("sure") else None
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Do it."""
+        if not form.all("ids"):
+            raise BadForm(_NONE_CHOSEN)
+        queue, action = segment(visit.parts["queue"]), visit.parts["action"]
+        answer = visit.api.send(
+            "POST", f"/system/queues/{queue}/dead_letters", {"action": action, "ids": form.all("ids")}
+        )
+        done = "sent back" if action == "redrive" else "discarded"
+        self.go(visit, f"{_BACK}/{queue}", f"Dead letters {done}: {answer.content['count']}.")
 
 
 def _formatted(body: str) -> str:

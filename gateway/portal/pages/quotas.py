@@ -3,12 +3,13 @@
 from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.api import Api, segment
+from gateway.portal.api import segment
 from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
+from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.administration import admin_page, show_sheet
+from gateway.portal.pages.administration import admin_page
 from gateway.portal.pages.projects import GIBIBYTE
+from gateway.portal.pages.sheets import ForAdministrators, FormPage, Visit, filled
 from gateway.portal.portal import Page
 
 _BACK: Final = "/admin/quotas"
@@ -30,33 +31,26 @@ class Quotas(Page):
         )  # fmt: skip
 
 
-class EditQuota(Page):
+class EditQuota(ForAdministrators, FormPage[Visit]):
     """/admin/quotas/{quota_id}/edit."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, quota_id: str) -> None:
-        """The form with what is so now. Raises Refused."""
-        quota = _quota(self.portal.api(req), quota_id)
-        limit = quota["hard"]["storage"]
-        self._show(req, resp, quota, "" if limit == NO_LIMIT else in_gibibytes(limit))
+    template = "quota_edit.html"
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, quota_id: str) -> None:
-        """Set the limit. Raises ForeignForm, BadForm, Refused."""
-        typed = read_form(req).text("limit")
-        api = self.portal.api(req)
-        quota = _quota(api, quota_id)
-        try:
-            api.send("PUT", f"/quotas/{quota['id']}", {"hard": {"storage": from_gibibytes(typed)}})
-        except Refused as refused:
-            self._show(req, resp, quota, typed, refused)
-        else:
-            self.portal.go(req, resp, _BACK, f"The limit of {quota['ref']['name']} is changed.")
+    def first(self, visit: Visit) -> Form:
+        """As it is."""
+        limit = _quota(visit)["hard"]["storage"]
+        return filled({"limit": "" if limit == NO_LIMIT else in_gibibytes(limit)})
 
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, quota: dict[str, Any], limit: str, refused: Refused | None = None
-    ) -> None:
-        show_sheet(self, req, resp, "quota_edit.html", refused, quota=quota, limit=limit)
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What is used of it."""
+        del form
+        return {"quota": _quota(visit)}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Set it."""
+        quota = _quota(visit)
+        visit.api.send("PUT", f"/quotas/{quota['id']}", {"hard": {"storage": from_gibibytes(form.text("limit"))}})
+        self.go(visit, _BACK, f"The limit of {quota['ref']['name']} is changed.")
 
 
 def in_gibibytes(size: int) -> str:
@@ -74,6 +68,6 @@ def from_gibibytes(typed: str) -> int:
         raise Refused(400, "BAD_REQUEST", f"{typed[:40]!r} is not a number of GiB") from error
 
 
-def _quota(api: Api, quota_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"/quotas/{segment(quota_id)}")
+def _quota(visit: Visit) -> dict[str, Any]:
+    found: dict[str, Any] = visit.api.get(f"/quotas/{segment(visit.parts['quota_id'])}")
     return found

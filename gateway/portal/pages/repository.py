@@ -1,27 +1,48 @@
-"""A repository: the artifacts in it, what is said about it, and its end; and how images get into a project."""
+"""A repository: the artifacts in it and what is said about it; and how images get into a project."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, segment
 from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
+from gateway.portal.forms import Form
 from gateway.portal.images import OpenRepository, address_of, row_of
 from gateway.portal.lists import ListState, fuzzy, list_state
 from gateway.portal.pages.project import ProjectPage
+from gateway.portal.pages.sheets import FormPage, Visit, Visited, filled
 from gateway.portal.portal import page
 from shared.errors import Forbidden
 from shared.names import InvalidName, RepositoryName
 
-TYPED_FROM = 11
-"""Artifacts from which on a repository's name has to be typed before it is deleted."""
 _MOST_LABELS = 100
-_CHUNK = 100
-_CHUNKS = 20
 
 
-class RepositoryPage(ProjectPage):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RepositoryVisit(Visit):
+    """One request to a page about a repository."""
+
+    repository: OpenRepository
+
+    @property
+    def home(self) -> str:
+        """The repository's address."""
+        return self.repository.path
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The repository."""
+        return {"repository": self.repository}
+
+
+class RepositoryPage(ProjectPage, Visited[RepositoryVisit]):
     """A page about a repository."""
+
+    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> RepositoryVisit:  # noqa: ANN401
+        """Begin to answer. Raises Refused, Unauthorized."""
+        opened = self.open_repository(req, parts["project"], parts["repository"])
+        return RepositoryVisit(req=req, resp=resp, api=self.portal.api(req), parts=parts, repository=opened)
 
     def open_repository(self, req: ApiRequest, project: str, repository: str) -> OpenRepository:
         """The repository of an address, whether it exists or not. Raises Refused, Unauthorized."""
@@ -78,81 +99,19 @@ class ChooseLabel(RepositoryPage):
         self.portal.show(req, resp, "label_choose.html", state=_state(req).at(opened.path), labels=labels)
 
 
-class Description(RepositoryPage):
+class Description(RepositoryPage, FormPage[RepositoryVisit]):
     """/projects/{project}/describe-repository/{repository}."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """The form."""
-        opened = self.open_repository(req, project, repository)
-        shown = self.portal.api(req).get(api_path(opened))
-        self._show(req, resp, opened, shown["description"])
+    template = "repository_describe.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """Keep it. Raises ForeignForm, BadForm."""
-        form, opened = read_form(req), self.open_repository(req, project, repository)
-        description = form.text("description")
-        try:
-            self.portal.api(req).send("PUT", api_path(opened), {"description": description})
-        except Refused as refused:
-            self._show(req, resp, opened, description, refused)
-        else:
-            self.portal.go(req, resp, opened.path, "The description is kept.")
+    def first(self, visit: RepositoryVisit) -> Form:
+        """As it is."""
+        return filled({"description": visit.api.get(api_path(visit.repository))["description"]})
 
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, text: str, refused: Refused | None = None
-    ) -> None:
-        self.portal.show(
-            req, resp, "repository_describe.html", status=refused.status if refused else 200, repository=opened,
-            description=text, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
-
-
-class DeleteRepository(RepositoryPage):
-    """/projects/{project}/delete-repository/{repository}."""
-
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """What goes. Raises Forbidden."""
-        self._show(req, resp, self._open(req, project, repository))
-
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
-        """Delete it; a large one only when its name was typed. Raises ForeignForm, BadForm, Forbidden."""
-        form, opened = read_form(req), self._open(req, project, repository)
-        api = self.portal.api(req)
-        held = api.listed(f"{api_path(opened)}/artifacts", page_size=1, q="base=*").total
-        typed = form.text("name")
-        if held >= TYPED_FROM and typed not in {opened.rest, opened.name}:
-            sentence = "The name that you typed is not this repository's: nothing is deleted."
-            self._show(req, resp, opened, status=422, sentence=sentence, typed=typed)
-            return
-        try:
-            api.send("DELETE", api_path(opened))
-        except Refused as refused:
-            self._show(req, resp, opened, status=refused.status, sentence=refused.sentence, typed=typed)
-        else:
-            self.portal.go(req, resp, opened.project.path, f"Repository {opened.rest} is deleted.")
-
-    def _open(self, req: ApiRequest, project: str, repository: str) -> OpenRepository:
-        opened = self.open_repository(req, project, repository)
-        if not opened.project.allows("repository", "delete"):
-            raise Forbidden("your role in this project does not allow you to delete repositories")
-        return opened
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, opened: OpenRepository, *, status: int = 200, sentence: str = "",
-        typed: str = "",
-    ) -> None:
-        api = self.portal.api(req)
-        held = api.listed(f"{api_path(opened)}/artifacts", page_size=1, q="base=*").total
-        tags, fast, all_counted = _tags(api, opened)
-        self.portal.show(
-            req, resp, "repository_delete.html",
-            status=status, sentence=sentence, typed=typed, repository=opened, artifacts=held, tags=tags, fast=fast,
-            all_counted=all_counted, must_type=held >= TYPED_FROM,
-        )  # fmt: skip
+    def act(self, visit: RepositoryVisit, form: Form) -> None:
+        """Keep it."""
+        visit.api.send("PUT", api_path(visit.repository), {"description": form.text("description")})
+        self.go(visit, "", "The description is kept.")
 
 
 class PushCommands(ProjectPage):
@@ -210,19 +169,3 @@ def _query(state: ListState) -> str:
         f"labels={label}" if label.isascii() and label.isdigit() else "",
     ]
     return ",".join(term for term in terms if term)
-
-
-def _tags(api: Api, repository: OpenRepository) -> tuple[int, list[str], bool]:
-    """How many tags a repository has, which of them are immutable, and whether all could be counted in good time."""
-    count, fast = 0, []
-    for number in range(1, _CHUNKS + 1):
-        found = api.listed(
-            f"{api_path(repository)}/artifacts", page=number, page_size=_CHUNK, q="base=*,tags=*", sort="id",
-            with_immutable_status=True,
-        )  # fmt: skip
-        tags = [tag for artifact in found.items for tag in artifact["tags"]]
-        count += len(tags)
-        fast += [tag["name"] for tag in tags if tag.get("immutable")]
-        if number * _CHUNK >= found.total:
-            return count, fast, True
-    return count, fast, False

@@ -6,8 +6,9 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.errors import BadForm, Refused
 from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, DeedPage, FormPage, Question, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.selectors import Json, patterns_said, print_of, rows_of, selected, shown_rows, takes_untagged
+from gateway.portal.pages.sheets import DeedPage, FormPage, Question, QuestionPage, filled
 from gateway.portal.portal import page
 from shared.errors import NotFound
 
@@ -35,7 +36,7 @@ class Retention(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """Rules, schedule and runs."""
-        visit, state = self.visit(req, resp, project, {}), list_state(req, sorts=("",))
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
         policy, runs, total = policy_of(visit), [], 0
         if policy is not None:
             found = visit.api.listed(
@@ -52,22 +53,22 @@ class Retention(ActingPage):
         )  # fmt: skip
 
 
-class NewRule(FormPage):
+class NewRule(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/retention/rules/new."""
 
     needed = ("tag-retention", "update")
     template = "retention_rule.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """The usual one."""
         del visit
         return filled({"template": "latestPushedK", "number": 10, "untagged": "on"})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What rules can be made of."""
         return _choices(visit, form) | {"rule": None}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Add it to the policy, which is made with its first rule."""
         policy = policy_of(visit)
         rule = _rule(form)
@@ -78,23 +79,23 @@ class NewRule(FormPage):
         self.go(visit, "/retention", "The rule is added.")
 
 
-class EditRule(FormPage):
+class EditRule(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/retention/rules/{rule}/edit."""
 
     needed = ("tag-retention", "update")
     template = "retention_rule.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         rule = _rule_of(visit)[1]
         number = next(iter(rule["params"].values()), "")
         return filled({"template": rule["template"], "number": number, "was": print_of(rule), **rows_of(rule)})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What rules can be made of."""
         return _choices(visit, form) | {"rule": _rule_of(visit)[1]}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Put it in the old one's place."""
         policy, old = _rule_of(visit, form)
         changed = _rule(form) | {"disabled": old["disabled"], "priority": old["priority"]}
@@ -102,12 +103,12 @@ class EditRule(FormPage):
         self.go(visit, "/retention", "The rule is changed.")
 
 
-class SwitchRule(ConfirmationPage):
+class SwitchRule(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/retention/rules/{rule}/switch: disabled if it is in force, else in force."""
 
     needed = ("tag-retention", "update")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What that means for what it keeps."""
         rule = _rule_of(visit)[1]
         lines = [sentence(rule)]
@@ -123,7 +124,7 @@ class SwitchRule(ConfirmationPage):
             back=f"{visit.project.path}/retention", hidden={"was": print_of(rule)},
         )  # fmt: skip
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Switch it."""
         policy, old = _rule_of(visit, form)
         changed = old | {"disabled": not old["disabled"]}
@@ -131,12 +132,12 @@ class SwitchRule(ConfirmationPage):
         return f"The rule is {'disabled' if changed['disabled'] else 'in force'}."
 
 
-class RemoveRule(ConfirmationPage):
+class RemoveRule(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/retention/rules/{rule}/remove."""
 
     needed = ("tag-retention", "update")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What it keeps until then."""
         rule = _rule_of(visit)[1]
         lines = [
@@ -148,30 +149,30 @@ class RemoveRule(ConfirmationPage):
             hidden={"was": print_of(rule)},
         )  # fmt: skip
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Remove it."""
         policy, old = _rule_of(visit, form)
         _put(visit, policy, [rule for rule in policy["rules"] if rule["id"] != old["id"]])
         return "The rule is removed."
 
 
-class Schedule(FormPage):
+class Schedule(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/retention/schedule."""
 
     needed = ("tag-retention", "update")
     template = "retention_schedule.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         cron = existing_policy(visit)["trigger"]["settings"].get("cron", "")
         return filled({"schedule": cron if cron in SCHEDULES else _OWN, "cron": "" if cron in SCHEDULES else cron})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """The usual times."""
         del form
         return {"schedules": SCHEDULES, "back": f"{visit.project.path}/retention"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Set it."""
         policy = existing_policy(visit)
         cron = form.text("cron") if form.text("schedule") == _OWN else form.text("schedule")
@@ -181,24 +182,24 @@ class Schedule(FormPage):
         self.go(visit, "/retention", f"Retention runs: {SCHEDULES.get(cron, cron)}.")
 
 
-class DryRun(DeedPage):
+class DryRun(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/retention/dry-run."""
 
     needed = ("tag-retention", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Find out what would go; nothing does."""
         path = f"/retentions/{existing_policy(visit)['id']}/executions"
         number = visit.api.send("POST", path, {"dry_run": True}).number
         return f"/retention/runs/{number}", "The dry run has begun. It deletes nothing."
 
 
-class Run(ConfirmationPage):
+class Run(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/retention/run."""
 
     needed = ("tag-retention", "update")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What goes."""
         rules = [rule for rule in existing_policy(visit)["rules"] if not rule["disabled"]]
         lines = [
@@ -213,7 +214,7 @@ class Run(ConfirmationPage):
             title="Run retention now?", lines=lines, verb="Run and delete", back=f"{visit.project.path}/retention"
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Run it."""
         del form
         visit.api.send("POST", f"/retentions/{existing_policy(visit)['id']}/executions", {"dry_run": False})
@@ -230,14 +231,14 @@ def sentence(rule: Json) -> str:
     return f"In repositories {repositories}, {kept} with tags {patterns_said(tags)}{also}."
 
 
-def policy_of(visit: Visit) -> Json | None:
+def policy_of(visit: ProjectVisit) -> Json | None:
     """The project's policy; None where it has none yet."""
     number = visit.project.shown["metadata"].get("retention_id")
     policy: Json | None = visit.api.get(f"/retentions/{int(number)}") if number else None
     return policy
 
 
-def existing_policy(visit: Visit) -> Json:
+def existing_policy(visit: ProjectVisit) -> Json:
     """The project's policy. Raises NotFound where it has none yet."""
     policy = policy_of(visit)
     if policy is None:
@@ -245,9 +246,9 @@ def existing_policy(visit: Visit) -> Json:
     return policy
 
 
-def _rule_of(visit: Visit, form: Form | None = None) -> tuple[Json, Json]:
+def _rule_of(visit: ProjectVisit, form: Form | None = None) -> tuple[Json, Json]:
     """The policy and the rule at the place of the address, the one that a form has seen. Raises NotFound, Refused."""
-    policy, place = existing_policy(visit), visit.numbers["rule"]
+    policy, place = existing_policy(visit), visit.parts["rule"]
     if place >= len(policy["rules"]):
         raise NotFound
     rule: Json = policy["rules"][place]
@@ -265,14 +266,14 @@ def _rule(form: Form) -> Json:
     }  # fmt: skip
 
 
-def _choices(visit: Visit, form: Form) -> dict[str, Any]:
+def _choices(visit: ProjectVisit, form: Form) -> dict[str, Any]:
     offered = visit.api.get("/retentions/metadatas")["templates"]
     said = {each["rule_template"]: _SENTENCES.get(each["rule_template"], each["display_text"]) for each in offered}
     templates = [(key, text.format("…").capitalize()) for key, text in said.items()]
     return {"templates": templates, "back": f"{visit.project.path}/retention", **shown_rows(form)}
 
 
-def _body(visit: Visit, rules: list[Json], cron: str) -> Json:
+def _body(visit: ProjectVisit, rules: list[Json], cron: str) -> Json:
     return {
         "algorithm": "or",
         "rules": [{name: value for name, value in rule.items() if name != "id"} for rule in rules],
@@ -281,6 +282,6 @@ def _body(visit: Visit, rules: list[Json], cron: str) -> Json:
     }
 
 
-def _put(visit: Visit, policy: Json, rules: list[Json]) -> None:
+def _put(visit: ProjectVisit, policy: Json, rules: list[Json]) -> None:
     cron = policy["trigger"]["settings"].get("cron", "")
     visit.api.send("PUT", f"/retentions/{policy['id']}", _body(visit, rules, cron))

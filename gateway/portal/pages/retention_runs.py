@@ -2,9 +2,10 @@
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, DeedPage, Visit
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.retention import UNDER_WAY, existing_policy
 from gateway.portal.pages.selectors import Json
+from gateway.portal.pages.sheets import DeedPage
 from gateway.portal.portal import page
 from shared.errors import NotFound
 
@@ -17,7 +18,7 @@ class RetentionRun(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, run: int) -> None:
         """The run and its repositories."""
-        visit, state = self.visit(req, resp, project, {"run": run}), list_state(req, sorts=("",))
+        visit, state = self.visit(req, resp, project=project, run=run), list_state(req, sorts=("",))
         path, found = _run(visit)
         tasks = visit.api.listed(f"{path}/tasks", page=state.page, page_size=state.page_size)
         self.portal.show(
@@ -26,12 +27,12 @@ class RetentionRun(ActingPage):
         )  # fmt: skip
 
 
-class StopRun(DeedPage):
+class StopRun(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/retention/runs/{run}/stop."""
 
     needed = ("tag-retention", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Stop it: what is deleted by then stays so."""
         path, run = _run(visit)
         visit.api.send("PATCH", path, {"action": "stop"})
@@ -46,7 +47,7 @@ class TaskLog(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, run: int, task: int) -> None:
         """What the run keeps and deletes in one repository, as it wrote it down."""
-        visit = self.visit(req, resp, project, {"run": run})
+        visit = self.visit(req, resp, project=project, run=run)
         path, _ = _run(visit)
         text = visit.api.send("GET", f"{path}/tasks/{task}").body.decode(errors="replace")
         self.portal.show(
@@ -55,9 +56,9 @@ class TaskLog(ActingPage):
         )  # fmt: skip
 
 
-def _run(visit: Visit) -> tuple[str, Json]:
+def _run(visit: ProjectVisit) -> tuple[str, Json]:
     """The path of a run in the API, and the run. Raises NotFound."""
-    executions, number = f"/retentions/{existing_policy(visit)['id']}/executions", visit.numbers["run"]
+    executions, number = f"/retentions/{existing_policy(visit)['id']}/executions", visit.parts["run"]
     found = visit.api.listed(executions, q=f"id={number}").items
     if not found:
         raise NotFound

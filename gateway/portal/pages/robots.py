@@ -8,8 +8,9 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.errors import BadForm
 from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, DeedPage, FormPage, Question, Visit, filled
-from gateway.portal.portal import page
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import DeedPage, FormPage, Question, QuestionPage, filled
+from gateway.portal.portal import Page, page
 from shared.auth.roles import Permission
 from shared.errors import NotFound
 
@@ -32,7 +33,7 @@ class Robots(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The robot accounts by name."""
-        visit = self.visit(req, resp, project, {})
+        visit = self.visit(req, resp, project=project)
         state = list_state(req, sorts=("name", "expires_at", "-creation_time"))
         query = [f"Level=project,ProjectID={visit.project.number}", fuzzy("name", state.search)]
         found = visit.api.listed(
@@ -45,27 +46,27 @@ class Robots(ActingPage):
         )  # fmt: skip
 
 
-class NewRobot(FormPage):
+class NewRobot(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/robots/new."""
 
     needed = ("robot", "create")
     template = "robot_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """One that pulls, for a month."""
         del visit
         return filled({"duration": 30, "access": _texts(_PULL)})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What can be granted."""
         return {"robot": None, "back": f"{visit.project.path}/robots", **_choices(visit, form, None)}
 
-    def again(self, visit: Visit, form: Form) -> Form | None:
+    def again(self, visit: ProjectVisit, form: Form) -> Form | None:
         """With the boxes of a preset ticked."""
         del visit
         return _preset(form)
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make it, and show its secret."""
         body = {
             "name": form.text("name"), "level": "project", "duration": _duration(form),
@@ -75,13 +76,13 @@ class NewRobot(FormPage):
         _show_secret(self, visit, made["name"], made["secret"])
 
 
-class EditRobot(FormPage):
+class EditRobot(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/robots/{robot}/edit."""
 
     needed = ("robot", "update")
     template = "robot_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         robot = _robot(visit)
         never = robot["duration"] == FOREVER
@@ -92,17 +93,17 @@ class EditRobot(FormPage):
             }
         )  # fmt: skip
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What can be granted."""
         robot = _robot(visit)
         return {"robot": robot, "back": f"{visit.project.path}/robots", **_choices(visit, form, robot)}
 
-    def again(self, visit: Visit, form: Form) -> Form | None:
+    def again(self, visit: ProjectVisit, form: Form) -> Form | None:
         """With the boxes of a preset ticked."""
         del visit
         return _preset(form)
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Change it."""
         robot = _robot(visit)
         change = {
@@ -113,18 +114,18 @@ class EditRobot(FormPage):
         self.go(visit, "/robots", f"{robot['name']} is changed.")
 
 
-class RobotSecret(FormPage):
+class RobotSecret(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/robots/{robot}/secret: another one in place of the old."""
 
     needed = ("robot", "update")
     template = "robot_secret_new.html"
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """Whose secret it is."""
         del form
         return {"robot": _robot(visit), "back": f"{visit.project.path}/robots"}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Replace it, and show the new one."""
         del form
         robot = _robot(visit)
@@ -132,12 +133,12 @@ class RobotSecret(FormPage):
         _show_secret(self, visit, robot["name"], secret)
 
 
-class DisableRobot(ConfirmationPage):
+class DisableRobot(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/robots/{robot}/disable."""
 
     needed = ("robot", "update")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What stops working."""
         name = _robot(visit)["name"]
         lines = [
@@ -148,28 +149,28 @@ class DisableRobot(ConfirmationPage):
             title=f"Disable {name}", lines=lines, verb="Disable robot account", back=f"{visit.project.path}/robots"
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Disable it."""
         del form
         return f"{_switch(visit, disable=True)} is disabled."
 
 
-class EnableRobot(DeedPage):
+class EnableRobot(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/robots/{robot}/enable."""
 
     needed = ("robot", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Enable it."""
         return "/robots", f"{_switch(visit, disable=False)} is enabled."
 
 
-class DeleteRobot(ConfirmationPage):
+class DeleteRobot(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/robots/{robot}/delete."""
 
     needed = ("robot", "delete")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What stops working for good."""
         name = _robot(visit)["name"]
         lines = [
@@ -180,7 +181,7 @@ class DeleteRobot(ConfirmationPage):
             title=f"Delete {name}", lines=lines, verb="Delete robot account", back=f"{visit.project.path}/robots"
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Delete it."""
         del form
         robot = _robot(visit)
@@ -213,7 +214,7 @@ def grid(rows: Iterable[Permission], held: Collection[Permission]) -> list[tuple
     return list(table.items())
 
 
-def _choices(visit: Visit, form: Form, robot: dict[str, Any] | None) -> dict[str, Any]:
+def _choices(visit: ProjectVisit, form: Form, robot: dict[str, Any] | None) -> dict[str, Any]:
     rows = _grantable(visit) | (_access(robot) if robot else set())
     return {"presets": PRESETS, "grid": grid(rows, _pairs(form.all("access")))}
 
@@ -221,17 +222,16 @@ def _choices(visit: Visit, form: Form, robot: dict[str, Any] | None) -> dict[str
 def _preset(form: Form) -> Form | None:
     if form.text("preset") not in PRESETS:
         return None
-    kept = {name: form.all(name) for name in form if name not in {"preset", "access"}}
-    return Form(kept | {"access": _texts(PRESETS[form.text("preset")][1])})
+    return form | filled({"access": _texts(PRESETS[form.text("preset")][1])})
 
 
-def _grantable(visit: Visit) -> frozenset[Permission]:
+def _grantable(visit: ProjectVisit) -> frozenset[Permission]:
     """What a robot account can be given, of what the caller has himself."""
     listed = visit.api.get("/permissions")["project"]
     return frozenset((each["resource"], each["action"]) for each in listed) & visit.project.may
 
 
-def _permissions(visit: Visit, form: Form) -> list[dict[str, Any]]:
+def _permissions(visit: ProjectVisit, form: Form) -> list[dict[str, Any]]:
     access = sorted(_pairs(form.all("access")))
     if not access:
         raise BadForm("tick at least one permission")
@@ -256,9 +256,9 @@ def _duration(form: Form) -> int:
     return days
 
 
-def _robot(visit: Visit) -> dict[str, Any]:
+def _robot(visit: ProjectVisit) -> dict[str, Any]:
     """The robot account of the address. Raises NotFound for another project's: it may be open to the caller as well."""
-    found: dict[str, Any] = visit.api.get(f"/robots/{visit.numbers['robot']}")
+    found: dict[str, Any] = visit.api.get(f"/robots/{visit.parts['robot']}")
     if found["level"] != "project" or {place["namespace"] for place in found["permissions"]} != {visit.project.name}:
         raise NotFound
     return found
@@ -268,7 +268,7 @@ def _access(robot: dict[str, Any]) -> set[Permission]:
     return {(each["resource"], each["action"]) for place in robot["permissions"] for each in place["access"]}
 
 
-def _switch(visit: Visit, *, disable: bool) -> str:
+def _switch(visit: ProjectVisit, *, disable: bool) -> str:
     robot = _robot(visit)
     visit.api.send(
         "PUT", f"/robots/{robot['id']}", {"description": robot["description"], "disable": disable}
@@ -276,7 +276,7 @@ def _switch(visit: Visit, *, disable: bool) -> str:
     return str(robot["name"])
 
 
-def _show_secret(on: FormPage, visit: Visit, name: str, secret: str) -> None:
+def _show_secret(on: Page, visit: ProjectVisit, name: str, secret: str) -> None:
     on.portal.show(
         visit.req, visit.resp, "robot_secret.html", project=visit.project, name=name, secret=secret,
         back=f"{visit.project.path}/robots",

@@ -1,12 +1,15 @@
-"""Items of the configuration as fields of a form: what each is called, what it does, and how it is typed in."""
+"""Items of the configuration as fields of a form: what each is called and does, how it is typed in, and its page."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
+from gateway.core.access import require_administrator
+from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.forms import Form
 from gateway.portal.pages.quotas import NO_LIMIT, from_gibibytes, in_gibibytes
+from gateway.portal.pages.sheets import FormPage, Visit
 
 Configuration = Mapping[str, Mapping[str, Any]]
 """As the API shows it: by key a value, and whether it can be changed."""
@@ -62,6 +65,46 @@ class Section:
     title: str
     settings: tuple[Setting, ...]
     about: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigurationVisit(Visit):
+    """One request to a page of the configuration, as that is when it comes."""
+
+    configuration: Configuration
+
+
+class ConfigurationPage(FormPage[ConfigurationVisit]):
+    """A page of items of the configuration, which are saved together or not at all."""
+
+    sections: ClassVar[tuple[Section, ...]]
+    saved: ClassVar[str]
+    """What is said when they are saved."""
+
+    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> ConfigurationVisit:  # noqa: ANN401
+        """Begin to answer. Raises Unauthorized, Forbidden, Refused."""
+        require_administrator(req)
+        api = self.portal.api(req)
+        configuration = api.get("/configurations")
+        return ConfigurationVisit(req=req, resp=resp, api=api, parts=parts, configuration=configuration)
+
+    def first(self, visit: ConfigurationVisit) -> Form:
+        """As it is."""
+        return form_of(visit.configuration, self.sections)
+
+    def values(self, visit: ConfigurationVisit, form: Form) -> dict[str, Any]:
+        """The items, and which of them cannot be changed."""
+        del form
+        return {"sections": self.sections, "shut": closed(visit.configuration, self.sections)}
+
+    def act(self, visit: ConfigurationVisit, form: Form) -> None:
+        """Save it."""
+        visit.api.send("PUT", "/configurations", self.wanted(visit, form))
+        self.go(visit, visit.req.path, self.saved)
+
+    def wanted(self, visit: ConfigurationVisit, form: Form) -> dict[str, Any]:
+        """What the API takes of the form. Raises Refused, BadForm."""
+        return values_of(form, self.sections, visit.configuration)
 
 
 def form_of(configuration: Configuration, sections: Iterable[Section]) -> Form:

@@ -2,13 +2,10 @@
 
 from typing import Any, Final
 
-from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.banner import KINDS, Banner, parse_banner
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
-from gateway.portal.pages.administration import admin_page
-from gateway.portal.pages.setting_fields import Kind, Section, Setting, closed, form_of, values_of
-from gateway.portal.portal import Page
+from gateway.portal.forms import Form
+from gateway.portal.pages.setting_fields import ConfigurationPage, ConfigurationVisit, Kind, Section, Setting
+from gateway.portal.pages.sheets import filled
 
 SECTIONS: Final = (
     Section(
@@ -72,41 +69,34 @@ SECTIONS: Final = (
 _BANNER: Final = "banner_message"
 
 
-class Settings(Page):
+class Settings(ConfigurationPage):
     """/admin/settings."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """What is so now."""
-        configuration = self.portal.api(req).get("/configurations")
-        banner = parse_banner(configuration[_BANNER]["value"])
-        self._show(req, resp, configuration, form_of(configuration, SECTIONS), banner)
+    template = "settings.html"
+    sections = SECTIONS
+    saved = "The configuration is saved."
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Save it, all or nothing. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        api = self.portal.api(req)
-        configuration = api.get("/configurations")
+    def first(self, visit: ConfigurationVisit) -> Form:
+        """As it is."""
+        banner = _banner(visit)
+        return super().first(visit) | filled({"banner": banner.message, "banner_kind": banner.kind})
+
+    def values(self, visit: ConfigurationVisit, form: Form) -> dict[str, Any]:
+        """The banner besides, and whether everything else is shut."""
+        is_read_only = visit.configuration["read_only"]["value"]
+        return super().values(visit, form) | {"kinds": list(KINDS.items()), "is_read_only": is_read_only}
+
+    def wanted(self, visit: ConfigurationVisit, form: Form) -> dict[str, Any]:
+        """The banner only where it is another one: what stored it may have said it in other words."""
         banner = Banner(message=form.text("banner"), kind=form.text("banner_kind") or "info")
-        try:
-            values = values_of(form, SECTIONS, configuration)
-            if banner != parse_banner(configuration[_BANNER]["value"]):
-                values[_BANNER] = banner.stored()
-            api.send("PUT", "/configurations", values)
-        except Refused as refused:
-            self._show(req, resp, configuration, form, banner, refused)
-        else:
-            self.portal.banner.forget()
-            self.portal.go(req, resp, "/admin/settings", "The configuration is saved.")
+        changed = {} if banner == _banner(visit) else {_BANNER: banner.stored()}
+        return super().wanted(visit, form) | changed
 
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, configuration: dict[str, Any], form: Form, banner: Banner,
-        refused: Refused | None = None,
-    ) -> None:  # fmt: skip
-        self.portal.show(
-            req, resp, "settings.html", status=refused.status if refused else 200,
-            sentence=refused.sentence if refused else "", form=form, sections=SECTIONS, banner_now=banner,
-            kinds=list(KINDS.items()), shut=closed(configuration, SECTIONS),
-            is_read_only=configuration["read_only"]["value"],
-        )  # fmt: skip
+    def act(self, visit: ConfigurationVisit, form: Form) -> None:
+        """Save it."""
+        super().act(visit, form)
+        self.portal.banner.forget()
+
+
+def _banner(visit: ConfigurationVisit) -> Banner:
+    return parse_banner(visit.configuration[_BANNER]["value"])

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.api import Api, segment
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.api import segment
+from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
-from gateway.portal.pages.administration import AskedPage, Question, admin_page, show_sheet
+from gateway.portal.pages.administration import admin_page
+from gateway.portal.pages.sheets import ForAdministrators, FormPage, Question, QuestionPage, Visit, filled
 from gateway.portal.portal import Page
 
 _BACK: Final = "/admin/robots"
@@ -38,145 +38,129 @@ class SystemRobots(Page):
         )  # fmt: skip
 
 
-class NewSystemRobot(Page):
+class NewSystemRobot(ForAdministrators, FormPage[Visit]):
     """/admin/robots/new."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The form, for a robot account that pulls."""
-        self._show(req, resp, Form({"may": ["pull"], "where": ["all"], "duration": ["30"]}))
+    template = "system_robot_form.html"
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Make it, and show its secret this once. Raises ForeignForm, BadForm."""
-        form = read_form(req)
+    def first(self, visit: Visit) -> Form:
+        """One that pulls, for a month."""
+        del visit
+        return filled({"may": "pull", "where": "all", "duration": 30})
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What can be given."""
+        return _choices(visit, form) | {"robot": None, "mixed": False}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Make it, and show its secret this once."""
         body = {
             "name": form.text("name"), "description": form.text("description"), "level": "system",
             "duration": _days(form), "permissions": _permissions(form),
         }  # fmt: skip
-        try:
-            made = self.portal.api(req).send("POST", "/robots", body).content
-        except Refused as refused:
-            self._show(req, resp, form, refused)
-        else:
-            _show_secret(self, req, resp, made["name"], made["secret"], made=True)
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, form: Form, refused: Refused | None = None) -> None:
-        system, project = _grantable(self.portal.api(req))
-        show_sheet(
-            self, req, resp, "system_robot_form.html", refused, form=form, robot=None, system=system,
-            project=project, ticked=set(form.all("access")), mixed=False,
-        )  # fmt: skip
+        made = visit.api.send("POST", "/robots", body).content
+        _show_secret(self, visit, made["name"], made["secret"], made=True)
 
 
-class EditSystemRobot(Page):
+class EditSystemRobot(ForAdministrators, FormPage[Visit]):
     """/admin/robots/{robot_id}/edit."""
 
-    @admin_page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, robot_id: str) -> None:
-        """The form with what is so now. Raises Refused."""
-        robot = _robot(self.portal.api(req), robot_id)
-        self._show(req, resp, robot, _form_of(robot))
+    template = "system_robot_form.html"
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, robot_id: str) -> None:
-        """Change it. Raises ForeignForm, BadForm, Refused."""
-        form = read_form(req)
-        api = self.portal.api(req)
-        robot = _robot(api, robot_id)
+    def first(self, visit: Visit) -> Form:
+        """As it is."""
+        return _form_of(_robot(visit))
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What can be given."""
+        robot = _robot(visit)
+        return _choices(visit, form) | {"robot": robot, "mixed": _differs(robot)}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Change it."""
+        robot = _robot(visit)
         body = {"description": form.text("description"), "disable": robot["disable"], "duration": _days(form)}
         if form.text("may") != "kept":
             body["permissions"] = _permissions(form)
-        try:
-            api.send("PUT", f"/robots/{robot['id']}", body)
-        except Refused as refused:
-            self._show(req, resp, robot, form, refused)
-        else:
-            self.portal.go(req, resp, _BACK, f"Robot account {robot['name']} is changed.")
-
-    def _show(
-        self, req: ApiRequest, resp: ApiResponse, robot: dict[str, Any], form: Form, refused: Refused | None = None
-    ) -> None:
-        system, project = _grantable(self.portal.api(req))
-        show_sheet(
-            self, req, resp, "system_robot_form.html", refused, form=form, robot=robot, system=system,
-            project=project, ticked=set(form.all("access")), mixed=_differs(robot),
-        )  # fmt: skip
+        visit.api.send("PUT", f"/robots/{robot['id']}", body)
+        self.go(visit, _BACK, f"Robot account {robot['name']} is changed.")
 
 
-class RenewSecret(AskedPage):
+class RenewSecret(ForAdministrators, FormPage[Visit]):
     """/admin/robots/{robot_id}/secret."""
 
-    def question(self, req: ApiRequest, **parts: str) -> Question:
-        """What ends. Raises Refused."""
-        robot = _robot(self.portal.api(req), parts["robot_id"])
-        told = (
+    template = "question.html"
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What ends."""
+        del form
+        lines = (
             "The secret that it has now stops working at once.",
             "The new one is shown once, here: whoever uses this account has to be given it.",
         )
-        return Question(title=f"Renew the secret of {robot['name']}", told=told, verb="Renew secret", back=_BACK)
+        title = f"Renew the secret of {_robot(visit)['name']}"
+        return {"question": Question(title=title, lines=lines, verb="Renew secret", back=_BACK)}
 
-    @admin_page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, **parts: str) -> None:
-        """Renew it, and show it this once. Raises ForeignForm, BadForm, Refused."""
-        read_form(req)
-        api = self.portal.api(req)
-        robot = _robot(api, parts["robot_id"])
-        renewed = api.send("PATCH", f"/robots/{robot['id']}", {"secret": ""}).content
-        _show_secret(self, req, resp, robot["name"], renewed["secret"], made=False)
+    def act(self, visit: Visit, form: Form) -> None:
+        """Renew it, and show it this once."""
+        del form
+        robot = _robot(visit)
+        renewed = visit.api.send("PATCH", f"/robots/{robot['id']}", {"secret": ""}).content
+        _show_secret(self, visit, robot["name"], renewed["secret"], made=False)
 
 
-class SwitchRobot(AskedPage):
+class SwitchRobot(ForAdministrators, QuestionPage[Visit]):
     """/admin/robots/{robot_id}/switch: disables an account, or enables it."""
 
-    def question(self, req: ApiRequest, **parts: str) -> Question:
-        """What it means. Raises Refused."""
-        robot = _robot(self.portal.api(req), parts["robot_id"])
+    def question(self, visit: Visit) -> Question:
+        """What it means."""
+        robot = _robot(visit)
         if robot["disable"]:
-            told = ("It can sign in again with the secret that it has.",)
-            return Question(title=f"Enable {robot['name']}", told=told, verb="Enable", back=_BACK, danger=False)
-        told = ("It can no longer sign in, pull or push. Its secret and its permissions are kept.",)
-        return Question(title=f"Disable {robot['name']}", told=told, verb="Disable", back=_BACK)
+            lines = ("It can sign in again with the secret that it has.",)
+            return Question(title=f"Enable {robot['name']}", lines=lines, verb="Enable", back=_BACK, kind="")
+        lines = ("It can no longer sign in, pull or push. Its secret and its permissions are kept.",)
+        return Question(title=f"Disable {robot['name']}", lines=lines, verb="Disable", back=_BACK)
 
-    def act(self, req: ApiRequest, **parts: str) -> str:
-        """Switch. Raises Refused."""
-        api = self.portal.api(req)
-        robot = _robot(api, parts["robot_id"])
+    def carry_out(self, visit: Visit, form: Form) -> str:
+        """Switch it."""
+        del form
+        robot = _robot(visit)
         disable = not robot["disable"]
         body = {"description": robot.get("description", ""), "disable": disable}
-        api.send("PUT", f"/robots/{robot['id']}", body)
+        visit.api.send("PUT", f"/robots/{robot['id']}", body)
         return f"Robot account {robot['name']} is {'disabled' if disable else 'enabled'}."
 
 
-class DeleteSystemRobot(AskedPage):
+class DeleteSystemRobot(ForAdministrators, QuestionPage[Visit]):
     """/admin/robots/{robot_id}/delete."""
 
-    def question(self, req: ApiRequest, **parts: str) -> Question:
-        """What goes. Raises Refused."""
-        robot = _robot(self.portal.api(req), parts["robot_id"])
-        told = (
+    def question(self, visit: Visit) -> Question:
+        """What goes."""
+        robot = _robot(visit)
+        lines = (
             f"It may act in: {_places(robot)}. Whoever uses it there is refused from now on.",
             "What it has pushed stays, and the audit record keeps what it did.",
         )
-        return Question(title=f"Delete {robot['name']}", told=told, verb="Delete robot account", back=_BACK)
+        return Question(title=f"Delete {robot['name']}", lines=lines, verb="Delete robot account", back=_BACK)
 
-    def act(self, req: ApiRequest, **parts: str) -> str:
-        """Delete. Raises Refused."""
-        api = self.portal.api(req)
-        robot = _robot(api, parts["robot_id"])
-        api.send("DELETE", f"/robots/{robot['id']}")
+    def carry_out(self, visit: Visit, form: Form) -> str:
+        """Delete it."""
+        del form
+        robot = _robot(visit)
+        visit.api.send("DELETE", f"/robots/{robot['id']}")
         return f"Robot account {robot['name']} is deleted."
 
 
-def _robot(api: Api, robot_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.get(f"/robots/{segment(robot_id)}")
+def _robot(visit: Visit) -> dict[str, Any]:
+    found: dict[str, Any] = visit.api.get(f"/robots/{segment(visit.parts['robot_id'])}")
     return found
 
 
-def _grantable(api: Api) -> tuple[Grants, Grants]:
-    """What can be given, to the system and in projects."""
-    shown = api.get("/permissions")
-    return _grouped(shown["system"]), _grouped(shown["project"])
+def _choices(visit: Visit, form: Form) -> dict[str, Any]:
+    """What can be given, to the system and in projects, and what of it is ticked."""
+    shown = visit.api.get("/permissions")
+    grants = {name: _grouped(shown[name]) for name in ("system", "project")}
+    return {**grants, "ticked": set(form.all("access"))}
 
 
 def _grouped(pairs: Iterable[Mapping[str, str]]) -> Grants:
@@ -228,14 +212,14 @@ def _form_of(robot: Mapping[str, Any]) -> Form:
     everywhere = not named or _EVERYWHERE in named
     chosen = _pairs(places[0]) if places else []
     preset = next((name for name, pairs in _PRESETS.items() if set(pairs) == set(chosen)), "chosen")
-    return Form(
+    return filled(
         {
-            "description": [robot.get("description", "")],
-            "duration": [str(robot["duration"]) if robot["duration"] > 0 else ""],
-            "forever": ["on" if robot["duration"] < 0 else ""],
-            "may": ["kept" if _differs(robot) else preset if places else "none"],
-            "where": ["all" if everywhere else "some"],
-            "projects": ["" if everywhere else "\n".join(named)],
+            "description": robot.get("description", ""),
+            "duration": robot["duration"] if robot["duration"] > 0 else "",
+            "forever": robot["duration"] < 0 and "on",
+            "may": "kept" if _differs(robot) else preset if places else "none",
+            "where": "all" if everywhere else "some",
+            "projects": "" if everywhere else "\n".join(named),
             "access": chosen,
             "system": [pair for each in robot["permissions"] if each["kind"] == "system" for pair in _pairs(each)],
         }
@@ -256,6 +240,6 @@ def _places(robot: Mapping[str, Any]) -> str:
     return ", ".join([*shown, *more, *system])
 
 
-def _show_secret(shown: Page, req: ApiRequest, resp: ApiResponse, name: str, secret: str, *, made: bool) -> None:
-    resp.set_header("Cache-Control", "no-store")
-    shown.portal.show(req, resp, "system_robot_secret.html", name=name, secret=secret, made=made)
+def _show_secret(on: Page, visit: Visit, name: str, secret: str, *, made: bool) -> None:
+    visit.resp.set_header("Cache-Control", "no-store")
+    on.portal.show(visit.req, visit.resp, "system_robot_secret.html", name=name, secret=secret, made=made)

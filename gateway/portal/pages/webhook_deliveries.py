@@ -2,7 +2,8 @@
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.lists import list_state
-from gateway.portal.pages.acting import ActingPage, DeedPage, Visit
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import DeedPage
 from gateway.portal.pages.webhooks import EVENTS, Json, policy_of, policy_path
 from gateway.portal.portal import page
 from shared.errors import NotFound
@@ -19,7 +20,7 @@ class Webhook(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, policy: int) -> None:
         """The policy, and what came of it."""
-        visit = self.visit(req, resp, project, {"policy": policy})
+        visit = self.visit(req, resp, project=project, policy=policy)
         state = list_state(req, sorts=("-start_time",), filters=("status",))
         wanted = state.filters["status"]
         found = visit.api.listed(
@@ -33,27 +34,27 @@ class Webhook(ActingPage):
         )  # fmt: skip
 
 
-class TryWebhook(DeedPage):
+class TryWebhook(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/webhooks/{policy}/test."""
 
     needed = ("notification-policy", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Send each target an example."""
         visit.api.send("POST", f"{policy_path(visit)}/test")
-        return f"/webhooks/{visit.numbers['policy']}", "An example is on its way to each target: see below."
+        return f"/webhooks/{visit.parts['policy']}", "An example is on its way to each target: see below."
 
 
-class RedeliverFailed(DeedPage):
+class RedeliverFailed(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/webhooks/{policy}/redelivery."""
 
     needed = ("notification-policy", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Send again whatever was given up."""
         number = visit.api.send("POST", f"{policy_path(visit)}/redelivery").content["redelivered"]
         said = f"{number:,} {'delivery goes' if number == 1 else 'deliveries go'} out again."
-        return f"/webhooks/{visit.numbers['policy']}", said
+        return f"/webhooks/{visit.parts['policy']}", said
 
 
 class Delivery(ActingPage):
@@ -64,7 +65,7 @@ class Delivery(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, policy: int, delivery: int) -> None:
         """The delivery, what was sent and each attempt."""
-        visit = self.visit(req, resp, project, {"policy": policy, "delivery": delivery})
+        visit = self.visit(req, resp, project=project, policy=policy, delivery=delivery)
         found, state = _delivery(visit), list_state(req, sorts=("",))
         attempts = visit.api.listed(f"{_path(visit)}/tasks", page=state.page, page_size=state.page_size)
         self.portal.show(
@@ -74,15 +75,15 @@ class Delivery(ActingPage):
         )  # fmt: skip
 
 
-class Redeliver(DeedPage):
+class Redeliver(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/webhooks/{policy}/deliveries/{delivery}/redelivery."""
 
     needed = ("notification-policy", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Send it again."""
         visit.api.send("POST", f"{_path(visit)}/redelivery")
-        numbers = visit.numbers
+        numbers = visit.parts
         return f"/webhooks/{numbers['policy']}/deliveries/{numbers['delivery']}", "It goes out again."
 
 
@@ -96,7 +97,7 @@ class AttemptLog(ActingPage):
         self, req: ApiRequest, resp: ApiResponse, project: str, policy: int, delivery: int, attempt: int
     ) -> None:
         """What was sent and what came back."""
-        visit = self.visit(req, resp, project, {"policy": policy, "delivery": delivery})
+        visit = self.visit(req, resp, project=project, policy=policy, delivery=delivery)
         text = visit.api.send("GET", f"{_path(visit)}/tasks/{attempt}/log").body.decode(errors="replace")
         self.portal.show(
             req, resp, "project_text.html", project=visit.project, title=f"Attempt {attempt}", text=text,
@@ -104,13 +105,13 @@ class AttemptLog(ActingPage):
         )  # fmt: skip
 
 
-def _path(visit: Visit) -> str:
-    return f"{policy_path(visit)}/executions/{visit.numbers['delivery']}"
+def _path(visit: ProjectVisit) -> str:
+    return f"{policy_path(visit)}/executions/{visit.parts['delivery']}"
 
 
-def _delivery(visit: Visit) -> Json:
+def _delivery(visit: ProjectVisit) -> Json:
     """The delivery of the address. Raises NotFound."""
-    found = visit.api.listed(f"{policy_path(visit)}/executions", q=f"id={visit.numbers['delivery']}").items
+    found = visit.api.listed(f"{policy_path(visit)}/executions", q=f"id={visit.parts['delivery']}").items
     if not found:
         raise NotFound
     return found[0]

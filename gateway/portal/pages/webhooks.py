@@ -6,7 +6,8 @@ from typing import Any, Final
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
-from gateway.portal.pages.acting import ActingPage, ConfirmationPage, DeedPage, FormPage, Question, Visit, filled
+from gateway.portal.pages.acting import ActingPage, ProjectVisit
+from gateway.portal.pages.sheets import DeedPage, FormPage, Question, QuestionPage, filled
 from gateway.portal.portal import page
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class Webhooks(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """The policies."""
-        visit = self.visit(req, resp, project, {})
+        visit = self.visit(req, resp, project=project)
         state = list_state(req, sorts=("name", "-creation_time"))
         found = visit.api.listed(
             f"{visit.place}/webhook/policies", page=state.page, page_size=state.page_size, sort=state.sort,
@@ -45,34 +46,34 @@ class Webhooks(ActingPage):
         )  # fmt: skip
 
 
-class NewWebhook(FormPage):
+class NewWebhook(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/webhooks/new."""
 
     needed = ("notification-policy", "create")
     template = "webhook_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """One that tells of pushes."""
         del visit
         return filled({"event": "PUSH_ARTIFACT", "targets": 1, "format-0": "http:Default", "enabled": "on"})
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What can be chosen."""
         return _choices(visit, form) | {"policy": None}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make it."""
         made = visit.api.send("POST", f"{visit.place}/webhook/policies", _body(form))
         self.go(visit, f"/webhooks/{made.number}", f"Webhook {form.text('name')} is made. Test it now.")
 
 
-class EditWebhook(FormPage):
+class EditWebhook(ActingPage, FormPage[ProjectVisit]):
     """/projects/{project}/webhooks/{policy}/edit."""
 
     needed = ("notification-policy", "update")
     template = "webhook_form.html"
 
-    def first(self, visit: Visit) -> Form:
+    def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         policy = policy_of(visit)
         fields: dict[str, object] = {
@@ -89,22 +90,22 @@ class EditWebhook(FormPage):
             }
         return filled(fields)
 
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What can be chosen."""
         return _choices(visit, form) | {"policy": policy_of(visit)}
 
-    def act(self, visit: Visit, form: Form) -> None:
+    def act(self, visit: ProjectVisit, form: Form) -> None:
         """Change it."""
         visit.api.send("PUT", policy_path(visit), _body(form))
-        self.go(visit, f"/webhooks/{visit.numbers['policy']}", f"Webhook {form.text('name')} is changed.")
+        self.go(visit, f"/webhooks/{visit.parts['policy']}", f"Webhook {form.text('name')} is changed.")
 
 
-class SwitchWebhook(DeedPage):
+class SwitchWebhook(ActingPage, DeedPage[ProjectVisit]):
     """POST /projects/{project}/webhooks/{policy}/switch: disabled if it is enabled, else enabled."""
 
     needed = ("notification-policy", "update")
 
-    def act(self, visit: Visit) -> tuple[str, str]:
+    def act(self, visit: ProjectVisit) -> tuple[str, str]:
         """Switch it; its secrets stay."""
         policy = policy_of(visit)
         enabled = not policy["enabled"]
@@ -115,12 +116,12 @@ class SwitchWebhook(DeedPage):
         return f"/webhooks/{policy['id']}", f"Webhook {policy['name']} {said}."
 
 
-class DeleteWebhook(ConfirmationPage):
+class DeleteWebhook(ActingPage, QuestionPage[ProjectVisit]):
     """/projects/{project}/webhooks/{policy}/delete."""
 
     needed = ("notification-policy", "delete")
 
-    def question(self, visit: Visit) -> Question:
+    def question(self, visit: ProjectVisit) -> Question:
         """What is not told any more."""
         policy = policy_of(visit)
         return Question(
@@ -133,7 +134,7 @@ class DeleteWebhook(ConfirmationPage):
             back=f"{visit.project.path}/webhooks",
         )
 
-    def act(self, visit: Visit, form: Form) -> str:
+    def carry_out(self, visit: ProjectVisit, form: Form) -> str:
         """Delete it."""
         del form
         name = policy_of(visit)["name"]
@@ -141,25 +142,25 @@ class DeleteWebhook(ConfirmationPage):
         return f"Webhook {name} is deleted."
 
 
-def policy_path(visit: Visit) -> str:
+def policy_path(visit: ProjectVisit) -> str:
     """The policy's path in the API."""
-    return f"{visit.place}/webhook/policies/{visit.numbers['policy']}"
+    return f"{visit.place}/webhook/policies/{visit.parts['policy']}"
 
 
-def policy_of(visit: Visit) -> Json:
+def policy_of(visit: ProjectVisit) -> Json:
     """The policy of the address. Raises Refused."""
     found: Json = visit.api.get(policy_path(visit))
     return found
 
 
-def _choices(visit: Visit, form: Form) -> dict[str, Any]:
+def _choices(visit: ProjectVisit, form: Form) -> dict[str, Any]:
     supported = visit.api.get(f"{visit.place}/webhook/events")["event_type"]
     chosen = form.all("event")
     offered = [(name, said) for name, said in EVENTS.items() if name in supported]
     offered += [(name, name) for name in supported if name in chosen and name not in EVENTS]
     back = f"{visit.project.path}/webhooks"
-    if "policy" in visit.numbers:
-        back += f"/{visit.numbers['policy']}"
+    if "policy" in visit.parts:
+        back += f"/{visit.parts['policy']}"
     return {"events": offered, "chosen": chosen, "formats": FORMATS, "numbers": range(_count(form)), "back": back}
 
 

@@ -111,9 +111,9 @@ def test_a_changed_password_ends_every_session(api: Api) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
-        ({"old_password": "wrong"}, 403, "the current password is not correct"),
+        ({"old_password": "wrong"}, 403, "The current password is not correct"),
         ({"new_password": "short", "again": "short"}, 400, "8 to 128 characters"),
-        ({"again": "Different3horse"}, 400, "the two entries of the new password differ"),
+        ({"again": "Different3horse"}, 400, "The two entries of the new password differ"),
     ],
 )
 def test_a_password_that_cannot_be_is_refused_and_never_shown(
@@ -192,7 +192,7 @@ def test_administration_is_given_and_taken_away_but_the_last_stays(api: Api, adm
         connection.execute("UPDATE core.users SET sysadmin = false WHERE id <> 1")
     answer = admin.post("/admin/users/1/administrator", {})
     assert answer.status_code == 403
-    assert "the last system administrator cannot be removed" in Reading(answer.text).text
+    assert "The last system administrator cannot be removed" in Reading(answer.text).text
 
 
 def test_a_password_is_reset_and_a_profile_changed_by_an_administrator(api: Api, admin: Browser) -> None:

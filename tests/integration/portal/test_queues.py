@@ -77,6 +77,6 @@ def test_nothing_chosen_is_nothing_done(admin: Browser, rabbit: Broker) -> None:
     bury(rabbit, b"1")
     answer = admin.post(f"{QUEUES}/audit/discard", {})
     assert answer.status_code == 400
-    assert "choose at least one dead letter" in Reading(answer.text).text
+    assert "Choose at least one dead letter" in Reading(answer.text).text
     assert admin.post(f"{QUEUES}/audit/burn", {"ids": ["1"]}).status_code == 404
     eventually(lambda: rabbit.depth("audit.dead-letters"), 1)

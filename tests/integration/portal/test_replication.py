@@ -103,7 +103,7 @@ def test_a_refused_policy_keeps_what_was_typed(admin: Browser, registry: int) ->
     wanted = fields(registry, name=HOSTILE, trigger="scheduled", cron="at noon", tag_filter=HOSTILE)
     answer = admin.post("/replication/policies-new", wanted)
     assert answer.status_code == 400
-    assert "a cron expression has 6 fields" in answer.text
+    assert "A cron expression has 6 fields" in answer.text
     assert "<script>alert" not in answer.text
     refused = admin.post("/replication/policies-new", wanted, **{"HX-Request": "true", "HX-Target": "sheet"})
     assert "<html" not in refused.text

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.portal.pages.repository import TYPED_FROM
+from gateway.portal.pages.repository_deletion import TYPED_FROM
 from tests.integration.core.people import ADMIN, Api, Caller
 from tests.integration.core.rows import accessory_of, artifact_of, label_of
 from tests.integration.portal.browsing import HOSTILE, Browser, Reading

@@ -71,7 +71,7 @@ def test_permissions_are_given_in_named_projects_and_to_the_system(api: Api, adm
     [
         ({"name": HOSTILE}, "lower case letters and digits"),
         ({"may": "none"}, "needs at least one permission"),
-        ({"duration": "99999"}, "the duration must be"),
+        ({"duration": "99999"}, "The duration must be"),
     ],
 )
 def test_what_cannot_be_is_told_and_what_was_typed_stays(admin: Browser, fields: dict[str, str], said: str) -> None:

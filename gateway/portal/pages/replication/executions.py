@@ -4,32 +4,24 @@ from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api
-from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
+from gateway.portal.forms import Form
 from gateway.portal.lists import list_state
 from gateway.portal.pages.replication import words
 from gateway.portal.pages.replication.policies import EXECUTIONS, policy_path
+from gateway.portal.pages.sheets import Anybody, FormPage, Visit
 from gateway.portal.portal import Page, page
 
 TASK_STATES = ("Pending", "InProgress", "Succeed", "Failed", "Stopped")
 
 
-class ExecutionPage(Page):
-    """A page of one execution."""
-
-    def run(self, api: Api, number: str) -> words.Run:
-        """The execution of an address. Raises Refused, Unauthorized."""
-        return words.run_of(api.get(f"{EXECUTIONS}/{number}"))
-
-
-class OneExecution(ExecutionPage):
+class OneExecution(Page):
     """/replication/executions/{number}."""
 
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
         """How far it is, and its tasks; the page looks again each second while it runs."""
         api = self.portal.api(req)
-        run = self.run(api, number)
+        run = _run(api, number)
         state = list_state(req, sorts=("id",), filters=("status",))
         found = api.listed(
             f"{EXECUTIONS}/{number}/tasks", page=state.page, page_size=state.page_size, sort=state.sort,
@@ -42,33 +34,25 @@ class OneExecution(ExecutionPage):
         )  # fmt: skip
 
 
-class StopExecution(ExecutionPage):
+class StopExecution(Anybody, FormPage[Visit]):
     """/replication/executions/{number}/stop."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """What stopping leaves behind, for a yes."""
-        self._show(req, resp, number)
+    template = "replication_stop.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Stop it. Raises ForeignForm, BadForm."""
-        read_form(req)
-        try:
-            self.portal.api(req).send("PUT", f"{EXECUTIONS}/{number}")
-        except Refused as refused:
-            self._show(req, resp, number, refused)
-        else:
-            self.portal.go(req, resp, f"{EXECUTIONS}/{number}", f"Execution {number} is being stopped.")
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What stopping leaves behind."""
+        del form
+        return {"run": _run(visit.api, visit.parts["number"])}
 
-    def _show(self, req: ApiRequest, resp: ApiResponse, number: str, refused: Refused | None = None) -> None:
-        self.portal.show(
-            req, resp, "replication_stop.html", run=self.run(self.portal.api(req), number),
-            status=refused.status if refused else 200, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+    def act(self, visit: Visit, form: Form) -> None:
+        """Stop it."""
+        del form
+        number = visit.parts["number"]
+        visit.api.send("PUT", f"{EXECUTIONS}/{number}")
+        self.go(visit, f"{EXECUTIONS}/{number}", f"Execution {number} is being stopped.")
 
 
-class TaskLog(ExecutionPage):
+class TaskLog(Page):
     """/replication/executions/{number}/tasks/{task}/log."""
 
     @page
@@ -79,3 +63,8 @@ class TaskLog(ExecutionPage):
             req, resp, "replication_log.html", number=number, task=task, log=answer.body.decode(errors="replace"),
             back=f"{EXECUTIONS}/{number}",
         )  # fmt: skip
+
+
+def _run(api: Api, number: str) -> words.Run:
+    """The execution of an address. Raises Refused, Unauthorized."""
+    return words.run_of(api.get(f"{EXECUTIONS}/{number}"))

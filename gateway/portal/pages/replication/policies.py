@@ -1,12 +1,14 @@
 """Replication policies: the list, one with its executions, and what can be done to it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.errors import Refused
-from gateway.portal.forms import read_form
+from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.replication import words
+from gateway.portal.pages.sheets import FormPage, Visit, Visited
 from gateway.portal.portal import Page, Portal, page
 
 POLICIES = "/replication/policies"
@@ -18,12 +20,30 @@ def policy_path(number: object) -> str:
     return f"{POLICIES}/{number}"
 
 
-class PolicyPage(Page):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyVisit(Visit):
+    """One request to a page of one policy."""
+
+    policy: dict[str, Any]
+
+    @property
+    def home(self) -> str:
+        """Its address, here as in the API."""
+        return policy_path(self.policy["id"])
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The policy."""
+        return {"policy": self.policy, "words": words}
+
+
+class PolicyPage(Visited[PolicyVisit]):
     """A page of one policy."""
 
-    def policy(self, req: ApiRequest, number: str) -> dict[str, Any]:
-        """The policy of an address. Raises Refused, Unauthorized."""
-        return dict(self.portal.api(req).get(policy_path(number)))
+    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> PolicyVisit:  # noqa: ANN401
+        """Begin to answer. Raises Refused, Unauthorized."""
+        api = self.portal.api(req)
+        return PolicyVisit(req=req, resp=resp, api=api, parts=parts, policy=api.get(policy_path(parts["number"])))
 
 
 class Policies(Page):
@@ -50,104 +70,65 @@ class OnePolicy(PolicyPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
         """What a policy does, and its executions."""
-        policy = self.policy(req, number)
+        visit = self.visit(req, resp, number=number)
         state = list_state(req, sorts=("-id",), filters=("status", "trigger"))
-        found = self.portal.api(req).listed(
-            EXECUTIONS, policy_id=policy["id"], page=state.page, page_size=state.page_size, sort=state.sort,
+        found = visit.api.listed(
+            EXECUTIONS, policy_id=visit.policy["id"], page=state.page, page_size=state.page_size, sort=state.sort,
             status=state.filters["status"], trigger=state.filters["trigger"],
         )  # fmt: skip
         self.portal.show(
-            req, resp, "replication_policy.html", block="list", state=state, policy=policy, words=words,
+            req, resp, "replication_policy.html", block="list", state=state, **visit.shown,
             runs=[words.run_of(each) for each in found.items], total=found.total,
         )  # fmt: skip
 
 
-class StartPolicy(PolicyPage):
+class StartPolicy(PolicyPage, FormPage[PolicyVisit]):
     """/replication/policies/{number}/run and /dry-run."""
+
+    template = "replication_start.html"
 
     def __init__(self, portal: Portal, *, dry_run: bool) -> None:
         super().__init__(portal)
         self._dry_run = dry_run
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """What would be done, for a yes."""
-        self._show(req, resp, number)
+    def values(self, visit: PolicyVisit, form: Form) -> dict[str, Any]:
+        """What would be done."""
+        del visit, form
+        return {"dry_run": self._dry_run}
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Begin it, and go where its progress is shown. Raises ForeignForm, BadForm."""
-        read_form(req)
-        policy = self.policy(req, number)
-        try:
-            done = self.portal.api(req).send(
-                "POST", EXECUTIONS, {"policy_id": policy["id"], "dry_run": self._dry_run}
-            )
-        except Refused as refused:
-            self._show(req, resp, number, refused)
-        else:
-            said = "The dry run has begun: nothing is copied." if self._dry_run else "The execution has begun."
-            self.portal.go(req, resp, f"{EXECUTIONS}/{done.number}", said)
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, number: str, refused: Refused | None = None) -> None:
-        self.portal.show(
-            req, resp, "replication_start.html", policy=self.policy(req, number), words=words, dry_run=self._dry_run,
-            status=refused.status if refused else 200, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+    def act(self, visit: PolicyVisit, form: Form) -> None:
+        """Begin it, and go where its progress is shown."""
+        del form
+        done = visit.api.send("POST", EXECUTIONS, {"policy_id": visit.policy["id"], "dry_run": self._dry_run})
+        said = "The dry run has begun: nothing is copied." if self._dry_run else "The execution has begun."
+        self.portal.go(visit.req, visit.resp, f"{EXECUTIONS}/{done.number}", said)
 
 
-class SwitchPolicy(PolicyPage):
+class SwitchPolicy(PolicyPage, FormPage[PolicyVisit]):
     """/replication/policies/{number}/switch: enable what is disabled, and the other way round."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """What that means, for a yes."""
-        self._show(req, resp, number)
+    template = "replication_switch.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Make it enabled or disabled, as the form says. Raises ForeignForm, BadForm."""
-        enabled = read_form(req).text("enabled") == "true"
-        policy = self.policy(req, number)
-        try:
-            self.portal.api(req).send("PUT", policy_path(number), policy | {"enabled": enabled})
-        except Refused as refused:
-            self._show(req, resp, number, refused)
-        else:
-            said = f"Policy {policy['name']} is {'enabled' if enabled else 'disabled'}."
-            self.portal.go(req, resp, policy_path(number), said)
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, number: str, refused: Refused | None = None) -> None:
-        self.portal.show(
-            req, resp, "replication_switch.html", policy=self.policy(req, number), words=words,
-            status=refused.status if refused else 200, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+    def act(self, visit: PolicyVisit, form: Form) -> None:
+        """Make it enabled or disabled, as the form says."""
+        enabled = form.text("enabled") == "true"
+        visit.api.send("PUT", visit.home, visit.policy | {"enabled": enabled})
+        self.go(visit, "", f"Policy {visit.policy['name']} is {'enabled' if enabled else 'disabled'}.")
 
 
-class DeletePolicy(PolicyPage):
+class DeletePolicy(PolicyPage, FormPage[PolicyVisit]):
     """/replication/policies/{number}/delete."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """What goes with it, and what stays."""
-        self._show(req, resp, number)
+    template = "replication_delete.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Delete it. Raises ForeignForm, BadForm."""
-        read_form(req)
-        policy = self.policy(req, number)
-        try:
-            self.portal.api(req).send("DELETE", policy_path(number))
-        except Refused as refused:
-            self._show(req, resp, number, refused)
-        else:
-            self.portal.go(req, resp, "/replication", f"Policy {policy['name']} is deleted; its copies stay.")
+    def values(self, visit: PolicyVisit, form: Form) -> dict[str, Any]:
+        """What goes with it."""
+        del form
+        return {"executions": visit.api.listed(EXECUTIONS, policy_id=visit.policy["id"], page_size=1).total}
 
-    def _show(self, req: ApiRequest, resp: ApiResponse, number: str, refused: Refused | None = None) -> None:
-        policy = self.policy(req, number)
-        executions = self.portal.api(req).listed(EXECUTIONS, policy_id=policy["id"], page_size=1).total
-        self.portal.show(
-            req, resp, "replication_delete.html", policy=policy, executions=executions,
-            status=refused.status if refused else 200, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+    def act(self, visit: PolicyVisit, form: Form) -> None:
+        """Delete it."""
+        del form
+        visit.api.send("DELETE", visit.home)
+        said = f"Policy {visit.policy['name']} is deleted; its copies stay."
+        self.portal.go(visit.req, visit.resp, "/replication", said)

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.forms import Form
 from gateway.portal.pages.replication import words
-from gateway.portal.pages.replication.policies import POLICIES, PolicyPage, policy_path
+from gateway.portal.pages.replication.policies import POLICIES, PolicyPage, PolicyVisit, policy_path
+from gateway.portal.pages.sheets import Anybody, FormPage, Visit, filled
 from gateway.portal.portal import Page, page
 from services.replication.domain.mapping import target_of
 from services.replication.errors import UnfitPolicy
@@ -21,46 +21,46 @@ _NEW: Final = {
 }  # fmt: skip
 
 
-class NewPolicy(Page):
+class NewPolicy(Anybody, FormPage[Visit]):
     """/replication/policies-new."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The empty form."""
-        show_form(self, req, resp, Form({name: [value] for name, value in _NEW.items()}))
+    template = "replication_policy_form.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Make the policy. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        try:
-            done = self.portal.api(req).send("POST", POLICIES, body_of(form, ()))
-        except Refused as refused:
-            show_form(self, req, resp, form, refused=refused)
-        else:
-            self.portal.go(req, resp, policy_path(done.number), f"Policy {form.text('name')} is made.")
+    def first(self, visit: Visit) -> Form:
+        """The usual one."""
+        del visit
+        return filled(_NEW)
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What can be chosen."""
+        del form
+        return {"policy": None, "further": [], **_choices(visit.api)}
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Make it."""
+        done = visit.api.send("POST", POLICIES, body_of(form, ()))
+        self.go(visit, policy_path(done.number), f"Policy {form.text('name')} is made.")
 
 
-class EditPolicy(PolicyPage):
+class EditPolicy(PolicyPage, FormPage[PolicyVisit]):
     """/replication/policies/{number}/edit."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """The form as the policy is."""
-        policy = self.policy(req, number)
-        show_form(self, req, resp, _form_of(policy), policy=policy)
+    template = "replication_policy_form.html"
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Put another policy in its place. Raises ForeignForm, BadForm."""
-        form = read_form(req)
-        policy = self.policy(req, number)
-        try:
-            self.portal.api(req).send("PUT", policy_path(number), body_of(form, _further(policy)))
-        except Refused as refused:
-            show_form(self, req, resp, form, policy=policy, refused=refused)
-        else:
-            self.portal.go(req, resp, policy_path(number), f"Policy {form.text('name')} is changed.")
+    def first(self, visit: PolicyVisit) -> Form:
+        """As it is."""
+        return _form_of(visit.policy)
+
+    def values(self, visit: PolicyVisit, form: Form) -> dict[str, Any]:
+        """What can be chosen."""
+        del form
+        further = [words.filter_words(each) for each in _further(visit.policy)]
+        return {"further": further, **_choices(visit.api)}
+
+    def act(self, visit: PolicyVisit, form: Form) -> None:
+        """Put another policy in its place."""
+        visit.api.send("PUT", visit.home, body_of(form, _further(visit.policy)))
+        self.go(visit, "", f"Policy {form.text('name')} is changed.")
 
 
 class Example(Page):
@@ -84,22 +84,12 @@ def example(namespace: str, count: int) -> tuple[str, str]:
         return _EXAMPLE, ""
 
 
-def show_form(
-    at: Page, req: ApiRequest, resp: ApiResponse, form: Form, *, policy: dict[str, Any] | None = None,
-    refused: Refused | None = None,
-) -> None:
-    """The form with what was typed, and what the API said to it."""
-    registries = _registries(at.portal.api(req))
-    further = [words.filter_words(each) for each in _further(policy)] if policy else []
-    at.portal.show(
-        req, resp, "replication_policy_form.html", status=refused.status if refused else 200, form=form, policy=policy,
-        registries=[(each["id"], f"{each['name']} ({each['url']})") for each in registries], further=further,
-        sentence=refused.sentence if refused else "", example=example, depths=_depth_choices(),
-    )  # fmt: skip
-
-
-def _registries(api: Api) -> list[dict[str, Any]]:
-    return api.listed("/registries", page_size=_MOST_REGISTRIES, sort="name").items
+def _choices(api: Api) -> dict[str, Any]:
+    registries = api.listed("/registries", page_size=_MOST_REGISTRIES, sort="name").items
+    return {
+        "registries": [(each["id"], f"{each['name']} ({each['url']})") for each in registries],
+        "example": example, "depths": _depth_choices(),
+    }  # fmt: skip
 
 
 def _depth_choices() -> list[tuple[int, str]]:
@@ -185,14 +175,14 @@ def _form_of(policy: dict[str, Any]) -> Form:
         "count": policy["dest_namespace_replace_count"],
         "trigger": policy["trigger"]["type"],
         "cron": cron,
-        "deletion": "on" if policy["replicate_deletion"] else "",
-        "override": "on" if policy["override"] else "",
-        "enabled": "on" if policy["enabled"] else "",
+        "deletion": policy["replicate_deletion"],
+        "override": policy["override"],
+        "enabled": policy["enabled"],
         "speed": policy["speed"] or "",
-        "single_active": "on" if policy["single_active_replication"] else "",
-        "copy_by_chunk": "on" if policy["copy_by_chunk"] else "",
-        "copy_labels": "on" if policy["copy_labels"] else "",
-        "copy_retention": "on" if policy["copy_retention"] else "",
+        "single_active": policy["single_active_replication"],
+        "copy_by_chunk": policy["copy_by_chunk"],
+        "copy_labels": policy["copy_labels"],
+        "copy_retention": policy["copy_retention"],
         "concurrency": policy["concurrency"],
     }
-    return Form({name: [str(value)] for name, value in fields.items()})
+    return filled(fields)

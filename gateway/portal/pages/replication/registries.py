@@ -3,10 +3,10 @@
 from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.errors import Refused
-from gateway.portal.forms import Form, read_form
+from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.replication import words
+from gateway.portal.pages.sheets import Anybody, FormPage, Visit, filled
 from gateway.portal.portal import Page, page
 
 REGISTRIES: Final = "/registries"
@@ -30,42 +30,36 @@ class Registries(Page):
         )  # fmt: skip
 
 
-class RegistryForm(Page):
-    """A page that shows the form of a registry."""
+class RegistryForm(FormPage[Visit]):
+    """The form of a registry; passwords are never sent back."""
 
-    def show(
-        self, req: ApiRequest, resp: ApiResponse, form: Form, *, stored: dict[str, Any] | None = None,
-        refused: Refused | None = None, tested: str = "",
-    ) -> None:
-        """The form with what was typed; passwords are never sent back."""
-        self.portal.show(
-            req, resp, "registry_form.html", block="tested", form=form, stored=stored, tested=tested,
-            adapters=words.ADAPTERS, endpoints=self._endpoints(req), status=refused.status if refused else 200,
-            sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+    template = "registry_form.html"
+    part = "tested"
 
-    def stored(self, req: ApiRequest, number: str) -> dict[str, Any]:
-        """The registry of an address. Raises Refused, Unauthorized."""
-        return dict(self.portal.api(req).get(f"{REGISTRIES}/{number}"))
+    def first(self, visit: Visit) -> Form:
+        """One of the usual kind."""
+        del visit
+        return filled({"type": "harbor", "concurrency": 16})
 
-    def _endpoints(self, req: ApiRequest) -> list[str]:
-        """Addresses that some kinds of registries have, for the browser to offer."""
-        infos = self.portal.api(req).get("/replication/adapterinfos")
-        return [each["value"] for info in infos.values() for each in info["endpoint_pattern"]["endpoints"]]
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """What can be chosen; addresses that some kinds of registries have, for the browser to offer."""
+        infos = visit.api.get("/replication/adapterinfos").values()
+        endpoints = [each["value"] for info in infos for each in info["endpoint_pattern"]["endpoints"]]
+        return {
+            "stored": self.stored(visit, form), "tested": "", "adapters": words.ADAPTERS, "endpoints": endpoints,
+        }  # fmt: skip
+
+    def stored(self, visit: Visit, form: Form) -> dict[str, Any] | None:
+        """The registry that the form is about; None for a new one. Raises Refused, Unauthorized."""
+        del visit, form
+        return None
 
 
-class NewRegistry(RegistryForm):
+class NewRegistry(Anybody, RegistryForm):
     """/replication/registries-new."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """The empty form."""
-        self.show(req, resp, Form({"type": ["harbor"], "concurrency": ["16"]}))
-
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Set the registry up. Raises ForeignForm, BadForm."""
-        form = read_form(req)
+    def act(self, visit: Visit, form: Form) -> None:
+        """Set it up."""
         body = {
             "name": form.text("name"),
             "description": form.text("description"),
@@ -79,99 +73,90 @@ class NewRegistry(RegistryForm):
             "proxy": form.text("proxy"),
             "concurrency": form.number("concurrency", 16),
         }  # fmt: skip
-        try:
-            self.portal.api(req).send("POST", REGISTRIES, body)
-        except Refused as refused:
-            self.show(req, resp, form, refused=refused)
-        else:
-            self.portal.go(req, resp, _HOME, f"Registry {form.text('name')} is set up.")
+        visit.api.send("POST", REGISTRIES, body)
+        self.go(visit, _HOME, f"Registry {form.text('name')} is set up.")
 
 
-class EditRegistry(RegistryForm):
+class EditRegistry(Anybody, RegistryForm):
     """/replication/registries/{number}."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """The form as the registry is."""
-        stored = self.stored(req, number)
-        fields = {
-            "name": stored["name"],
-            "description": stored["description"],
-            "url": stored["url"],
-            "access_key": stored.get("credential", {}).get("access_key", ""),
-            "insecure": "on" if stored["insecure"] else "",
-            "ca_certificate": stored.get("ca_certificate", ""),
-            "concurrency": stored["concurrency"],
-        }
-        self.show(req, resp, Form({name: [str(value)] for name, value in fields.items()}), stored=stored)
+    def first(self, visit: Visit) -> Form:
+        """As it is."""
+        stored = _registry(visit)
+        return filled(
+            {
+                "name": stored["name"],
+                "description": stored["description"],
+                "url": stored["url"],
+                "access_key": stored.get("credential", {}).get("access_key", ""),
+                "insecure": stored["insecure"],
+                "ca_certificate": stored.get("ca_certificate", ""),
+                "concurrency": stored["concurrency"],
+            }
+        )
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Change the registry; a secret that is left empty stays. Raises ForeignForm, BadForm."""
-        form = read_form(req)
+    def stored(self, visit: Visit, form: Form) -> dict[str, Any]:
+        """That of the address."""
+        del form
+        return _registry(visit)
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Change it; a secret that is left empty stays."""
         body = _access(form) | {
             "name": form.text("name"),
             "description": form.text("description"),
             "concurrency": form.number("concurrency", 16),
         }
-        try:
-            self.portal.api(req).send("PUT", f"{REGISTRIES}/{number}", body)
-        except Refused as refused:
-            self.show(req, resp, form, stored=self.stored(req, number), refused=refused)
-        else:
-            self.portal.go(req, resp, _HOME, f"Registry {form.text('name')} is changed.")
+        visit.api.send("PUT", f"{REGISTRIES}/{visit.parts['number']}", body)
+        self.go(visit, _HOME, f"Registry {form.text('name')} is changed.")
 
 
-class TryRegistry(RegistryForm):
+class TryRegistry(Anybody, RegistryForm):
     """/replication/registries-test: whether the registry of a form answers, before anything is stored."""
 
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Ask it. Raises ForeignForm, BadForm."""
-        form = read_form(req)
+    def stored(self, visit: Visit, form: Form) -> dict[str, Any] | None:
+        """That of the form."""
         number = form.number("id")
-        stored = self.stored(req, str(number)) if number else None
+        return _registry(visit, number) if number else None
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Ask it."""
+        number = form.number("id")
         body = _access(form) | ({"id": number} if number else {"type": form.text("type")})
-        try:
-            self.portal.api(req).send("POST", f"{REGISTRIES}/ping", body)
-        except Refused as refused:
-            self.show(req, resp, form, stored=stored, refused=refused)
-        else:
-            self.show(req, resp, form, stored=stored, tested="It answers, and takes the credential.")
+        visit.api.send("POST", f"{REGISTRIES}/ping", body)
+        self.show(visit, form, tested="It answers, and takes the credential.")
 
 
-class DeleteRegistry(RegistryForm):
+class DeleteRegistry(Anybody, FormPage[Visit]):
     """/replication/registries/{number}/delete."""
 
-    @page
-    def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
+    template = "registry_delete.html"
+
+    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
         """What stands in the way, or what is forgotten."""
-        self._show(req, resp, number)
-
-    @page
-    def on_post(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
-        """Forget it. Raises ForeignForm, BadForm."""
-        read_form(req)
-        name = self.stored(req, number)["name"]
-        try:
-            self.portal.api(req).send("DELETE", f"{REGISTRIES}/{number}")
-        except Refused as refused:
-            self._show(req, resp, number, refused)
-        else:
-            self.portal.go(req, resp, _HOME, f"Registry {name} is deleted; what it holds stays there.")
-
-    def _show(self, req: ApiRequest, resp: ApiResponse, number: str, refused: Refused | None = None) -> None:
-        stored = self.stored(req, number)
-        api = self.portal.api(req)
+        del form
+        stored = _registry(visit)
         sides = [
-            api.listed("/replication/policies", q=f"{side}={stored['id']}", page_size=_MOST_POLICIES)
+            visit.api.listed("/replication/policies", q=f"{side}={stored['id']}", page_size=_MOST_POLICIES)
             for side in ("src_registry_id", "dest_registry_id")
         ]
-        self.portal.show(
-            req, resp, "registry_delete.html", registry=stored, words=words,
-            policies=[policy for side in sides for policy in side.items], total=sum(side.total for side in sides),
-            status=refused.status if refused else 200, sentence=refused.sentence if refused else "",
-        )  # fmt: skip
+        return {
+            "registry": stored, "policies": [policy for side in sides for policy in side.items],
+            "total": sum(side.total for side in sides),
+        }  # fmt: skip
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Forget it."""
+        del form
+        name = _registry(visit)["name"]
+        visit.api.send("DELETE", f"{REGISTRIES}/{visit.parts['number']}")
+        self.go(visit, _HOME, f"Registry {name} is deleted; what it holds stays there.")
+
+
+def _registry(visit: Visit, number: int | None = None) -> dict[str, Any]:
+    """The registry of an address, or of a number."""
+    found: dict[str, Any] = visit.api.get(f"{REGISTRIES}/{number or visit.parts['number']}")
+    return found
 
 
 def _access(form: Form) -> dict[str, Any]:
