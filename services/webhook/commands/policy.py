@@ -1,6 +1,6 @@
 """Changing webhook policies. Secrets are stored sealed, and never sent to whom they were not meant for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,7 @@ def update_policy(
 ) -> None:
     """Make a policy what is wanted; targets are told apart by their place, and one that goes takes its record with it.
 
+    Secrets that stay go with the address that they were given for.
     Raises NoSuchPolicy, UnfitPolicy, PolicyExists.
     """
     policy = queries.get_policy(session, project_id, policy_id, lock=True)
@@ -133,8 +134,9 @@ def _target_values(
 ) -> list[dict[str, Any]]:
     """The rows of the targets, without the policy's number. A secret that is not changed keeps its sealed form."""
     rows = []
+    kept = _kept(wanted.targets, present)
     for place, (target, payload_format) in enumerate(check_targets(wanted.targets, refuses=refuses)):
-        before = present[place] if place < len(present) else None
+        before = kept[place]
         rows.append(
             {
                 "position": place,
@@ -147,6 +149,26 @@ def _target_values(
             }
         )
     return rows
+
+
+def _kept(wanted: Sequence[WantedTarget], present: Sequence[Target]) -> list[Target | None]:
+    """The stored target that each wanted one has been: the one of its address, else the one in its place.
+
+    So a target that is taken out from before others leaves them their own secrets.
+    """
+    free = dict(enumerate(present))
+    found: dict[int, Target] = {}
+    rules: tuple[Callable[[bool, bool], bool], ...] = (
+        lambda same_place, same_address: same_place and same_address,
+        lambda _, same_address: same_address,
+        lambda same_place, _: same_place,
+    )
+    for fits in rules:
+        for place, target in enumerate(wanted):
+            at = next((at for at in free if fits(at == place, free[at].address == target.address)), None)
+            if place not in found and at is not None:
+                found[place] = free.pop(at)
+    return [found.get(place) for place in range(len(wanted))]
 
 
 def _auth_header(target: WantedTarget, before: Target | None, sealer: Sealer) -> str | None:

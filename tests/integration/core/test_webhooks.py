@@ -203,6 +203,19 @@ def test_targets_are_added_and_dropped_by_their_place(api: Api, hooks: str) -> N
     assert [each["type"] for each in api.get(f"{hooks}/{number}").json["targets"]] == ["http", "slack"]
 
 
+def test_a_target_that_goes_leaves_the_others_their_own_secrets(api: Api, hooks: str) -> None:
+    two = target(address="https://two.example.test/")
+    number = api.made(hooks, body(target(secret="one"), two | {"auth_header": "Bearer two", "secret": "two"}))
+    masked = {"auth_header": "*****", "secret": "*****"}
+    assert api.send("PUT", f"{hooks}/{number}", ADMIN, body(two | masked)).status_code == 200
+    stored = "SELECT address, auth_header, signing_secret FROM webhook.targets WHERE policy_id = %s ORDER BY position"
+    [(address, auth_header, secret)] = rows(api, stored, number)
+    assert (address, opened(api, auth_header), opened(api, secret)) == (two["address"], "Bearer two", "two")
+    three = target(address="https://three.example.test/", secret="three")
+    assert api.send("PUT", f"{hooks}/{number}", ADMIN, body(three, two | masked)).status_code == 200
+    assert [opened(api, row[2]) for row in rows(api, stored, number)] == ["three", "two"]
+
+
 def test_a_deleted_policy_is_gone_with_its_deliveries(api: Api, hooks: str) -> None:
     number = api.made(hooks, body())
     delivery_of(api, number, "pending")
