@@ -70,12 +70,12 @@ def require_project(req: ApiRequest, named: str, *needed: Permission, by_name: b
     )
 
 
-def project_permissions(req: ApiRequest, named: str) -> frozenset[Permission]:
+def project_permissions(req: ApiRequest, named: str, *, by_name: bool = False) -> frozenset[Permission]:
     """All that the caller may do in a project: nothing in one that is closed to him, nor in one that is missing.
 
     `named` as in `require_project`. Raises NoSuchProject for an administrator.
     """
-    rights = _rights(req, _name(req, named))
+    rights = _rights(req, named if by_name else _name(req, named))
     if req.caller.is_admin and not rights.exists:
         raise NoSuchProject
     return directory.effective_permissions(req.caller, rights)

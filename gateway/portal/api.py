@@ -21,6 +21,7 @@ _PASSED_ON: Final = (
     "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_TRACEPARENT",
 )  # fmt: skip
 _GONE: Final = frozenset({403, 404})
+_OF_A_PROJECT: Final = "/projects/"
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -115,6 +116,8 @@ class Api:
             "wsgi.input": BytesIO(payload),
         }
         environ |= inner.environment
+        if path.startswith(_OF_A_PROJECT):
+            environ["HTTP_X_IS_RESOURCE_NAME"] = "true"  # a name may be digits alone; ids are in queries and bodies
         if body is not None:
             environ["CONTENT_TYPE"] = "application/json"
         began: list[tuple[str, Iterable[tuple[str, str]]]] = []

@@ -12,7 +12,7 @@ from gateway.core.inner import Inner
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, Application
 from gateway.portal.banner import BannerBoard
-from gateway.portal.rendering import Templates
+from gateway.portal.rendering import SHEET, Templates
 from shared.auth import sessions
 from shared.auth.principals import Principal
 from shared.auth.roles import Permission
@@ -25,8 +25,6 @@ NOTICE_COOKIE: Final = "notice"
 THEME_COOKIE: Final = "theme"
 _MOST_NOTICE: Final = 400
 _THEMES: Final = frozenset({"light", "dark"})
-SHEET: Final = "sheet"
-"""The id of the dialog that forms are shown in."""
 
 Responder = TypeVar("Responder", bound=Callable[..., None])
 
@@ -58,7 +56,7 @@ class Portal:
 
     def may(self, req: ApiRequest, project: str) -> frozenset[Permission]:
         """What he may do in a project. Raises NoSuchProject for an administrator."""
-        granted = access.project_permissions(req, project)
+        granted = access.project_permissions(req, project, by_name=True)
         req.release_database()
         return granted
 

@@ -16,6 +16,8 @@ _STEPS: Final = (
 )  # fmt: skip
 _NEVER: Final = "0001-01-01T00:00:00"
 _DIGEST_SHOWN: Final = 12
+SHEET: Final = "sheet"
+"""The block that a form is, and the id of the dialog that it is shown in."""
 
 
 class Templates:
@@ -39,17 +41,24 @@ class Templates:
         environment.filters.update(
             size=size, moment=moment, ago=ago, short=short_digest, segment=address_segment, count=count, percent=percent
         )
-        environment.globals.update(self._names)
+        environment.globals.update(self._names, sheet_level=1)
         environment.globals["ui"] = environment.get_template("parts.html").module
         return environment
+
+    @cached_property
+    def _ui_in_dialog(self) -> object:
+        """The parts of pages as they are in the dialog: the page behind it has the first heading."""
+        return self._environment.get_template("parts.html").make_module({"sheet_level": 2})
 
     def page(self, name: str, values: Mapping[str, Any]) -> str:
         """A whole template."""
         return self._environment.get_template(name).render(values)
 
     def block(self, name: str, block: str, values: Mapping[str, Any]) -> str:
-        """One block of a template."""
+        """One block of a template; its block `sheet` for the dialog."""
         template = self._environment.get_template(name)
+        if block == SHEET:
+            values = {**values, "ui": self._ui_in_dialog}
         render: Callable[..., Any] = template.blocks[block]
         return "".join(render(template.new_context(dict(values))))
 

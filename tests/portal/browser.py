@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import ConsoleMessage, Error, Request, ViewportSize
+    from playwright.sync_api import ConsoleMessage, Error, Locator, Request, ViewportSize
 
     from tests.e2e.system import Person
 
@@ -104,6 +104,13 @@ def sign_in(page: Page, person: Person) -> None:
     page.get_by_label("Password", exact=True).fill(person.password)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Account")).to_be_visible()
+
+
+def sheet(page: Page) -> Locator:
+    """The dialog that forms are shown in, open."""
+    dialog = page.locator("dialog#sheet")
+    expect(dialog).to_be_visible()
+    return dialog
 
 
 def no_violations(page: Page) -> None:

@@ -14,13 +14,13 @@ from tests.clients.polling import eventually
 from tests.clients.rest import repository_path
 from tests.e2e.system import Person
 from tests.integration.remote_rig import distribution
-from tests.portal.browser import opened, sign_in
+from tests.portal.browser import opened, sheet, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
     from tests.e2e.system import System
 
@@ -32,13 +32,6 @@ def elsewhere() -> Iterator[str]:
     """The address of a plain registry."""
     with distribution() as plain:
         yield plain.url
-
-
-def sheet(page: Page) -> Locator:
-    """The dialog that forms are shown in, open."""
-    dialog = page.locator("dialog#sheet")
-    expect(dialog).to_be_visible()
-    return dialog
 
 
 def somebody(system: System, project: str | None = None, role: str = "") -> Person:
@@ -151,11 +144,14 @@ def make_robot(page: Page) -> str:
     """The secret as the page shows it, once."""
     page.get_by_role("navigation", name="Project").get_by_role("link", name="Robot accounts").click()
     page.get_by_role("link", name="New robot account").first.click()
-    form = page.get_by_role("main")
+    form = sheet(page)
     form.get_by_label("Name", exact=False).first.fill("ci")
     form.get_by_role("button", name=re.compile("pull and push", re.IGNORECASE)).click()
-    page.get_by_role("button", name="Make robot account").click()
-    expect(page.locator("main h1")).to_contain_text("Secret of")
+    expect(form.get_by_label("repository: push")).to_be_checked()
+    form.get_by_role("button", name="Make robot account").click()
+    expect(sheet(page).get_by_role("heading", level=2)).to_contain_text("Secret of")
+    page.keyboard.press("Escape")
+    expect(sheet(page).get_by_role("heading", level=2)).to_contain_text("Secret of")
     secret = page.get_by_role("button", name="Copy the secret").get_attribute("data-copy")
     assert secret
     return secret

@@ -24,6 +24,7 @@ FORMATS: Final = {
     "http:Default": "HTTP, in Harbor's form", "http:CloudEvents": "HTTP, as CloudEvents", "slack:": "Slack",
 }  # fmt: skip
 _MOST_TARGETS: Final = 10
+_OF_TARGET: Final = ("address", "format", "auth", "secret", "skip")
 
 
 class Webhooks(ActingPage):
@@ -61,6 +62,11 @@ class NewWebhook(ActingPage, FormPage[ProjectVisit]):
         """What can be chosen."""
         return _choices(visit, form) | {"policy": None}
 
+    def again(self, visit: ProjectVisit, form: Form) -> Form | None:
+        """With a target more, or less."""
+        del visit
+        return _changed(form)
+
     def act(self, visit: ProjectVisit, form: Form) -> None:
         """Make it."""
         made = visit.api.send("POST", f"{visit.place}/webhook/policies", _body(form))
@@ -93,6 +99,11 @@ class EditWebhook(ActingPage, FormPage[ProjectVisit]):
     def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
         """What can be chosen."""
         return _choices(visit, form) | {"policy": policy_of(visit)}
+
+    def again(self, visit: ProjectVisit, form: Form) -> Form | None:
+        """With a target more, or less."""
+        del visit
+        return _changed(form)
 
     def act(self, visit: ProjectVisit, form: Form) -> None:
         """Change it."""
@@ -161,7 +172,26 @@ def _choices(visit: ProjectVisit, form: Form) -> dict[str, Any]:
     back = f"{visit.project.path}/webhooks"
     if "policy" in visit.parts:
         back += f"/{visit.parts['policy']}"
-    return {"events": offered, "chosen": chosen, "formats": FORMATS, "numbers": range(_count(form)), "back": back}
+    return {
+        "events": offered, "chosen": chosen, "formats": FORMATS, "numbers": range(_count(form)), "back": back,
+        "most": _MOST_TARGETS, "focus": form.number("focus") if form.text("focus") else None,
+    }  # fmt: skip
+
+
+def _changed(form: Form) -> Form | None:
+    """The form with one more target, or without one of them, where a button asked for that."""
+    verb, _, which = form.text("target").partition("-")
+    rows = [{name: form.raw(f"{name}-{number}") for name in _OF_TARGET} for number in range(_count(form))]
+    if verb == "add" and len(rows) < _MOST_TARGETS:
+        rows.append(dict.fromkeys(_OF_TARGET, "") | {"format": next(iter(FORMATS))})
+        focus = len(rows) - 1
+    elif verb == "remove" and len(rows) > 1 and which in {str(number) for number in range(len(rows))}:
+        del rows[int(which)]
+        focus = max(0, int(which) - 1)
+    else:
+        return None
+    fields = {f"{name}-{number}": row[name] for number, row in enumerate(rows) for name in _OF_TARGET}
+    return form | filled({**fields, "targets": len(rows), "focus": focus})
 
 
 def _count(form: Form) -> int:

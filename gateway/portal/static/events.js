@@ -26,7 +26,7 @@ const showCount = () => {
 const details = (event) => {
   const sheet = document.getElementById("sheet");
   sheet.replaceChildren(part("sheet").content.cloneNode(true));
-  sheet.querySelector("h1").textContent = `Event ${event.sequence}`;
+  sheet.querySelector("#sheet-title").textContent = `Event ${event.sequence}`;
   sheet.querySelector("pre").textContent = JSON.stringify(event, null, 2);
   sheet.showModal();
 };

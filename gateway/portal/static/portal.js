@@ -9,13 +9,22 @@ const byData = (name) => `[data-${name}]`;
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target === sheet) {
     if (!sheet.open) sheet.showModal();
-    const first = sheet.querySelector("[autofocus], .field input, .field select, .field textarea");
-    if (first) first.focus();
+    if (document.activeElement !== sheet && sheet.contains(document.activeElement)) return;
+    (sheet.querySelector("[autofocus]") || sheet.querySelector(".field input, .field select, .field textarea"))?.focus();
   }
 });
-sheet.addEventListener("close", () => sheet.replaceChildren());
+sheet.addEventListener("close", () => {
+  // what is still asked for would open it again
+  for (const asking of sheet.querySelectorAll(".htmx-request")) htmx.trigger(asking, "htmx:abort");
+  sheet.replaceChildren();
+});
+// what is shown only once is not put away by a slip
+const isOnce = () => sheet.querySelector(byData("once")) !== null;
 sheet.addEventListener("click", (event) => {
-  if (event.target === sheet) sheet.close();
+  if (event.target === sheet && !isOnce()) sheet.close();
+});
+sheet.addEventListener("cancel", (event) => {
+  if (isOnce()) event.preventDefault();
 });
 
 // --- clicks
@@ -107,6 +116,33 @@ document.addEventListener("htmx:afterSwap", () => {
   kept = [];
 });
 
+// --- what stands beside a list goes with its address: another order, page or search is pushed there
+
+const inStep = () => {
+  const now = new URLSearchParams(location.search);
+  now.delete("page");
+  for (const form of document.querySelectorAll("main form[role='search']")) {
+    for (const old of form.querySelectorAll("input[type='hidden']")) old.remove();
+    for (const [name, value] of now) {
+      if (form.elements[name]) continue;
+      form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+    }
+  }
+  for (const link of document.querySelectorAll(byData("filter"))) {
+    const { filter } = link.dataset;
+    const value = new URL(link.href).searchParams.get(filter);
+    const changed = new URLSearchParams(now);
+    if (value) changed.set(filter, value);
+    else changed.delete(filter);
+    link.search = changed.toString();
+  }
+};
+document.addEventListener("htmx:pushedIntoHistory", inStep);
+
+// --- the tab of this page is in sight where not all of them are
+
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // --- keys: / searches, g and a letter go to a place, ? is in the guide
 
 const PLACES = { h: "/", p: "/projects", r: "/replication", a: "/audit", e: "/events" };
@@ -139,7 +175,7 @@ if (followed && document.body.hasAttribute("data-signed-in")) {
   const refresh = () => {
     waiting = 0;
     if (document.getElementById("list")) {
-      htmx.ajax("GET", location.href, { target: "#list", swap: "outerHTML" });
+      htmx.ajax("GET", location.href, { source: "#list", target: "#list", swap: "outerHTML" });
     }
   };
   for (const type of types) {

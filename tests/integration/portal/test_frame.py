@@ -140,7 +140,8 @@ def test_htmx_gets_the_part_that_it_asks_for(admin: Browser) -> None:
     part = admin.get("/projects?q=library", part="list").text
     form = admin.get("/projects-new", part="sheet").text
     assert part.lstrip().startswith('<section id="list"')
-    assert '<h1 id="sheet-title">New project</h1>' in form
+    assert '<h2 id="sheet-title">New project</h2>' in form
+    assert '<h1 id="sheet-title">New project</h1>' in admin.get("/projects-new").text
     assert "<html" not in part + form
     asked = {"HX-Request": "true", "HX-Target": "sheet"}
     made = admin.post("/projects-new", {"name": "by-htmx"}, follow=False, **asked)

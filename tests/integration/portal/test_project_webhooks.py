@@ -94,6 +94,48 @@ def test_all_targets_of_a_webhook_survive_an_edit(api: Api) -> None:
     assert len(_policies(api, project)[0]["targets"]) == 1
 
 
+def test_targets_are_added_and_taken_out_in_the_form_and_keep_their_own_secrets(api: Api) -> None:
+    project, two = api.project(), ADDRESS + "&b=2"
+    admin, path = person(api), f"/projects/{project}/webhooks"
+    first = {"name": "hook", "event": "PUSH_ARTIFACT", "targets": "1", "address-0": ADDRESS, "secret-0": "one",
+             "format-0": "http:CloudEvents", "skip-0": "on"}  # fmt: skip
+    more = admin.post(f"{path}/new", {**first, "target": "add"})
+    fields = dict(more.form(f"{path}/new").fields)
+    assert (more.status, fields["targets"], _policies(api, project)) == (200, "2", [])
+    assert (fields["address-0"], fields["format-0"], fields["skip-0"]) == (ADDRESS, "http:CloudEvents", "on")
+    assert (fields["address-1"], fields["format-1"], "skip-1" in fields) == ("", "http:Default", False)
+    made = admin.post(f"{path}/new", {**fields, "address-1": two, "secret-1": "two", "format-1": "slack:"})
+    assert made.status == 303
+    (policy,) = _policies(api, project)
+    assert [(each["type"], each["address"]) for each in policy["targets"]] == [("http", ADDRESS), ("slack", two)]
+    edit = f"{path}/{policy['id']}/edit"
+    stored = dict(admin.open(edit).form(edit).fields)
+    less = dict(admin.post(edit, {**stored, "target": "remove-0"}).form(edit).fields)
+    assert (less["targets"], less["address-0"], less["format-0"], "address-1" in less) == ("1", two, "slack:", False)
+    assert len(_policies(api, project)[0]["targets"]) == 2
+    assert admin.post(edit, less).status == 303
+    assert [each["address"] for each in _policies(api, project)[0]["targets"]] == [two]
+    assert _secrets(api, policy["id"]) == [("", "two")]
+
+
+@pytest.mark.parametrize("asked", ["remove-0", "remove-7", "remove-x", "remove-", "burn"])
+def test_the_last_target_stays_and_nonsense_takes_none_out(api: Api, asked: str) -> None:
+    project = api.project()
+    edit = f"/projects/{project}/webhooks/{_policy(api, project)}/edit"
+    admin = person(api)
+    fields = dict(admin.open(edit).form(edit).fields)
+    assert admin.post(edit, {**fields, "target": asked}).status == 303
+    assert len(_policies(api, project)[0]["targets"]) == 1
+
+
+def test_ten_targets_are_the_most(api: Api) -> None:
+    project = api.project()
+    admin, path = person(api), f"/projects/{project}/webhooks/new"
+    page = admin.post(path, {"name": "hook", "targets": "9", "target": "add"})
+    assert dict(page.form(path).fields)["targets"] == "10"
+    assert "Add a target" not in page.words
+
+
 @pytest.mark.parametrize(
     "changed",
     [

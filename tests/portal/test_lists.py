@@ -1,0 +1,74 @@
+"""Lists in a browser: what stands beside one goes with its address, and the tab of a page is in sight."""
+
+from __future__ import annotations
+
+import re
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.portal.browser import PHONE, sign_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.e2e.system import Person, System
+
+
+@pytest.fixture
+def prefix(system: System) -> str:
+    """Of the names of projects enough for two pages."""
+    prefix = f"list-{token_hex(3)}"
+    for number in range(27):
+        system.admin.create_project(f"{prefix}-{number:02}", public=number % 2 == 0)
+    return prefix
+
+
+def first(page: Page) -> str:
+    return page.locator("#list tbody th").first.inner_text()
+
+
+def test_a_search_keeps_the_order_that_was_chosen_and_begins_at_the_first_page(
+    browser_page: Page, admin: Person, prefix: str
+) -> None:
+    page = browser_page
+    sign_in(page, admin)
+    page.goto(f"/projects?q={prefix}&sort=name")
+    page.get_by_role("link", name="Name", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=-name"))
+    page.get_by_role("link", name="Next").click()
+    expect(page).to_have_url(re.compile("page=2"))
+    page.get_by_role("searchbox", name="Search projects by name").fill(f"{prefix}-1")
+    expect(page).to_have_url(re.compile(f"q={prefix}-1&sort=-name$"))
+    expect(page.locator("#list")).to_contain_text("10 projects")
+    assert first(page) == f"{prefix}-19"
+
+
+def test_a_filter_keeps_the_order_and_the_search(browser_page: Page, admin: Person, prefix: str) -> None:
+    page = browser_page
+    sign_in(page, admin)
+    page.goto("/projects")
+    page.get_by_role("searchbox", name="Search projects by name").fill(prefix)
+    expect(page.locator("#list")).to_contain_text("27 projects")
+    page.get_by_role("link", name="Name", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=-name"))
+    page.get_by_role("link", name="Private").click()
+    expect(page.locator("#list")).to_contain_text("13 projects")
+    assert first(page) == f"{prefix}-25"
+    page.get_by_role("searchbox", name="Search projects by name").fill(f"{prefix}-0")
+    expect(page.locator("#list")).to_contain_text("5 projects")
+    assert first(page) == f"{prefix}-09"
+
+
+@pytest.mark.parametrize("tab", ["Repositories", "Immutable tags", "Settings"])
+def test_the_tab_of_a_page_is_in_sight_on_a_phone(browser_page: Page, admin: Person, project: str, tab: str) -> None:
+    page = browser_page
+    page.set_viewport_size(PHONE)
+    sign_in(page, admin)
+    page.goto(f"/projects/{project}")
+    page.get_by_role("navigation", name="Project").get_by_role("link", name=tab).click()
+    chosen = page.get_by_role("navigation", name="Project").locator("[aria-current]")
+    expect(chosen).to_have_text(tab)
+    expect(chosen).to_be_in_viewport(ratio=0.99)
