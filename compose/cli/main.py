@@ -9,6 +9,7 @@ import typer
 from compose.cli import (
     admin,
     audit,
+    backup,
     bench,
     catalogue,
     config,
@@ -49,6 +50,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
 app.add_typer(replication.app, name="replication")
+app.command("backup")(backup.take_backup)
+app.command("restore")(backup.restore_backup)
 app.command("reconcile")(catalogue.reconcile)
 app.command("adopt")(catalogue.adopt)
 app.command("check")(develop.check)
@@ -57,7 +60,9 @@ app.command("test-all")(develop.run_all_tests)
 app.add_typer(bench.app, name="bench")
 app.command("screenshots")(screenshots.screenshots)
 
-WITHOUT_INSTANCE = {"up", "down", "destroy", "config", "check", "test", "test-all", "bench", "screenshots"}
+WITHOUT_INSTANCE = {
+    "up", "down", "destroy", "restore", "config", "check", "test", "test-all", "bench", "screenshots",
+}  # fmt: skip
 """Verbs that do not ask for an instance that was started once."""
 
 

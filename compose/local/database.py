@@ -1,7 +1,10 @@
 """The instance's PostgreSQL: made once, then roles with least rights, the database, migrations, the first password."""
 
 import shutil
+import subprocess
+from datetime import timedelta
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -18,7 +21,16 @@ from shared.settings import Settings, load_settings
 
 NAME = "breakwater"
 SUPERUSER = "postgres"
+PUBLISHED_AGAIN = timedelta(days=1)
+"""Before a backup: events of that time are published again after it was restored."""
 _INITDB_SECONDS = 120
+_TAKEN_OVER = "breakwater_restored"
+_PUBLISH_AGAIN: LiteralString = """
+    UPDATE events.relay SET published_through = least(published_through, (
+        SELECT coalesce(max(sequence), 0) FROM events.log
+        WHERE recorded_at < (SELECT max(recorded_at) FROM events.log) - %s
+    ))
+"""
 
 
 class DatabaseNotMade(BreakwaterError):
@@ -65,9 +77,11 @@ def prepare_database(site: Site) -> str:
         for part in DATABASE_PARTS:
             _settle_role(connection, f"breakwater_{part}", Secret.read(_password_file(site, part)))
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone() is None:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER breakwater_owner TEMPLATE template0").format(sql.Identifier(NAME))
-            )
+            if site.layout.restored_dump.exists():
+                _take_over(site, connection)
+            else:
+                _create(connection, NAME)
+        site.layout.restored_dump.unlink(missing_ok=True)
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(NAME)))
         for part in DATABASE_PARTS:
             connection.execute(
@@ -85,6 +99,40 @@ def owner_settings(site: Site) -> Settings:
     """The settings of the role that owns the schemas."""
     layout = site.layout
     return load_settings(home=layout.home, run=layout.run, part="owner", database_port=PORT_OF_SOCKET)
+
+
+def superuser_environment(site: Site) -> dict[str, str]:
+    """What PostgreSQL's own programs need to be let in; the password stands in no command."""
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSWORD": _superuser_password(site).reveal()}
+
+
+def _create(connection: psycopg.Connection, name: str) -> None:
+    connection.execute(
+        sql.SQL("CREATE DATABASE {} OWNER breakwater_owner TEMPLATE template0").format(sql.Identifier(name))
+    )
+
+
+def _take_over(site: Site, connection: psycopg.Connection) -> None:
+    """Make the database out of the dump of a restore: it has its name only once it is whole.
+
+    The broker of the instance that was backed up is not this one: what may not have reached a consumer is published
+    again. Each consumer knows the events of the last days by their ids. Raises DatabaseNotMade.
+    """
+    connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_TAKEN_OVER)))
+    _create(connection, _TAKEN_OVER)
+    command: list[str | Path] = [
+        site.binaries.postgresql / "pg_restore", "--exit-on-error", "--no-password", "--jobs=2",
+        "-h", site.layout.run, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, "-d", _TAKEN_OVER,
+        site.layout.restored_dump,
+    ]  # fmt: skip
+    done = subprocess.run(command, env=superuser_environment(site), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DatabaseNotMade(f"the backup's database cannot be restored: {(done.stderr or done.stdout).strip()}")
+    with _connect(site, SUPERUSER, _TAKEN_OVER) as restored:
+        restored.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(_TAKEN_OVER), sql.Identifier(NAME))
+    )
 
 
 def _give_first_password(site: Site, settings: Settings) -> None:
@@ -113,9 +161,9 @@ def _initdb(site: Site, accounts: Accounts, folder: Path, password_file: Path) -
         raise DatabaseNotMade(f"initdb could not make the database: {(done.stderr or done.stdout).strip()}")
 
 
-def _connect(site: Site, role: str) -> psycopg.Connection:
+def _connect(site: Site, role: str, name: str = "postgres") -> psycopg.Connection:
     return psycopg.connect(
-        host=str(site.layout.run), port=PORT_OF_SOCKET, dbname="postgres", user=role,
+        host=str(site.layout.run), port=PORT_OF_SOCKET, dbname=name, user=role,
         password=_superuser_password(site).reveal(), autocommit=True, connect_timeout=5,
     )  # fmt: skip
 

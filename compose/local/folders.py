@@ -39,6 +39,8 @@ def refuse_unusable(layout: Layout, options: Options, *, separate: bool) -> None
         # the interpreter itself too: the virtual environment holds a link to it
         refuse_closed_folders(layout.home.parent, layout.code, Path(sys.prefix), Path(sys.executable).resolve())
     _refuse_foreign_home(layout)
+    if layout.restoring_flag.exists():
+        raise ConfigurationError(f"a restore into {layout.home} did not end: run ./breakwater restore again")
     if not layout.instance_id.exists():
         _refuse_full_disk(layout.home)
     if options.admin_password and not layout.admin_password.exists():

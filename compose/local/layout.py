@@ -78,10 +78,21 @@ class Layout:
         return self.home / "work"
 
     @property
+    def restored_dump(self) -> Path:
+        """A database that a restore has laid here, until the next `up` has taken it over."""
+        return self.home / "restored" / "database.dump"
+
+    @property
+    def restoring_flag(self) -> Path:
+        """Exists while a restore lays things here, and after one that did not end."""
+        return self.home / "restoring"
+
+    @property
     def own_folders(self) -> tuple[Path, ...]:
         """All that an instance makes and nobody else puts anything into."""
         return (
-            self.run, self.conf, self.secrets, self.log, self.work, self.database.parent, self.broker, self.registry
+            self.run, self.conf, self.secrets, self.log, self.work, self.database.parent, self.broker, self.registry,
+            self.restored_dump.parent,
         )  # fmt: skip
 
     @property

@@ -7,11 +7,13 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.db import engine, unavailable_when_down
 from shared.settings import Settings
 
+_FOLDER = Path(__file__).parent
 LOCK = 7_302_001  # serialises two `up`s that migrate at once
 
 
@@ -32,6 +34,12 @@ def current(settings: Settings) -> str:
         return _revision(connection)
 
 
+def is_known(revision: str) -> bool:
+    """Whether a database of that revision can be brought up to date by this code."""
+    known = ScriptDirectory(str(_FOLDER)).walk_revisions()
+    return revision in {each.revision for each in known}
+
+
 @contextmanager
 def _connection(settings: Settings) -> Iterator[Connection]:
     bind = engine(settings, pool_size=1, statement_timeout_ms=0)
@@ -48,7 +56,7 @@ def _revision(connection: Connection) -> str:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(_FOLDER))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

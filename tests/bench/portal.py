@@ -32,7 +32,7 @@ LIVE: Final = 1.0
 RECORDS: Final = 100
 """Audit rows a project."""
 PUSHES: Final = 20
-LOOKS: Final = (0.15, 0.75)
+LOOKS: Final = (0.15, 0.25, 0.5)
 """Seconds after an event, and after that, at which a page asks for its list, as portal.js does it."""
 CONNECTIONS: Final = 2
 """As many as there are cores to answer them."""

@@ -171,7 +171,7 @@ if (followed && document.body.hasAttribute("data-signed-in")) {
   const types = new URLSearchParams(followed.dataset.live).getAll("type");
   const source = new EventSource(`/api/v2.0/events/stream?${followed.dataset.live}`);
   let waiting = 0;
-  let later = 0;
+  let later = [];
   const refresh = () => {
     waiting = 0;
     if (document.getElementById("list")) {
@@ -182,8 +182,8 @@ if (followed && document.body.hasAttribute("data-signed-in")) {
     source.addEventListener(type, () => {
       waiting ||= setTimeout(refresh, 150);
       // the catalogue may follow an event a little later
-      clearTimeout(later);
-      later = setTimeout(refresh, 900);
+      later.forEach(clearTimeout);
+      later = [400, 900].map((after) => setTimeout(refresh, after));
     });
   }
   addEventListener("pagehide", () => source.close());

@@ -1,0 +1,72 @@
+"""`backup` and `restore`: all that an instance is in one file, and an instance out of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from compose.cli.terminal import err, out, shown
+from compose.local.archive import Progress as Told
+from compose.local.backup import prepared
+from compose.local.options import read_options
+from compose.local.restore import restore
+from compose.local.site import existing_site
+from compose.local.up import up
+
+File = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
+WithRegistry = Annotated[
+    bool,
+    typer.Option(
+        "--registry/--no-registry", help="With the registry's storage, or only with a note of where it lies."
+    ),
+]
+Start = Annotated[bool, typer.Option("--start/--no-start", help="Start the instance afterwards.")]
+
+
+def take_backup(file: File, registry: WithRegistry = True) -> None:
+    """Write all that the instance is into a new file, while it runs."""
+    site = existing_site(read_options())
+    with shown() as watcher:
+        watcher.stage("reading the database")
+        preparation = prepared(site, file.absolute(), with_registry=registry)
+    with preparation, _bar("writing", preparation.size()) as told:
+        taken = preparation.write(told)
+    out.print(f"written: {taken.file} ({taken.size / 1e6:,.1f} MB, of it {taken.database_size / 1e6:,.1f} of database)")
+    out.print("It holds every key and password hash of the instance: keep it as you keep those.")
+    if not registry:
+        out.print(f"The registry's storage is not in it: keep a copy of {site.layout.registry} taken after this one.")
+
+
+def restore_backup(file: File, start: Start = True) -> None:
+    """Make an instance out of a backup, in a home that has none, and start it."""
+    options = read_options()
+    with _bar("restoring", file.stat().st_size) as told:
+        restored = restore(options, file, told)
+    manifest = restored.manifest
+    out.print(f"restored into {restored.home}: the instance as it was at {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC")
+    if not manifest.registry_included:
+        err.print(
+            f"The backup is without the registry's storage: what lay in {manifest.registry} belongs into "
+            f"{restored.home / 'registry'}.", style="yellow", markup=False,
+        )  # fmt: skip
+    if not start:
+        out.print("./breakwater up starts it, ./breakwater reconcile compares catalogue and registry")
+        return
+    options = read_options()  # the backup brings what the instance was last started with
+    with shown() as watcher:
+        up(options, watcher)
+    out.print(f"it is up: {options.public_url}")
+    out.print("./breakwater reconcile compares catalogue and registry; ./breakwater audit verify checks the record")
+
+
+@contextmanager
+def _bar(what: str, size: int) -> Iterator[Told]:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=out, disable=not out.is_terminal) as shown_progress:
+        task = shown_progress.add_task(what, total=size)
+        yield lambda number: shown_progress.advance(task, number)

@@ -1,0 +1,237 @@
+"""The file that a backup is: a tar with a manifest first, what an instance is next, and a last member that ends it.
+
+    manifest.json        what it is a backup of, and the digests of all but the registry's storage
+    home/…               instance id, settings and secrets, at their places in the instance's home
+    database.dump        pg_dump's custom format
+    registry/…           the registry's storage, where it is included; each blob is named by its own digest
+    end.json             how much of the storage there is: without it the file is broken off
+
+Whoever reads it trusts no name in it: members lie below those folders, and are files.
+"""
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Final
+
+from shared.errors import BreakwaterError
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+DUMP: Final = "database.dump"
+HOME: Final = "home"
+REGISTRY: Final = "registry"
+END: Final = "end.json"
+_NONE: Final = "the file is no backup of Breakwater"
+_NOT_WHOLE: Final = "the backup is not whole: it is broken off, or was changed"
+_BLOCK: Final = 2**20
+_MOST_JSON: Final = 2**24
+
+Progress = Callable[[int], None]
+"""Told how many bytes have gone by since it was told last."""
+
+
+class BadBackup(BreakwaterError):
+    """A file is no backup, or not a whole one."""
+
+    code = "BAD_BACKUP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a backup is of."""
+
+    revision: str
+    """The newest migration of its database."""
+    instance_id: str
+    created_at: datetime
+    """Before the database was read: what happened later may be missing."""
+    registry: str
+    """The folder of the registry's storage."""
+    registry_included: bool
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 in hex of each member below home, and of the dump."""
+
+    def encode(self) -> bytes:
+        """As the archive has it."""
+        values = asdict(self) | {"format": FORMAT, "created_at": self.created_at.isoformat()}
+        return json.dumps(values, indent=1).encode()
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Manifest":
+        """Raises BadBackup."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            if values.pop("format") != FORMAT:
+                raise BadBackup("the backup is of a form that this version of Breakwater does not know")
+            return cls(**values | {"created_at": datetime.fromisoformat(values["created_at"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadBackup("the backup's manifest cannot be read") from error
+
+
+class Writer:
+    """Writes one archive; `finish` makes it whole."""
+
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - finish
+        self._progress = progress
+        self._files = self._bytes = 0
+
+    def text(self, name: str, content: bytes) -> None:
+        """A member that is in memory."""
+        self._tar.addfile(_member(name, len(content)), BytesIO(content))
+
+    def file(self, name: str, path: Path) -> None:
+        """A member that is a file, as long as it is when it is opened. Raises OSError."""
+        with path.open("rb") as source:
+            size = os.fstat(source.fileno()).st_size
+            self._tar.addfile(_member(name, size), _Counting(source, size, self._progress))
+
+    def storage(self, name: str, path: Path) -> None:
+        """A file of the registry's storage; one that was deleted meanwhile is left out."""
+        try:
+            size = path.stat().st_size
+            self.file(f"{REGISTRY}/{name}", path)
+        except FileNotFoundError:
+            return
+        self._files, self._bytes = self._files + 1, self._bytes + size
+
+    def finish(self) -> None:
+        """The last member, and the end of the tar."""
+        self.text(END, json.dumps({"files": self._files, "bytes": self._bytes}).encode())
+        self._tar.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """What comes next in an archive that is being read."""
+
+    place: str
+    """`home`, `database.dump` or `registry`."""
+    name: str
+    """Below that place; empty for the dump."""
+    entry: tarfile.TarInfo
+    digest: str | None
+    """What its content has to be; None of the storage, where each blob is named by its digest."""
+
+
+class Reader:
+    """Reads one archive from its beginning: the manifest at once, then each member once and in order."""
+
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        """Raises BadBackup."""
+        self._progress = progress
+        try:
+            self._tar = tarfile.open(fileobj=file, mode="r|")  # noqa: SIM115 - as long as the file
+            first = self._tar.next()
+        except tarfile.TarError as error:
+            raise BadBackup(_NONE) from error
+        if first is None or first.name != MANIFEST:
+            raise BadBackup(_NONE)
+        self.manifest = Manifest.decode(self._small(first))
+
+    def members(self) -> Iterator[Member]:
+        """All of them. Raises BadBackup where the archive is broken off, or holds what no backup does."""
+        files, digests = 0, dict(self.manifest.digests)
+        while (found := self._next()) is not None:
+            if found.name == END:
+                if json.loads(self._small(found)).get("files") != files or digests:
+                    break
+                return
+            place, name = _placed(found)
+            files += place == REGISTRY
+            digest = digests.pop(found.name, None)
+            if digest is None and place != REGISTRY:
+                raise BadBackup(f"the backup holds {found.name[:200]!r}, of which its manifest knows nothing")
+            yield Member(place=place, name=name, entry=found, digest=digest)
+        raise BadBackup(_NOT_WHOLE)
+
+    def copy(self, member: Member, target: IO[bytes]) -> None:
+        """Write the member that came last. Raises BadBackup where it is not what the manifest says."""
+        hashed, left = hashlib.sha256(), member.entry.size
+        source = self._open(member.entry)
+        while left:
+            try:
+                block = source.read(min(_BLOCK, left))
+            except tarfile.TarError as error:
+                raise BadBackup(_NOT_WHOLE) from error
+            if not block:
+                raise BadBackup(_NOT_WHOLE)
+            if member.digest is not None:
+                hashed.update(block)
+            target.write(block)
+            left -= len(block)
+            self._progress(len(block))
+        if member.digest not in {None, hashed.hexdigest()}:
+            raise BadBackup(f"{member.entry.name} in the backup was changed after it was made")
+
+    def _next(self) -> tarfile.TarInfo | None:
+        try:
+            return self._tar.next()
+        except tarfile.TarError as error:
+            raise BadBackup(_NOT_WHOLE) from error
+
+    def _open(self, member: tarfile.TarInfo) -> IO[bytes]:
+        source = self._tar.extractfile(member)
+        if source is None:
+            raise BadBackup(f"the backup holds {member.name[:200]!r}, which is no file")
+        return source
+
+    def _small(self, member: tarfile.TarInfo) -> bytes:
+        if member.size > _MOST_JSON:
+            raise BadBackup(_NONE)
+        return self._open(member).read()
+
+
+def private(path: Path) -> IO[bytes]:
+    """A file that is new or emptied, which nobody else may read, for writing."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600), "wb")
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """The same of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o600
+    return member
+
+
+def _placed(member: tarfile.TarInfo) -> tuple[str, str]:
+    """Where a member belongs and its name there. Raises BadBackup for one that would lie elsewhere."""
+    path = PurePosixPath(member.name)
+    if not member.isreg() or path.is_absolute() or ".." in path.parts or not path.parts:
+        raise BadBackup(f"the backup holds {member.name[:200]!r}, which no backup does")
+    place, *rest = path.parts
+    if (place == DUMP and not rest) or (place in {HOME, REGISTRY} and rest):
+        return place, "/".join(rest)
+    raise BadBackup(f"the backup holds {member.name[:200]!r}, which no backup does")
+
+
+class _Counting:
+    """A file of which exactly so many bytes are read; where it has shrunk meanwhile, zeros stand for the rest."""
+
+    def __init__(self, source: IO[bytes], size: int, progress: Progress) -> None:
+        self._source, self._left, self._progress = source, size, progress
+
+    def read(self, most: int = _BLOCK, /) -> bytes:
+        wanted = min(most, self._left)
+        block = self._source.read(wanted)
+        block += bytes(wanted - len(block))
+        self._left -= len(block)
+        self._progress(len(block))
+        return block

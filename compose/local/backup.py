@@ -1,0 +1,161 @@
+"""`backup`: one file with all that an instance is, taken while it runs.
+
+The database is read at one moment, and everything else after it: what the catalogue names is in the storage, unless it
+was deleted meanwhile, and a key that a row is sealed with is among the keys. The broker is left out: its messages are
+in the log of events, and a restored instance publishes the last day of it again, which each consumer knows by its id.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from compose.local import archive
+from compose.local.archive import Manifest, Progress, Writer
+from compose.local.database import NAME, SUPERUSER, answers, owner_settings, superuser_environment
+from compose.local.options import REMEMBERED
+from compose.local.site import PORT_OF_SOCKET, Site
+from shared.errors import BreakwaterError, Conflict
+from shared.migrations.run import current
+
+_UPLOADS = "_uploads"
+"""What clients are sending just now, in the registry's storage."""
+
+
+class BackupFailed(BreakwaterError):
+    """The database cannot be read; the sentence holds what pg_dump said."""
+
+    code = "BACKUP_FAILED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A backup that is whole."""
+
+    file: Path
+    size: int
+    database_size: int
+    registry_included: bool
+
+
+def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
+    """Read the database, into a folder beside the file that is to be. The caller ends what is returned by `with`.
+
+    Raises Conflict where the file exists or the instance is stopped, and BackupFailed.
+    """
+    if file.exists():
+        raise Conflict(f"{file} exists already: remove it, or name another")
+    if not answers(site):
+        raise Conflict(f"the instance in {site.layout.home} is stopped: ./breakwater up starts it")
+    folder = tempfile.TemporaryDirectory(prefix=".breakwater-backup-", dir=file.parent)
+    created_at = datetime.now(UTC)
+    preparation = Preparation(
+        site=site, file=file, folder=folder, created_at=created_at, revision=current(owner_settings(site)),
+        with_registry=with_registry,
+    )  # fmt: skip
+    try:
+        _dump(site, preparation.dump)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return preparation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """The database as it was at one moment, and what is still to be read."""
+
+    site: Site
+    file: Path
+    folder: tempfile.TemporaryDirectory[str]
+    created_at: datetime
+    revision: str
+    with_registry: bool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Remove what was read."""
+        self.folder.cleanup()
+
+    @property
+    def dump(self) -> Path:
+        """The database as it was."""
+        return Path(self.folder.name) / archive.DUMP
+
+    def size(self) -> int:
+        """About how many bytes will be written."""
+        storage = sum(map(_size, self._storage())) if self.with_registry else 0
+        return self.dump.stat().st_size + storage
+
+    def write(self, progress: Progress) -> Taken:
+        """Write the file: under its name it is whole, or not there. Raises OSError."""
+        partial = self.file.with_name(f".{self.file.name}.partial")
+        try:
+            with archive.private(partial) as target:
+                self._write(Writer(target, progress))
+                target.flush()
+                os.fsync(target.fileno())
+            partial.rename(self.file)
+        finally:
+            partial.unlink(missing_ok=True)
+        return Taken(
+            file=self.file, size=self.file.stat().st_size, database_size=self.dump.stat().st_size,
+            registry_included=self.with_registry,
+        )  # fmt: skip
+
+    def _write(self, writer: Writer) -> None:
+        layout = self.site.layout
+        kept = {f"{archive.HOME}/{path.relative_to(layout.home)}": path for path in _kept(layout.home, layout.secrets)}
+        contents = {name: path.read_bytes() for name, path in kept.items()}
+        manifest = Manifest(
+            revision=self.revision, instance_id=layout.instance_id.read_text().strip(), created_at=self.created_at,
+            registry=str(layout.registry), registry_included=self.with_registry,
+            digests={name: archive.digest(content) for name, content in contents.items()}
+            | {archive.DUMP: archive.digest_of(self.dump)},
+        )  # fmt: skip
+        writer.text(archive.MANIFEST, manifest.encode())
+        for name, content in contents.items():
+            writer.text(name, content)
+        writer.file(archive.DUMP, self.dump)
+        if self.with_registry:
+            for path in self._storage():
+                writer.storage(str(path.relative_to(layout.registry)), path)
+        writer.finish()
+
+    def _storage(self) -> Iterator[Path]:
+        """The registry's files. What names a blob comes before the blobs, so that none is named and missing."""
+        root = self.site.layout.registry
+        for name in ("repositories", "blobs"):
+            for folder, folders, files in os.walk(root / "docker" / "registry" / "v2" / name):
+                folders[:] = [each for each in folders if each != _UPLOADS]
+                yield from (Path(folder) / file for file in files)
+
+
+def _kept(home: Path, secrets: Path) -> Iterator[Path]:
+    yield from (home / name for name in ("instance-id", REMEMBERED) if (home / name).exists())
+    yield from sorted(path for path in secrets.rglob("*") if path.is_file())
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _dump(site: Site, target: Path) -> None:
+    command: list[str | Path] = [
+        site.binaries.postgresql / "pg_dump", "--format=custom", "--no-password", f"--file={target}",
+        "-h", site.layout.run, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, NAME,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env=superuser_environment(site), capture_output=True, text=True, check=False, umask=0o077
+    )
+    if done.returncode:
+        raise BackupFailed(f"the database cannot be read: {(done.stderr or done.stdout).strip()}")
