@@ -104,6 +104,7 @@ def api_routes(
         "/users/search": user.UserSearch(),
         "/users/{user_id}": user.OneUser(),
         "/users/{user_id}/sysadmin": user.UserAdministrator(),
+        "/users/{user_id}/disabled": user.UserDisabled(),
         "/users/{user_id}/password": user.UserPassword(),
         "/users/{user_id}/refresh_tokens": refresh_token.RefreshTokens(),
         "/users/{user_id}/refresh_tokens/{token_id}": refresh_token.OneRefreshToken(),

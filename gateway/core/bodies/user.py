@@ -36,6 +36,12 @@ class AdministratorBody(Body):
     sysadmin_flag: bool
 
 
+class DisabledBody(Body):
+    """Whether an account is shut out."""
+
+    disabled: bool
+
+
 class PasswordBody(Body):
     """A new password, and the old one where it is the caller's own."""
 

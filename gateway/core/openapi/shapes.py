@@ -157,6 +157,7 @@ class UserAccount(TypedDict):
     comment: str
     sysadmin_flag: bool
     admin_role_in_auth: bool
+    disabled: bool
     creation_time: Time
     update_time: Time
 

@@ -7,7 +7,7 @@ from gateway.core.access import (
     require_system,
     system_permissions,
 )
-from gateway.core.bodies.user import AdministratorBody, NewUserBody, PasswordBody, ProfileBody
+from gateway.core.bodies.user import AdministratorBody, DisabledBody, NewUserBody, PasswordBody, ProfileBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
 from gateway.core.views.user import found_user_view, held_role_view, permission_view, user_view
@@ -132,6 +132,19 @@ class UserAdministrator:
         commands.set_sysadmin(
             req.database, identifier(user_id), flag=flag, now=req.now, context=req.event_context
         )
+
+
+class UserDisabled:
+    """/users/{user_id}/disabled, an extension of Breakwater."""
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse, user_id: str) -> None:
+        """Shut an account out, or let it in again: only administrators may, and nobody shuts himself out."""
+        require_administrator(req)
+        number = identifier(user_id)
+        flag = read_body(req, DisabledBody).disabled
+        if flag and _is_own(req, number):
+            raise Forbidden("you cannot disable your own account")
+        commands.set_disabled(req.database, number, flag=flag, now=req.now, context=req.event_context)
 
 
 class UserPassword:

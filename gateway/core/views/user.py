@@ -16,6 +16,7 @@ def user_view(user: User) -> Json:
         "comment": user.comment,
         "sysadmin_flag": user.sysadmin,
         "admin_role_in_auth": user.directory_admin,
+        "disabled": user.disabled,
         "creation_time": time_or_never(user.created_at),
         "update_time": time_or_never(user.updated_at),
     }

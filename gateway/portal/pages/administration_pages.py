@@ -35,6 +35,8 @@ def _accounts(portal: Portal) -> dict[str, Any]:
         "/admin/users/{user_id}/edit": users.EditUser(portal),
         "/admin/users/{user_id}/password": users.ResetPassword(portal),
         "/admin/users/{user_id}/administrator": users.Administrator(portal),
+        "/admin/users/{user_id}/disable": users.DisableUser(portal),
+        "/admin/users/{user_id}/enable": users.EnableUser(portal),
         "/admin/users/{user_id}/delete": users.DeleteUser(portal),
         "/admin/groups": groups.Groups(portal),
         "/admin/groups/new": groups.NewGroup(portal),

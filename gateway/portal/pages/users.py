@@ -28,9 +28,14 @@ class Users(Page):
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """All of them."""
         state = list_state(
-            req, sorts=("username", "realname", "email", "sysadmin_flag", "creation_time"), filters=("admins",)
+            req, sorts=("username", "realname", "email", "sysadmin_flag", "creation_time"),
+            filters=("admins", "disabled"),
+        )  # fmt: skip
+        terms = (
+            fuzzy("username", state.search),
+            "sysadmin_flag=true" if state.filters["admins"] else "",
+            "disabled=true" if state.filters["disabled"] else "",
         )
-        terms = (fuzzy("username", state.search), "sysadmin_flag=true" if state.filters["admins"] else "")
         api = self.portal.api(req)
         found = api.listed(
             "/users", page=state.page, page_size=state.page_size, sort=state.sort, q=",".join(filter(None, terms))
@@ -132,6 +137,52 @@ class Administrator(ForAdministrators, QuestionPage[Visit]):
         return f"{user['username']} is {'now' if wanted else 'no longer'} a system administrator."
 
 
+class DisableUser(ForAdministrators, QuestionPage[Visit]):
+    """/admin/users/{user_id}/disable."""
+
+    def question(self, visit: Visit) -> Question:
+        """What ends, and what stays."""
+        user = _user(visit)
+        tokens = len(visit.api.get(f"/users/{user['user_id']}/refresh_tokens"))
+        lines = (
+            "The account can no longer sign in: not here, not with a docker client, not to the API.",
+            "Its sessions end at once. A registry token that a client has already lives for at most its five minutes.",
+            f"Refresh tokens of docker clients that stop working, for good: {tokens}.",
+            "Its roles in projects and its places in groups stay for when it is enabled again.",
+            "Robot accounts that it made go on working.",
+        )
+        return Question(title=f"Disable {user['username']}", lines=lines, verb="Disable user", back=_BACK)
+
+    def carry_out(self, visit: Visit, form: Form) -> str:
+        """Shut the account out."""
+        del form
+        return f"User {_set_disabled(visit, flag=True)} is disabled."
+
+
+class EnableUser(ForAdministrators, QuestionPage[Visit]):
+    """/admin/users/{user_id}/enable."""
+
+    def question(self, visit: Visit) -> Question:
+        """What is so again, and what is not."""
+        user = _user(visit)
+        whose = "the directory." if in_directory(visit.api, user) else "before."
+        lines = [
+            f"The account can sign in again, with the password of {whose}",
+            "Its roles in projects are those that it had.",
+            "Its sessions and refresh tokens stay void: docker clients sign in again.",
+        ]
+        if user["sysadmin_flag"]:
+            lines.append("It is a system administrator.")
+        return Question(
+            title=f"Enable {user['username']}", lines=lines, verb="Enable user", back=_BACK, kind=""
+        )
+
+    def carry_out(self, visit: Visit, form: Form) -> str:
+        """Let the account in."""
+        del form
+        return f"User {_set_disabled(visit, flag=False)} is enabled."
+
+
 class DeleteUser(ForAdministrators, QuestionPage[Visit]):
     """/admin/users/{user_id}/delete."""
 
@@ -163,6 +214,13 @@ class DeleteUser(ForAdministrators, QuestionPage[Visit]):
 def _user(visit: Visit) -> dict[str, Any]:
     found: dict[str, Any] = visit.api.get(f"/users/{segment(visit.parts['user_id'])}")
     return found
+
+
+def _set_disabled(visit: Visit, *, flag: bool) -> str:
+    """Turn it; the account's name."""
+    user = _user(visit)
+    visit.api.send("PUT", f"/users/{user['user_id']}/disabled", {"disabled": flag})
+    return str(user["username"])
 
 
 def _by_directory(api: Api) -> bool:

@@ -129,11 +129,13 @@ const inStep = () => {
     }
   }
   for (const link of document.querySelectorAll(byData("filter"))) {
-    const { filter } = link.dataset;
-    const value = new URL(link.href).searchParams.get(filter);
+    const wanted = new URL(link.href).searchParams;
     const changed = new URLSearchParams(now);
-    if (value) changed.set(filter, value);
-    else changed.delete(filter);
+    for (const filter of link.dataset.filter.split(" ")) {
+      const value = wanted.get(filter);
+      if (value) changed.set(filter, value);
+      else changed.delete(filter);
+    }
     link.search = changed.toString();
   }
 };

@@ -117,7 +117,9 @@ def set_disabled(session: Session, user_id: int, *, flag: bool, now: datetime, c
         .where(users.c.id == user_id)
         .values(disabled=flag, credential_version=users.c.credential_version + 1, updated_at=now)
     )
-    event = UserUpdated(username=user.username, user_id=user_id, changed=("disabled",), admin=user.sysadmin)
+    event = UserUpdated(
+        username=user.username, user_id=user_id, changed=("disabled",), admin=user.sysadmin, disabled=flag
+    )
     emit(session, event, context=context)
 
 

@@ -17,6 +17,7 @@ FIELDS: Final[Fields] = {
     "realname": Field(users.c.realname),
     "comment": Field(users.c.comment),
     "sysadmin_flag": Field(users.c.sysadmin, Kind.BOOLEAN),
+    "disabled": Field(users.c.disabled, Kind.BOOLEAN),
     "creation_time": Field(users.c.created_at, Kind.TIME),
     "update_time": Field(users.c.updated_at, Kind.TIME),
 }

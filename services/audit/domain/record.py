@@ -142,6 +142,10 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"login of {event.username} by {event.method}"
         case UserPasswordChanged():
             return f"change the password of {event.username}"
+        case UserUpdated(disabled=True):
+            return f"disable user {event.username}"
+        case UserUpdated(disabled=False):
+            return f"enable user {event.username}"
         case (
             UserUpdated() | ProjectUpdated() | RobotUpdated() | LabelUpdated() | ConfigurationUpdated()
             | WebhookPolicyUpdated() | RegistryUpdated() | ReplicationPolicyUpdated()

@@ -39,6 +39,7 @@ class UserUpdated(UserEvent):
 
     changed: Annotated[tuple[str, ...], "names of the fields that were changed, never their values"]
     admin: Annotated[bool, "whether it is a system administrator now"] = False
+    disabled: Annotated[bool | None, "whether it was shut out (true) or let in again (false), else null"] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,6 +196,7 @@ WITH_DIRECTORY: list[tuple[str, str, str, object]] = [
 WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert"), ("POST", "/registries/ping")}
 """Answers 404 where no certificate is configured, and 400 where no other registry is: each has a test of its own."""
 OURS = {
+    "/users/{user_id}/disabled",
     "/users/current/roles",
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",

@@ -15,6 +15,7 @@ _OURS: Mapping[str, tuple[str, ...]] = {
     "AuditLogExt": (
         "occurrences", "project", "repository", "digest", "tag", "client_address", "client", "request_id",
     ),
+    "UserResp": ("disabled",),
     "Registry": ("proxy", "concurrency", "status_text", "check_time"),
     "ReplicationPolicy": (
         "concurrency", "copy_labels", "copy_retention", "waiting", "waiting_since", "last_execution",

@@ -161,6 +161,7 @@ OF_SYSTEM = [
     ("POST", "/users", ADMINISTRATORS, {}),
     ("DELETE", "/users/{absent}", ADMINISTRATORS, None),
     ("PUT", "/users/{absent}/sysadmin", ADMINISTRATORS, {"sysadmin_flag": True}),
+    ("PUT", "/users/{absent}/disabled", ADMINISTRATORS, {"disabled": True}),
     ("GET", "/users/{owner}", OWNER, None),
     ("PUT", "/users/{owner}", OWNER, {}),
     ("PUT", "/users/{owner}/password", OWNER, {"old_password": PASSWORD, "new_password": "short"}),

@@ -52,6 +52,7 @@ NOT_OF_THE_CLIENT = {
     ("GET", "/auditlog-exts/events"),
     ("GET", "/projects/{project}/auditlog-exts"),
     ("GET", "/users/current/roles"),
+    ("PUT", "/users/{user_id}/disabled"),
     ("GET", "/users/{user_id}/refresh_tokens"),
     ("DELETE", "/users/{user_id}/refresh_tokens"),
     ("GET", "/system/queues"),

@@ -3,8 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from falcon.testing import Result
 
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller, code, sentence
+from tests.integration.core.test_sessions import Browser
 
 NEW = {"username": "anna", "email": "anna@example.test", "realname": "Anna", "comment": "c", "password": PASSWORD}
 
@@ -114,6 +116,91 @@ def test_nobody_registers_himself(api: Api) -> None:
     assert api.get("/users?q=username=self").json == []
 
 
+def disable(api: Api, number: int, caller: Caller = ADMIN, *, flag: object = True) -> Result:
+    return api.send("PUT", f"/users/{number}/disabled", caller, {"disabled": flag})
+
+
+def test_a_disabled_account_is_out_at_once_and_in_again_when_it_is_enabled(api: Api) -> None:
+    project = api.project()
+    caller = api.member(project, "developer")
+    number = api.user_id(caller)
+    for _ in range(2):
+        assert disable(api, number).status_code == 200
+    assert api.get("/users/current", caller).status_code == 401
+    assert api.get(f"/users/{number}").json["disabled"] is True
+    found = api.get(f"/users?q=disabled=true,username={caller.name}").json
+    assert [each["username"] for each in found] == [caller.name]
+    assert disable(api, number, flag=False).status_code == 200
+    assert api.get("/users/current", caller).json["disabled"] is False
+    assert api.get(f"/users?q=disabled=true,username={caller.name}").json == []
+    assert api.get(f"/projects/{project}", caller).status_code == 200
+    told = [each for each in api.events("user.updated") if each["subject"] == caller.name]
+    assert [(each["actor"], each["data"]["changed"], each["data"]["disabled"]) for each in told] == [
+        ("admin", ["disabled"], True), ("admin", ["disabled"], False),
+    ]  # fmt: skip
+
+
+def test_sessions_and_refresh_tokens_of_a_disabled_account_stay_void(api: Api) -> None:
+    caller = api.user()
+    number = api.user_id(caller)
+    browser = Browser(api)
+    browser.sign_in(caller)
+    assert browser.get("/users/current").status_code == 200
+    for flag in (True, False):
+        disable(api, number, flag=flag)
+        assert browser.get("/users/current").status_code == 401
+    with api.database.superuser() as connection:
+        row = connection.execute("SELECT credential_version FROM core.users WHERE id = %s", (number,)).fetchone()
+    assert row == (3,), "what a refresh token was made for is another account now"
+
+
+def test_nobody_disables_himself_or_the_last_administrator(api: Api) -> None:
+    answer = disable(api, 1)
+    assert (answer.status_code, sentence(answer)) == (403, "you cannot disable your own account")
+    second = api.user(admin=True)
+    number = api.user_id(second)
+    assert disable(api, 1, second).status_code == 200
+    assert api.get("/users", ADMIN).status_code == 401
+    assert disable(api, number, second).status_code == 403
+    leaving = api.send("PUT", f"/users/{number}/sysadmin", second, {"sysadmin_flag": False})
+    assert (leaving.status_code, sentence(leaving)) == (403, "the last system administrator cannot be removed")
+    assert disable(api, 1, second, flag=False).status_code == 200
+    assert disable(api, number).status_code == 200
+    assert api.get(f"/users/{number}").json["disabled"] is True
+
+
+def test_of_two_administrators_who_disable_each_other_at_once_one_stays(api: Api) -> None:
+    second = api.user(admin=True)
+    number = api.user_id(second)
+    with ThreadPoolExecutor(2) as threads:
+        statuses = sorted(
+            threads.map(lambda pair: disable(api, *pair).status_code, [(1, second), (number, ADMIN)])
+        )
+    assert statuses[0] == 200
+    assert statuses[1] in {401, 403}, "the other is no longer let in, or is the last"
+    left = ADMIN if api.get("/users", ADMIN).status_code == 200 else second
+    for each in (1, number):
+        assert disable(api, each, left, flag=False).status_code == 200
+    assert api.send("PUT", f"/users/{number}/sysadmin", ADMIN, {"sysadmin_flag": False}).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"disabled": None}, {"disabled": "perhaps"}, []])
+def test_a_body_that_does_not_say_whether_disables_nobody(api: Api, body: object) -> None:
+    caller = api.user()
+    path = f"/users/{api.user_id(caller)}/disabled"
+    assert api.send("PUT", path, ADMIN, body).status_code == 400
+    assert api.get("/users/current", caller).status_code == 200
+    assert disable(api, 999_999_999).status_code == 404
+    assert api.send("PUT", "/users/x/disabled", ADMIN, {"disabled": True}).status_code == 422
+
+
+def test_a_robot_disables_nobody(api: Api) -> None:
+    robot = api.robot(None, system=(("user", "update"), ("user", "read")))
+    caller = api.user()
+    assert disable(api, api.user_id(caller), robot).status_code == 403
+    assert api.get("/users/current", caller).status_code == 200
+
+
 def test_the_last_administrator_cannot_leave(api: Api) -> None:
     answer = api.send("PUT", "/users/1/sysadmin", ADMIN, {"sysadmin_flag": False})
     assert (answer.status_code, sentence(answer)) == (403, "the last system administrator cannot be removed")
@@ -133,7 +220,7 @@ def test_the_last_administrator_cannot_leave(api: Api) -> None:
     assert make_administrator(number, ADMIN, flag=False) == 200
     assert api.events("user.updated")[-1]["data"] | {"request_id": "", "client": {}} == {
         "username": second.name, "user_id": number, "changed": ["sysadmin_flag"], "admin": False,
-        "request_id": "", "client": {},
+        "disabled": None, "request_id": "", "client": {},
     }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ _numbers = count(1)
 
 OF_ADMINISTRATORS = [
     "/admin/users", "/admin/users/new", "/admin/users/1/edit", "/admin/users/1/password",
-    "/admin/users/1/administrator", "/admin/users/1/delete", "/admin/groups", "/admin/groups/new",
+    "/admin/users/1/administrator", "/admin/users/1/disable", "/admin/users/1/enable", "/admin/users/1/delete",
+    "/admin/groups", "/admin/groups/new",
     "/admin/groups/1/rename", "/admin/groups/1/delete", "/admin/robots", "/admin/robots/new",
     "/admin/robots/1/edit", "/admin/robots/1/secret", "/admin/robots/1/switch", "/admin/robots/1/delete",
     "/admin/labels", "/admin/labels/new", "/admin/labels/1/edit", "/admin/labels/1/delete", "/admin/quotas",
@@ -193,6 +194,40 @@ def test_administration_is_given_and_taken_away_but_the_last_stays(api: Api, adm
     answer = admin.post("/admin/users/1/administrator", {})
     assert answer.status_code == 403
     assert "The last system administrator cannot be removed" in Reading(answer.text).text
+
+
+def test_a_user_is_disabled_after_being_told_what_ends_and_enabled_again(api: Api, admin: Browser) -> None:
+    user = api.user()
+    number, browser = api.user_id(user), Browser(api).sign_in(user)
+    token_of(api, user)
+    path = f"/admin/users/{number}"
+    assert f"{path}/disable" in admin.read(f"/admin/users?q={user.name}").links()
+    asked = admin.read(f"{path}/disable").text
+    assert "Refresh tokens of docker clients that stop working, for good: 1." in asked
+    assert "Disable user" in asked
+    assert browser.get("/profile").status_code == 200
+    for _ in range(2):
+        answer = admin.post(f"{path}/disable", {})
+        assert f"User {user.name} is disabled." in Reading(answer.text).text
+    assert browser.get("/profile").headers["location"].startswith("/sign-in")
+    listed = admin.read(f"/admin/users?q={user.name}&disabled=yes")
+    assert f"{user.name} Disabled" in listed.text
+    assert f"{path}/enable" in listed.links()
+    assert f"{path}/disable" not in listed.links()
+    assert "Its sessions and refresh tokens stay void" in admin.read(f"{path}/enable").text
+    assert f"User {user.name} is enabled." in Reading(admin.post(f"{path}/enable", {}).text).text
+    assert api.get("/users/current", user).status_code == 200
+    assert browser.get("/profile").status_code == 303
+    assert user.name not in admin.read("/admin/users?disabled=yes").text
+    assert admin.get("/admin/users/999999/disable").status_code == 404
+
+
+def test_nobody_is_offered_to_disable_himself(api: Api, admin: Browser) -> None:
+    assert "/admin/users/1/disable" not in admin.read("/admin/users").links()
+    answer = admin.post("/admin/users/1/disable", {})
+    assert answer.status_code == 403
+    assert "You cannot disable your own account." in Reading(answer.text).text
+    assert api.get("/users/current").status_code == 200
 
 
 def test_a_password_is_reset_and_a_profile_changed_by_an_administrator(api: Api, admin: Browser) -> None:

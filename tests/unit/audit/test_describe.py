@@ -17,6 +17,7 @@ from shared.events.definitions.replication import (
     ReplicationStarted,
     ReplicationTaskFinished,
 )
+from shared.events.definitions.user import UserUpdated
 
 DIGEST = f"sha256:{1:064x}"
 BORNE: dict[str, Any] = {
@@ -51,6 +52,9 @@ TASK = ReplicationTaskFinished(
         (LabelDeleted(label_id=7, label="tested", project="library", project_id=1), "delete label library/tested"),
         (LabelAttached(**BORNE), f"put label tested on library/app@{DIGEST}"),
         (LabelDetached(**BORNE), f"take label tested off library/app@{DIGEST}"),
+        (UserUpdated(username="bob", changed=("disabled",), disabled=True), "disable user bob"),
+        (UserUpdated(username="bob", changed=("disabled",), disabled=False), "enable user bob"),
+        (UserUpdated(username="bob", changed=("email",)), "update user bob: email"),
         (
             RegistryUpdated(registry_id=1, registry="elsewhere", kind="quay", url="https://e.test", changed=("url",)),
             "update registry elsewhere: url",
