@@ -12,17 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from compose.cli.follow import follow
-from compose.cli.session import session_of
+from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
 from services.webhook.commands.parked import discard_parked, retry_parked
 from services.webhook.queries.parked import get_parked, list_parked
 from shared.errors import Unavailable
+from shared.events import emit
+from shared.events.definitions.dead_letter import DeadLetterEvent, DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.event import printable
 from shared.messaging.connection import BROKER_ERRORS, connected
 from shared.messaging.dead_letters import (
     MOST_READ,
     DeadLetter,
     NoSuchDeadLetter,
+    Tally,
     discard,
     list_dead_letters,
     redrive,
@@ -151,17 +154,34 @@ def send_back(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids; all where none is given.", show_default=False)] = None,
 ) -> None:
     """Give them back to their service, with all attempts before them."""
-    with _broker() as connection:
-        count = sum(redrive(connection, consumer, ids or None) for consumer in _consumers(queue))
-    out.print(f"sent back to {queue.value}: {count}")
+    (consumer,) = _consumers(queue)
+    with _settling(consumer, DeadLettersRedriven) as tally, _broker() as connection:
+        redrive(connection, consumer, ids or None, tally=tally)
+    out.print(f"sent back to {queue.value}: {tally.count}")
 
 
 @dead_letters.command("discard")
 def throw_letters_away(queue: FromQueue, ids: LetterIds) -> None:
     """Throw them away for good."""
-    with _broker() as connection:
-        count = sum(discard(connection, consumer, ids) for consumer in _consumers(queue))
-    out.print(f"discarded: {count}")
+    (consumer,) = _consumers(queue)
+    with _settling(consumer, DeadLettersDiscarded) as tally, _broker() as connection:
+        discard(connection, consumer, ids, tally=tally)
+    out.print(f"discarded: {tally.count}")
+
+
+@contextmanager
+def _settling(consumer: Consumer, kind: type[DeadLetterEvent]) -> Iterator[Tally]:
+    """Record how many were settled, also where the rest failed. Raises Unavailable before anything is done."""
+    settings, tally = _settings(), Tally()
+    with session_of(settings) as session:
+        session.connection()
+    try:
+        yield tally
+    finally:
+        if tally.count:
+            with session_of(settings) as session:
+                event = kind(queue=consumer.queue, count=tally.count)
+                emit(session, event, context=operator_context(settings, "events"))
 
 
 @contextmanager

@@ -38,6 +38,13 @@ class DeadLetter:
     body: bytes
 
 
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """How many letters are settled so far: it tells also where the broker goes away in the middle."""
+
+    count: int = 0
+
+
 def list_dead_letters(connection: Any, consumer: Consumer) -> list[DeadLetter]:  # noqa: ANN401 - py-amqp has no types
     """The oldest first, at most MOST_READ; they stay where they are."""
     channel = connection.channel()
@@ -46,7 +53,13 @@ def list_dead_letters(connection: Any, consumer: Consumer) -> list[DeadLetter]: 
     return letters
 
 
-def redrive(connection: Any, consumer: Consumer, ids: Collection[str] | None) -> int:  # noqa: ANN401 - py-amqp has no types
+def redrive(
+    connection: Any,  # noqa: ANN401 - py-amqp has no types
+    consumer: Consumer,
+    ids: Collection[str] | None,
+    *,
+    tally: Tally | None = None,
+) -> int:
     """Send the letters of these ids, or all, back to their queue with all attempts before them; returns how many.
 
     Raises NoSuchDeadLetter before anything is sent. Each is published and confirmed before it is taken off.
@@ -56,26 +69,35 @@ def redrive(connection: Any, consumer: Consumer, ids: Collection[str] | None) ->
     def send_back(delivery: Delivery) -> None:
         publisher.publish([_again(consumer, delivery)])
 
+    tally = tally or Tally()
     if ids is None:
-        return _take_all_off(connection, consumer, send_back)
-    return _take_off(connection, consumer, ids, send_back)
+        return _take_all_off(connection, consumer, send_back, tally)
+    return _take_off(connection, consumer, ids, send_back, tally)
 
 
-def discard(connection: Any, consumer: Consumer, ids: Collection[str]) -> int:  # noqa: ANN401 - py-amqp has no types
+def discard(
+    connection: Any,  # noqa: ANN401 - py-amqp has no types
+    consumer: Consumer,
+    ids: Collection[str],
+    *,
+    tally: Tally | None = None,
+) -> int:
     """Throw the letters of these ids away; returns how many. Raises NoSuchDeadLetter before anything is lost."""
-    return _take_off(connection, consumer, ids, lambda _delivery: None)
+    return _take_off(connection, consumer, ids, lambda _delivery: None, tally or Tally())
 
 
-def _take_all_off(connection: Any, consumer: Consumer, first: Callable[[Delivery], None]) -> int:  # noqa: ANN401 - py-amqp has no types
+def _take_all_off(
+    connection: Any,  # noqa: ANN401 - py-amqp has no types
+    consumer: Consumer,
+    first: Callable[[Delivery], None],
+    tally: Tally,
+) -> int:
     """However many there are now; those that come back meanwhile are behind them, and stay."""
     channel = connection.channel()
-    taken = 0
     for delivery in _read(channel, consumer, most=None):
-        first(delivery)
-        channel.basic_ack(delivery.tag)
-        taken += 1
+        _settle(channel, delivery, first, tally)
     channel.close()
-    return taken
+    return tally.count
 
 
 def _take_off(
@@ -83,6 +105,7 @@ def _take_off(
     consumer: Consumer,
     ids: Collection[str],
     first: Callable[[Delivery], None],
+    tally: Tally,
 ) -> int:
     channel = connection.channel()
     deliveries = list(_read(channel, consumer, most=MOST_READ))
@@ -92,10 +115,16 @@ def _take_off(
         _put_back(connection, channel, consumer, len(deliveries))
         raise NoSuchDeadLetter(f"no dead letter of {consumer.queue} has the id {min(missing)}")
     for delivery in chosen:
-        first(delivery)
-        channel.basic_ack(delivery.tag)
+        _settle(channel, delivery, first, tally)
     channel.close()
-    return len(chosen)
+    return tally.count
+
+
+def _settle(channel: Any, delivery: Delivery, first: Callable[[Delivery], None], tally: Tally) -> None:  # noqa: ANN401 - py-amqp has no types
+    """Do what comes first, and take the letter off; from then on it counts."""
+    first(delivery)
+    channel.basic_ack(delivery.tag)
+    tally.count += 1
 
 
 def _read(channel: Any, consumer: Consumer, *, most: int | None) -> Iterator[Delivery]:  # noqa: ANN401 - py-amqp has no types

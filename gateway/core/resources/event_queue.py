@@ -8,7 +8,9 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.views.event_queue import dead_letter_view, opened_letter_view, queue_depth_view
 from shared import logging
 from shared.errors import NotFound
-from shared.messaging.dead_letters import NoSuchDeadLetter, discard, list_dead_letters, redrive
+from shared.events import emit
+from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
+from shared.messaging.dead_letters import NoSuchDeadLetter, Tally, discard, list_dead_letters, redrive
 from shared.messaging.depths import queue_depths
 from shared.messaging.topology import Consumer, consumer_of
 from shared.settings import Settings
@@ -49,15 +51,17 @@ class DeadLetters:
         body = read_body(req, SettlementBody)
         wanted = body.settlement()
         req.release_database()
-        with broker_of(self._settings) as connection:
-            if wanted is Settlement.REDRIVE:
-                count = redrive(connection, consumer, body.ids or None)
-            else:
-                count = discard(connection, consumer, body.ids)
-        logging.get().info(
-            "dead_letters_settled", queue=queue, action=wanted.value, count=count, actor=req.caller.name
-        )
-        resp.media = {"count": count}
+        tally = Tally()
+        try:
+            with broker_of(self._settings) as connection:
+                if wanted is Settlement.REDRIVE:
+                    redrive(connection, consumer, body.ids or None, tally=tally)
+                else:
+                    discard(connection, consumer, body.ids, tally=tally)
+        finally:
+            if tally.count:
+                _record(req, queue, wanted, tally.count)
+        resp.media = {"count": tally.count}
 
 
 class OneDeadLetter:
@@ -77,6 +81,16 @@ class OneDeadLetter:
         if found is None:
             raise NoSuchDeadLetter
         resp.media = opened_letter_view(found)
+
+
+def _record(req: ApiRequest, queue: str, settlement: Settlement, count: int) -> None:
+    """Tell of what is done already, all of it or a part: it stays done where the rest failed."""
+    logging.get().info(
+        "dead_letters_settled", queue=queue, action=settlement.value, count=count, actor=req.caller.name
+    )
+    kind = DeadLettersRedriven if settlement is Settlement.REDRIVE else DeadLettersDiscarded
+    emit(req.database, kind(queue=queue, count=count), context=req.event_context)
+    req.release_database()
 
 
 def _consumer(queue: str) -> Consumer:

@@ -13,6 +13,7 @@ from shared.events.catalogue import DEFINITIONS
 from shared.events.definitions.artifact import ArtifactPulled
 from shared.events.definitions.audit import AuditPurged
 from shared.events.definitions.configuration import ConfigurationUpdated
+from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.definitions.label import LabelAttached, LabelDetached, LabelUpdated
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.project import ProjectUpdated
@@ -58,6 +59,7 @@ _OPERATIONS: Final = {
     "deleted": Operation.DELETE,
     "revoked": Operation.DELETE,
     "purged": Operation.DELETE,
+    "discarded": Operation.DELETE,
     "updated": Operation.UPDATE,
     "attached": Operation.UPDATE,
     "detached": Operation.UPDATE,
@@ -66,6 +68,7 @@ _OPERATIONS: Final = {
     "exceeded": Operation.UPDATE,
     "warned": Operation.UPDATE,
     "finished": Operation.UPDATE,
+    "redriven": Operation.UPDATE,
     "logged_in": Operation.LOGIN,
     "login_failed": Operation.LOGIN,
 }
@@ -178,10 +181,18 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             way = "to" if event.pushed else "from"
             why = f": {event.fault}" if event.fault else ""
             return f"{event.operation} of {event.subject} {way} registry {event.registry}, {event.state}{why}"
+        case DeadLettersRedriven():
+            return f"give {_letters(event.count)} back to {event.queue}"
+        case DeadLettersDiscarded():
+            return f"throw {_letters(event.count)} of {event.queue} away"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:
             return f"{_OPERATIONS[event.verb]} {event.noun.replace('_', ' ')} {event.subject}"
+
+
+def _letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count} dead letters"
 
 
 def event_types() -> list[str]:

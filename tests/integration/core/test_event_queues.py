@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from socket import SHUT_RDWR
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from shared.auth.login import build_login
 from shared.db import engine
 from shared.errors import Unprocessable
 from shared.messaging.connection import connected
-from shared.messaging.publish import Publisher
+from shared.messaging.publish import Outgoing, Publisher
 from shared.messaging.settling import Delivery, dead_letter
 from shared.messaging.topology import AUDIT
 from tests.integration.broker import Broker, eventually
@@ -89,6 +90,45 @@ def test_letters_are_sent_back_or_thrown_away(api: Api, rabbit: Broker) -> None:
     eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (1, 0))
 
 
+def recorded(api: Api) -> list[tuple[str, str, str, int]]:
+    """Who did what with how many letters of which queue, by the events that wait in the outbox."""
+    return [
+        (event["actor"], verb, event["data"]["queue"], event["data"]["count"])
+        for verb in ("redriven", "discarded")
+        for event in api.events(f"dead_letter.{verb}")
+    ]
+
+
+def test_what_was_done_with_letters_is_an_event_of_whoever_did_it(api: Api, rabbit: Broker) -> None:
+    one, *_ = bury(rabbit, b"1", b"2", b"3")
+    boss = api.user(admin=True)
+    before = len(api.events("dead_letter.redriven")), len(api.events("dead_letter.discarded"))
+    api.send("POST", LETTERS, boss, {"action": "discard", "ids": [one]})
+    api.send("POST", LETTERS, ADMIN, {"action": "redrive"})
+    api.send("POST", LETTERS, ADMIN, {"action": "redrive"})
+    assert {(boss.name, "discarded", "audit", 1), ("admin", "redriven", "audit", 2)} <= set(recorded(api))
+    after = len(api.events("dead_letter.redriven")), len(api.events("dead_letter.discarded"))
+    assert after == (before[0] + 1, before[1] + 1), "what found nothing to do is no event"
+
+
+def test_what_was_done_until_the_broker_went_away_is_an_event_too(
+    api: Api, rabbit: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bury(rabbit, b"1", b"2", b"3")
+    before, publish, sent = len(api.events("dead_letter.redriven")), Publisher.publish, []
+
+    def publish_two(self: Publisher, messages: Sequence[Outgoing]) -> None:
+        if len(sent) == 2:
+            self._connection.transport.sock.shutdown(SHUT_RDWR)
+        publish(self, messages)
+        sent.append(messages)
+
+    monkeypatch.setattr(Publisher, "publish", publish_two)
+    assert api.send("POST", LETTERS, ADMIN, {"action": "redrive"}).status_code == 503
+    assert [each["data"]["count"] for each in api.events("dead_letter.redriven")[before:]] == [2]
+    eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (2, 1))
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -102,7 +142,9 @@ def test_letters_are_sent_back_or_thrown_away(api: Api, rabbit: Broker) -> None:
 )
 def test_what_makes_no_sense_changes_nothing(api: Api, rabbit: Broker, body: object, status: int) -> None:
     bury(rabbit, b"1")
+    before = recorded(api)
     assert api.send("POST", LETTERS, ADMIN, body).status_code == status
+    assert recorded(api) == before
     eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (0, 1))
 
 

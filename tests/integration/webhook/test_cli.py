@@ -51,6 +51,20 @@ def count(database: Database, query: LiteralString) -> int:
         return int((connection.execute(query).fetchone() or (0,))[0])
 
 
+def told(database: Database) -> list[tuple[str, str, dict[str, object]]]:
+    """The events that wait in the outbox: what happened, who did it, and what is said of it."""
+    with database.superuser() as connection:
+        bodies = [row[0] for row in connection.execute("SELECT body FROM events.outbox ORDER BY id")]
+    return [
+        (
+            body["type"].removeprefix("breakwater.").removesuffix(".v1"),
+            body["actor"],
+            {name: value for name, value in body["data"].items() if name not in {"client", "request_id"}},
+        )
+        for body in bodies
+    ]
+
+
 def refusal(result: Result) -> BreakwaterError:
     assert isinstance(result.exception, BreakwaterError), result.output
     return result.exception
@@ -142,6 +156,25 @@ class TestDeadLetters:
         assert "sent back to audit: 1" in run("dead-letters", "redrive", "--queue", "audit").output
         eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (2, 0))
         assert third in refusal(run("dead-letters", "discard", "--queue", "audit", third)).sentence
+
+    def test_what_was_done_is_recorded_as_the_operators(self, run: Run, rabbit: Broker, database: Database) -> None:
+        first, *_ = (self.bury(rabbit) for _ in range(3))
+        run("dead-letters", "discard", "--queue", "audit", first)
+        run("dead-letters", "redrive", "--queue", "audit")
+        run("dead-letters", "redrive", "--queue", "audit")
+        assert told(database) == [
+            ("dead_letter.discarded", "system:operator", {"queue": "audit", "count": 1}),
+            ("dead_letter.redriven", "system:operator", {"queue": "audit", "count": 2}),
+        ]
+
+    def test_what_cannot_be_recorded_is_not_done(
+        self, run: Run, rabbit: Broker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.bury(rabbit)
+        eventually(lambda: rabbit.depth("audit.dead-letters"), 1)
+        monkeypatch.setenv("BREAKWATER_DATABASE_PORT", "9")
+        assert isinstance(refusal(run("dead-letters", "redrive", "--queue", "audit")), Unavailable)
+        eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (0, 1))
 
     def test_an_unknown_queue_is_wrong_usage(self, run: Run) -> None:
         assert run("dead-letters", "list", "--queue", "unheard-of").exit_code == 2

@@ -9,6 +9,7 @@ import pytest
 
 from services.audit.domain.record import describe, entry_of, event_types, is_recorded
 from shared.events import Actor, ActorKind, Envelope, Event
+from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.definitions.label import LabelAttached, LabelCreated, LabelDeleted, LabelDetached, LabelUpdated
 from shared.events.definitions.registry import RegistryUpdated
 from shared.events.definitions.replication import (
@@ -52,6 +53,8 @@ TASK = ReplicationTaskFinished(
         (LabelDeleted(label_id=7, label="tested", project="library", project_id=1), "delete label library/tested"),
         (LabelAttached(**BORNE), f"put label tested on library/app@{DIGEST}"),
         (LabelDetached(**BORNE), f"take label tested off library/app@{DIGEST}"),
+        (DeadLettersRedriven(queue="audit", count=1), "give 1 dead letter back to audit"),
+        (DeadLettersDiscarded(queue="webhook", count=12), "throw 12 dead letters of webhook away"),
         (UserUpdated(username="bob", changed=("disabled",), disabled=True), "disable user bob"),
         (UserUpdated(username="bob", changed=("disabled",), disabled=False), "enable user bob"),
         (UserUpdated(username="bob", changed=("email",)), "update user bob: email"),
