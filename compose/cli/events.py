@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 from shared.events import emit
 from shared.events.definitions.dead_letter import DeadLetterEvent, DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.event import printable
+from shared.listing import Listing
 from shared.messaging.connection import BROKER_ERRORS, connected
 from shared.messaging.dead_letters import (
     MOST_READ,
@@ -32,6 +33,8 @@ from shared.messaging.dead_letters import (
 )
 from shared.messaging.topology import CONSUMERS, OPERATOR, Consumer
 from shared.settings import Settings, load_settings
+
+MOST_LISTED: Final = 500
 
 app = typer.Typer(help="What happens: live, and what was set aside, with its reason.", no_args_is_help=True)
 parked = typer.Typer(help="Notifications of the registry that could not be accepted.")
@@ -59,7 +62,8 @@ def parked_by_default(context: typer.Context) -> None:
 def show_parked_list(as_json: AsJson = False) -> None:
     """The newest first, with their reasons."""
     with session_of(_settings()) as session:
-        found = list_parked(session)
+        page = list_parked(session, Listing(page_size=MOST_LISTED))
+    found = page.records
     if as_json:
         for each in found:
             _json(id=str(each.id), received_at=each.received_at.isoformat(), reason=each.reason, address=each.address)
@@ -71,6 +75,8 @@ def show_parked_list(as_json: AsJson = False) -> None:
     for each in found:
         table.add_row(str(each.id), each.received_at.isoformat(timespec="seconds"), _foreign(each.reason))
     print_table(table)
+    if page.total > len(found):
+        out.print(f"the newest {MOST_LISTED} of {page.total:,} are shown", style="dim")
 
 
 @parked.command("show")
@@ -87,7 +93,7 @@ def show_parked(parked_id: ParkedId) -> None:
 def retry(parked_id: ParkedId) -> None:
     """Take it in after all, as after an upgrade that knows more."""
     with session_of(_settings()) as session:
-        events = retry_parked(session, parked_id, instance_id=_settings().instance_id)
+        events = retry_parked(session, parked_id, context=operator_context(_settings(), "events"))
     out.print(f"accepted; new events: {events}")
 
 
@@ -95,7 +101,7 @@ def retry(parked_id: ParkedId) -> None:
 def throw_away(parked_id: ParkedId) -> None:
     """Throw it away for good."""
     with session_of(_settings()) as session:
-        discard_parked(session, parked_id)
+        discard_parked(session, parked_id, context=operator_context(_settings(), "events"))
     out.print("discarded")
 
 

@@ -19,7 +19,6 @@ class UnknownParked(NotFound):
 class StillMalformed(Conflict):
     """A parked notification was tried again, and is what it was."""
 
-    code = "STILL_MALFORMED"
     default = "the notification still cannot be accepted"
 
 

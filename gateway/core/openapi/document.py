@@ -29,13 +29,14 @@ _PLACEHOLDERS: Final[Mapping[str, str]] = {
     "meta_name": "The name of the entry.",
     "token_id": "The refresh token's UUID.",
     "queue": "The service whose queue it is: audit, metadata, webhook or replication.",
+    "parked_id": "The notification's UUID.",
     "letter_id": "The event's id, as the list shows it.",
 }
 _INTRODUCTION: Final = (
-    "Breakwater answers version 2.0 of Harbor's API, and extends it by refresh tokens and the broker's queues. "
-    "Credentials go in a Basic header, or a session's cookie does; without any, what is public answers. Every answer "
-    "has an X-Request-Id. A null in a body is a field that was not sent, and a field without a value is left out of "
-    "answers."
+    "Breakwater answers version 2.0 of Harbor's API, and extends it, by refresh tokens and the broker's queues among "
+    "others. Credentials go in a Basic header, or a session's cookie does; without any, what is public answers. Every "
+    "answer has an X-Request-Id. A null in a body is a field that was not sent, and a field without a value is left "
+    "out of answers."
 )
 
 

@@ -13,6 +13,7 @@ from gateway.core.bodies.immutable import ImmutableRuleBody
 from gateway.core.bodies.label import LabelBody, LabelNumberBody, NewLabelBody
 from gateway.core.bodies.ldap import LdapConfBody, LdapImportBody
 from gateway.core.bodies.member import MemberBody, RoleBody
+from gateway.core.bodies.parked_notification import ParkedActionBody
 from gateway.core.bodies.project import ProjectBody
 from gateway.core.bodies.quota import QuotaBody
 from gateway.core.bodies.registry import RegistryBody, RegistryPingBody, RegistryUpdateBody
@@ -328,6 +329,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/system/queues/{queue}/dead_letters"): Operation(answer=list[event_queue.DeadLetterEntry]),
     ("POST", "/system/queues/{queue}/dead_letters"): Operation(body=SettlementBody, answer=event_queue.SettledCount),
     ("GET", "/system/queues/{queue}/dead_letters/{letter_id}"): Operation(answer=event_queue.OpenedDeadLetter),
+    # parked_notification
+    ("GET", "/system/parked_notifications"): _list(event_queue.ParkedNotificationEntry),
+    ("POST", "/system/parked_notifications"): Operation(body=ParkedActionBody, answer=event_queue.SettledParked),
+    ("GET", "/system/parked_notifications/{parked_id}"): Operation(answer=event_queue.OpenedParkedNotification),
     # auditlog
     ("GET", "/audit-logs"): Operation(answer=list[catalogue.AuditEntry], parameters=_RECORD),
     ("GET", "/system/audit-checks"): Operation(answer=list[catalogue.AuditCheck]),

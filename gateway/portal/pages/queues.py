@@ -31,15 +31,17 @@ class Queues(Page):
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """How much waits; while the broker is away, that it is."""
         sentence, queues = "", []
+        api = self.portal.api(req)
         try:
-            queues = self.portal.api(req).get("/system/queues")
+            queues = api.get("/system/queues")
         except Refused as refused:
             if refused.status != _AWAY:
                 raise
             sentence = refused.sentence
         self.portal.show(
-            req, resp, "queues.html", block="list", queues=queues, sentence=sentence, services=SERVICES
-        )
+            req, resp, "queues.html", block="list", queues=queues, sentence=sentence, services=SERVICES,
+            parked=api.listed("/system/parked_notifications", page_size=1).total,
+        )  # fmt: skip
 
 
 class DeadLetters(Page):
@@ -59,7 +61,7 @@ class DeadLetter(Page):
     def on_get(self, req: ApiRequest, resp: ApiResponse, queue: str, letter: str) -> None:
         """One of them with its body. Raises Refused."""
         shown = self.portal.api(req).get(f"/system/queues/{segment(queue)}/dead_letters/{segment(letter)}")
-        self.portal.show(req, resp, "dead_letter.html", letter=shown, body=_formatted(shown["body"]))
+        self.portal.show(req, resp, "dead_letter.html", letter=shown, body=formatted(shown["body"]))
 
 
 class Settle(ForAdministrators, FormPage[Visit]):
@@ -104,7 +106,7 @@ class Settle(ForAdministrators, FormPage[Visit]):
         self.go(visit, f"{_BACK}/{queue}", f"Dead letters {done}: {answer.content['count']}.")
 
 
-def _formatted(body: str) -> str:
+def formatted(body: str) -> str:
     """JSON with a line for each field; anything else as it is."""
     try:
         parsed: Any = json.loads(body)

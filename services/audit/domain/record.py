@@ -16,6 +16,7 @@ from shared.events.definitions.configuration import ConfigurationUpdated
 from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.definitions.label import LabelAttached, LabelDetached, LabelUpdated
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
+from shared.events.definitions.parked_notification import ParkedNotificationAccepted, ParkedNotificationDiscarded
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.quota import QuotaExceeded
 from shared.events.definitions.registry import RegistryUpdated
@@ -69,6 +70,7 @@ _OPERATIONS: Final = {
     "warned": Operation.UPDATE,
     "finished": Operation.UPDATE,
     "redriven": Operation.UPDATE,
+    "accepted": Operation.UPDATE,
     "logged_in": Operation.LOGIN,
     "login_failed": Operation.LOGIN,
 }
@@ -185,6 +187,10 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"give {_letters(event.count)} back to {event.queue}"
         case DeadLettersDiscarded():
             return f"throw {_letters(event.count)} of {event.queue} away"
+        case ParkedNotificationAccepted():
+            return f"take a parked notification in, {event.events} new events; it was parked as {event.reason}"
+        case ParkedNotificationDiscarded():
+            return f"throw a parked notification away; it was parked as {event.reason}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:

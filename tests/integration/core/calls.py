@@ -203,6 +203,8 @@ OURS = {
     "/system/queues",
     "/system/queues/{queue}/dead_letters",
     "/system/queues/{queue}/dead_letters/{letter_id}",
+    "/system/parked_notifications",
+    "/system/parked_notifications/{parked_id}",
     "/openapi.json",
     "/statistics/daily",
     "/statistics/quotas",

@@ -77,6 +77,7 @@ LISTS = {
     "/replication/executions": ("/replication/executions", 3),
     "/replication/executions/{id}/tasks": ("/replication/executions/{replication}/tasks", 3),
     "/system/purgeaudit": ("/system/purgeaudit", 2),
+    "/system/parked_notifications": ("/system/parked_notifications?q=reason=~odd", 2),
     "/audit-logs": ("/audit-logs", 4),
     "/auditlog-exts": ("/auditlog-exts", 4),
 }  # fmt: skip
@@ -84,7 +85,7 @@ LISTS = {
 
 FOR_ADMINISTRATORS = {
     "/users", "/quotas", "/usergroups", "/schedules", "/system/purgeaudit", "/registries", "/replication/policies",
-    "/replication/executions", "/replication/executions/{id}/tasks",
+    "/replication/executions", "/replication/executions/{id}/tasks", "/system/parked_notifications",
 }  # fmt: skip
 OF_THE_FIRST_ADMINISTRATOR = {"/users/current/roles"}
 """Lists of what is the caller's own: he has many of it."""
@@ -243,6 +244,9 @@ MANY = (
     """
     INSERT INTO core.audit_purges (trigger, hours, kinds, dry_run, parameters, actor, actor_kind, request_id)
     SELECT 'MANUAL', 1, '{}', true, '{}', 'alice', 'user', '' FROM generate_series(1, %(rows)s::int)
+    """,
+    """
+    INSERT INTO events.parked (reason, body) SELECT 'an odd one', '{' FROM generate_series(1, %(rows)s::int)
     """,
     "SELECT audit.prepare(now())",
     """

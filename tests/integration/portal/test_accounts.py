@@ -21,7 +21,8 @@ OF_ADMINISTRATORS = [
     "/admin/labels", "/admin/labels/new", "/admin/labels/1/edit", "/admin/labels/1/delete", "/admin/quotas",
     "/admin/quotas/1/edit", "/admin/directory", "/admin/directory/search", "/admin/settings",
     "/admin/audit-purge", "/admin/audit-purge/1/log", "/admin/audit-purge/1/stop", "/admin/health",
-    "/admin/queues", "/admin/queues/audit", "/admin/queues/audit/letters/1",
+    "/admin/queues/parked", "/admin/queues/parked/notifications/1", "/admin/queues", "/admin/queues/audit",
+    "/admin/queues/audit/letters/1",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from falcon.testing import TestClient
@@ -10,13 +11,17 @@ from falcon.testing import TestClient
 from gateway.core.app import build
 from shared.auth.login import build_login
 from shared.db import engine
+from tests.clients.notifications import body_of, event
 from tests.integration.broker import Broker, eventually
 from tests.integration.conftest import Database
 from tests.integration.core.people import ADMIN, Api
 from tests.integration.core.test_event_queues import LETTERS, bury
+from tests.integration.core.test_parked_notifications import PARKED as API
+from tests.integration.core.test_parked_notifications import park
 from tests.integration.portal.browsing import HOSTILE, Browser, Reading
 
 QUEUES = "/admin/queues"
+PARKED = "/admin/queues/parked"
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +85,56 @@ def test_nothing_chosen_is_nothing_done(admin: Browser, rabbit: Broker) -> None:
     assert "Choose at least one dead letter" in Reading(answer.text).text
     assert admin.post(f"{QUEUES}/audit/burn", {"ids": ["1"]}).status_code == 404
     eventually(lambda: rabbit.depth("audit.dead-letters"), 1)
+
+
+@pytest.fixture
+def parked(api: Api) -> Iterator[list[str]]:
+    """One that can be read by now, and one that never can; their ids."""
+    with api.database.superuser() as connection:
+        connection.execute("DELETE FROM events.parked")
+    yield [
+        park(api, body_of(event("push", f"library/p{uuid4()}", tag="v1")), "an older version"),
+        park(api, HOSTILE.encode(), HOSTILE),
+    ]
+    with api.database.superuser() as connection:
+        connection.execute("DELETE FROM events.parked")
+
+
+def test_parked_notifications_are_counted_listed_and_shown_harmless(admin: Browser, parked: list[str]) -> None:
+    assert "nothing could be made of: 2" in admin.read(QUEUES).text
+    assert PARKED in admin.read(QUEUES).links()
+    listed = admin.get(PARKED)
+    page = Reading(listed.text)
+    assert page.text.index("an older version") > page.text.index(HOSTILE)
+    assert {f"{PARKED}/notifications/{each}" for each in parked} <= page.links()
+    shown = admin.get(f"{PARKED}/notifications/{parked[1]}", part="sheet").text
+    assert HOSTILE in Reading(shown).text
+    assert all("<script>alert" not in text for text in (listed.text, shown))
+    assert '"events": [' in admin.read(f"{PARKED}/notifications/{parked[0]}").text
+    assert "an older version" not in admin.read(f"{PARKED}?q=script").text
+    assert "No notification matches" in admin.read(f"{PARKED}?q=nothing-like-this").text
+    assert "<h1" not in admin.get(PARKED, part="list").text
+    assert admin.get(f"{PARKED}/notifications/{uuid4()}").status_code == 404
+
+
+def test_chosen_notifications_are_taken_in_after_a_question(api: Api, admin: Browser, parked: list[str]) -> None:
+    asked = admin.post(f"{PARKED}/retry", {"ids": parked})
+    assert "Take in 2 parked notifications" in Reading(asked.text).text
+    assert api.get(API).headers["x-total-count"] == "2"
+    done = admin.post(f"{PARKED}/retry", {"ids": parked, "sure": "yes"})
+    assert "Notifications taken in: 1. Still not acceptable, and kept: 1." in Reading(done.text).text
+    assert [each["id"] for each in api.get(API).json] == [parked[1]]
+    again = admin.post(f"{PARKED}/retry", {"ids": parked[1], "sure": "yes"})
+    assert again.status_code == 409
+    assert "still cannot be accepted" in Reading(again.text).text
+
+
+def test_chosen_notifications_are_discarded_after_a_question(api: Api, admin: Browser, parked: list[str]) -> None:
+    assert "They are gone for good" in Reading(admin.post(f"{PARKED}/discard", {"ids": parked}).text).text
+    assert api.get(API).headers["x-total-count"] == "2"
+    done = admin.post(f"{PARKED}/discard", {"ids": parked, "sure": "yes"})
+    assert "Notifications discarded: 2." in Reading(done.text).text
+    assert "Nothing is parked" in admin.read(PARKED).text
+    assert admin.post(f"{PARKED}/discard", {"ids": parked, "sure": "yes"}).status_code == 404
+    assert admin.post(f"{PARKED}/discard", {}).status_code == 400
+    assert admin.post(f"{PARKED}/burn", {"ids": parked}).status_code == 404

@@ -80,6 +80,16 @@ class TestParked:
             assert "the body is not JSON" in listed.output
         assert json.loads(run("parked", "list", "--json").output)["id"] == parked
 
+    def test_of_a_long_list_the_newest_are_listed(
+        self, run: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("compose.cli.events.MOST_LISTED", 1)
+        old, new = park(database, b"1", "-"), park(database, b"2", "-")
+        listed = run("parked").output
+        assert new in listed
+        assert old not in listed
+        assert "the newest 1 of 2 are shown" in listed
+
     def test_an_empty_list_says_so(self, run: Run) -> None:
         assert "no notification is parked" in run("parked").output
 
@@ -95,8 +105,14 @@ class TestParked:
         first, second = park(database, body, "an older version"), park(database, body, "an older version")
         assert "new events: 1" in run("parked", "retry", first).output
         assert "new events: 0" in run("parked", "retry", second).output
-        assert count(database, "SELECT count(*) FROM events.outbox") == 1
+        assert count(database, "SELECT count(*) FROM events.outbox WHERE type LIKE 'breakwater.artifact.%'") == 1
         assert count(database, "SELECT count(*) FROM events.parked") == 0
+        taken_in = [each for each in told(database) if each[0] == "parked_notification.accepted"]
+        assert taken_in == [
+            ("parked_notification.accepted", "system:operator",
+             {"parked_id": parked, "reason": "an older version", "events": events})
+            for parked, events in ((first, 1), (second, 0))
+        ]  # fmt: skip
 
     def test_what_is_still_malformed_stays(self, run: Run, database: Database) -> None:
         done = run("parked", "retry", park(database, b"{]", "the body is not JSON"))
@@ -107,6 +123,8 @@ class TestParked:
         parked = park(database, b"{]", "-")
         assert run("parked", "discard", parked).exit_code == 0
         assert count(database, "SELECT count(*) FROM events.parked") == 0
+        discarded = ("parked_notification.discarded", "system:operator", {"parked_id": parked, "reason": "-"})
+        assert told(database) == [discarded]
 
     @pytest.mark.parametrize("verb", ["show", "retry", "discard"])
     def test_an_unknown_id_is_one_sentence(self, run: Run, verb: str) -> None:

@@ -11,6 +11,7 @@ from services.audit.domain.record import describe, entry_of, event_types, is_rec
 from shared.events import Actor, ActorKind, Envelope, Event
 from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.definitions.label import LabelAttached, LabelCreated, LabelDeleted, LabelDetached, LabelUpdated
+from shared.events.definitions.parked_notification import ParkedNotificationAccepted, ParkedNotificationDiscarded
 from shared.events.definitions.registry import RegistryUpdated
 from shared.events.definitions.replication import (
     ReplicationFinished,
@@ -55,6 +56,14 @@ TASK = ReplicationTaskFinished(
         (LabelDetached(**BORNE), f"take label tested off library/app@{DIGEST}"),
         (DeadLettersRedriven(queue="audit", count=1), "give 1 dead letter back to audit"),
         (DeadLettersDiscarded(queue="webhook", count=12), "throw 12 dead letters of webhook away"),
+        (
+            ParkedNotificationAccepted(parked_id="7", reason="odd", events=2),
+            "take a parked notification in, 2 new events; it was parked as odd",
+        ),
+        (
+            ParkedNotificationDiscarded(parked_id="7", reason="odd"),
+            "throw a parked notification away; it was parked as odd",
+        ),
         (UserUpdated(username="bob", changed=("disabled",), disabled=True), "disable user bob"),
         (UserUpdated(username="bob", changed=("disabled",), disabled=False), "enable user bob"),
         (UserUpdated(username="bob", changed=("email",)), "update user bob: email"),
