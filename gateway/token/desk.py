@@ -179,7 +179,7 @@ class Desk:
 
     def _new_refresh_token(self, user: Principal, client_id: str, client: Client, now: datetime) -> Secret:
         with unavailable_when_down(), self.sessions.begin() as session:
-            return issue_refresh_token(session, user, client_id=client_id, address=client.address, now=now)
+            return issue_refresh_token(session, user, client_id=client_id, address=client.address, now=now).text
 
     def _renew(self, token_id: UUID, now: datetime) -> None:
         try:

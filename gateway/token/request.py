@@ -10,7 +10,7 @@ from typing import Final
 import falcon.asgi
 from falcon import uri
 
-from services.token.domain import Scope, parse_scopes
+from services.token.domain import LONGEST_CLIENT_ID, Scope, parse_scopes
 from services.token.errors import UnknownService, UnsupportedGrant, WrongCredentials
 from shared.auth.authenticate import Client, Credential
 from shared.errors import BadRequest
@@ -23,7 +23,6 @@ MOST_BODY: Final = 64 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 # Scripts written for Harbor name its registry instead of echoing what the challenge says.
 _SERVICES: Final = frozenset({TOKEN_SERVICE, "harbor-registry"})
-_MOST_CLIENT_ID: Final = 255
 _LONGEST_KEPT: Final = 512
 """Clients ask for the same again and again; what was read is kept where it is no longer than this."""
 
@@ -124,7 +123,7 @@ def _read(parameters: Parameters, *, offline: bool) -> TokenRequest:
         raise UnknownService(f"the parameter 'service' must be {TOKEN_SERVICE!r}")
     return TokenRequest(
         scopes=parse_scopes(_bounded(_all(parameters, "scope"))),
-        client_id=_one(parameters, "client_id")[:_MOST_CLIENT_ID].replace("\0", ""),
+        client_id=_one(parameters, "client_id")[:LONGEST_CLIENT_ID].replace("\0", ""),
         offline=offline,
     )
 

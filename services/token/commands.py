@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from services.token.domain import Access, Claims, Scope, digest_of, grant, new_refresh_token
+from services.token.domain import Access, Claims, Scope, check_client_id, digest_of, grant, new_refresh_token
 from services.token.queries import Standing
 from services.token.signing import CurrentSigner
 from services.token.tables import refresh_tokens
@@ -16,7 +16,7 @@ from shared import directory
 from shared.auth.principals import Principal, PrincipalKind
 from shared.auth.roles import registry_actions
 from shared.events import EventContext, emit
-from shared.events.definitions.refresh_token import RefreshTokenRevoked
+from shared.events.definitions.refresh_token import RefreshTokenCreated, RefreshTokenRevoked
 from shared.secrets import Secret
 
 REFRESH_IDLE: Final = timedelta(days=30)
@@ -90,9 +90,29 @@ def _may_list_all(principal: Principal) -> bool:
     return principal.is_admin
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewRefreshToken:
+    """A refresh token on its way to its owner: the one time that its text is known here."""
+
+    id: UUID
+    text: Secret
+    expires_at: datetime
+
+
+def create_refresh_token(
+    session: Session, user: Principal, *, client_id: str, address: str, now: datetime, context: EventContext
+) -> NewRefreshToken:
+    """A refresh token that its owner asks for by a name of its own. Raises UnfitName."""
+    name = check_client_id(client_id)
+    made = issue_refresh_token(session, user, client_id=name, address=address, now=now)
+    event = RefreshTokenCreated(username=user.name, token_id=str(made.id), client_id=name)
+    emit(session, event, context=context)
+    return made
+
+
 def issue_refresh_token(
     session: Session, user: Principal, *, client_id: str, address: str, now: datetime
-) -> Secret:
+) -> NewRefreshToken:
     """A refresh token that lasts until it is revoked, not used for long, or the account's credential changes.
 
     Those longest unused give way where a user has very many.
@@ -110,19 +130,21 @@ def issue_refresh_token(
         .limit(_MOST_PER_USER - 1)
     )
     session.execute(delete(refresh_tokens).where(mine, refresh_tokens.c.id.not_in(newest)))
-    token = new_refresh_token()
-    session.execute(
-        insert(refresh_tokens).values(
-            token_hash=digest_of(token),
+    text, expires_at = new_refresh_token(), now + REFRESH_IDLE
+    made = (
+        insert(refresh_tokens)
+        .values(
+            token_hash=digest_of(text),
             user_id=user.id,
             credential_version=user.credential_version,
             client_id=client_id,
             address=address,
             created_at=now,
-            expires_at=now + REFRESH_IDLE,
+            expires_at=expires_at,
         )
+        .returning(refresh_tokens.c.id)
     )
-    return token
+    return NewRefreshToken(id=session.execute(made).scalar_one(), text=text, expires_at=expires_at)
 
 
 def renew_refresh_token(session: Session, token_id: UUID, *, now: datetime) -> None:

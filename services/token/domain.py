@@ -13,12 +13,14 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from services.token.errors import MalformedScope, TooManyScopes
+from services.token.errors import MalformedScope, TooManyScopes, UnfitName
 from shared.names import InvalidName, RepositoryName
 from shared.secrets import Secret
 
 MOST_SCOPES: Final = 100
 """Scopes of one request; docker sends one, and one more for each mount."""
+LONGEST_CLIENT_ID: Final = 255
+"""The name of whatever keeps a refresh token."""
 
 _TYPE: Final = re.compile(r"([a-z0-9]+)(?:\(([a-z0-9]+)\))?")
 _ACTION: Final = re.compile(r"[a-z]+|\*")
@@ -184,6 +186,14 @@ class RefreshToken:
     created_at: datetime
     used_at: datetime | None
     expires_at: datetime
+
+
+def check_client_id(name: str) -> str:
+    """The name that somebody gives a refresh token, trimmed. Raises UnfitName."""
+    trimmed = name.strip()
+    if not 1 <= len(trimmed) <= LONGEST_CLIENT_ID or not trimmed.isprintable():
+        raise UnfitName(f"the name of a refresh token must have 1 to {LONGEST_CLIENT_ID} printable characters")
+    return trimmed
 
 
 def new_refresh_token() -> Secret:

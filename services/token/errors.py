@@ -19,6 +19,12 @@ class TooManyScopes(BadRequest):
     default = "too many scopes in one request"
 
 
+class UnfitName(BadRequest):
+    """A refresh token cannot be named so."""
+
+    default = "the name of a refresh token is missing or too long"
+
+
 class UnknownService(BadRequest):
     """The token is asked for a service that is not this registry."""
 

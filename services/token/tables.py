@@ -1,6 +1,6 @@
 """The tables of schema token, as `shared/migrations` makes them; a test compares the two."""
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, Integer, LargeBinary, Table, Text, Uuid, text
 
 from shared.db import metadata_for
 
@@ -11,7 +11,7 @@ _moment = DateTime(timezone=True)
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
     Column("user_id", Integer, nullable=False),
     Column("credential_version", Integer, nullable=False),

@@ -63,6 +63,7 @@ DEFINITIONS: Final[tuple[type[Event], ...]] = (
     user_group.UserGroupCreated,
     user_group.UserGroupUpdated,
     user_group.UserGroupDeleted,
+    refresh_token.RefreshTokenCreated,
     refresh_token.RefreshTokenRevoked,
     configuration.ConfigurationUpdated,
     dead_letter.DeadLettersRedriven,

@@ -42,6 +42,12 @@ class DisabledBody(Body):
     disabled: bool
 
 
+class NewRefreshTokenBody(Body):
+    """A refresh token to be made."""
+
+    client_id: str = ""
+
+
 class PasswordBody(Body):
     """A new password, and the old one where it is the caller's own."""
 

@@ -22,7 +22,14 @@ from gateway.core.bodies.repository import NewTagBody, RepositoryBody
 from gateway.core.bodies.retention import ActionBody, ExecutionBody, RetentionBody
 from gateway.core.bodies.robot import NewRobotBody, RobotBody, SecretBody
 from gateway.core.bodies.schedule import ScheduleBody
-from gateway.core.bodies.user import AdministratorBody, DisabledBody, NewUserBody, PasswordBody, ProfileBody
+from gateway.core.bodies.user import (
+    AdministratorBody,
+    DisabledBody,
+    NewRefreshTokenBody,
+    NewUserBody,
+    PasswordBody,
+    ProfileBody,
+)
 from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
 from gateway.core.openapi import directory_shapes as directory
@@ -109,6 +116,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("PUT", "/users/{user_id}/disabled"): Operation(body=DisabledBody),
     ("PUT", "/users/{user_id}/password"): Operation(body=PasswordBody),
     ("GET", "/users/{user_id}/refresh_tokens"): Operation(answer=list[shapes.RefreshTokenEntry]),
+    ("POST", "/users/{user_id}/refresh_tokens"): Operation(
+        body=NewRefreshTokenBody, answer=shapes.MadeRefreshToken, status=201, located=True
+    ),
     ("DELETE", "/users/{user_id}/refresh_tokens"): Operation(),
     ("DELETE", "/users/{user_id}/refresh_tokens/{token_id}"): Operation(),
     # project

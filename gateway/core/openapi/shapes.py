@@ -189,6 +189,14 @@ class RefreshTokenEntry(TypedDict):
     expiration_time: Time
 
 
+class MadeRefreshToken(TypedDict):
+    """A new refresh token, the only time that it can be read."""
+
+    id: str
+    refresh_token: str
+    expiration_time: Time
+
+
 class ProjectEntry(TypedDict):
     """A project, with the caller's roles in it, strongest first; shown alone, with its allowlist."""
 

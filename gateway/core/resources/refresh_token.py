@@ -3,15 +3,17 @@
 from uuid import UUID
 
 from gateway.core.access import require_administrator, require_login
-from gateway.core.request import ApiRequest, ApiResponse, identifier
+from gateway.core.bodies.user import NewRefreshTokenBody
+from gateway.core.reading import read_body
+from gateway.core.request import API, ApiRequest, ApiResponse, identifier
 from gateway.core.writing import Json, given, time_or_never
-from services.api.domain.user import User
+from services.api.domain.user import Source, User
 from services.api.queries.user import get_user
-from services.token.commands import revoke_refresh_tokens
+from services.token.commands import create_refresh_token, revoke_refresh_tokens
 from services.token.domain import RefreshToken
 from services.token.queries import list_refresh_tokens
 from shared.auth.principals import PrincipalKind
-from shared.errors import NotFound, Unprocessable
+from shared.errors import Forbidden, NotFound, Unprocessable
 
 
 class RefreshTokens:
@@ -21,6 +23,21 @@ class RefreshTokens:
         """List the refresh tokens of an account; none of them can be read back."""
         user = _owner(req, user_id)
         resp.media = [_view(token) for token in list_refresh_tokens(req.database, user.id, req.now)]
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse, user_id: str) -> None:
+        """Make one for oneself: the answer is the only time that it can be read."""
+        user = _oneself(req, user_id)
+        client_id = read_body(req, NewRefreshTokenBody).client_id
+        made = create_refresh_token(
+            req.database, req.caller, client_id=client_id, address=req.address or "", now=req.now,
+            context=req.event_context,
+        )  # fmt: skip
+        resp.created(f"{API}/users/{user.id}/refresh_tokens/{made.id}")
+        resp.media = {
+            "id": str(made.id),
+            "refresh_token": made.text.reveal(),
+            "expiration_time": time_or_never(made.expires_at),
+        }
 
     def on_delete(self, req: ApiRequest, _resp: ApiResponse, user_id: str) -> None:
         """Revoke all refresh tokens of an account."""
@@ -47,6 +64,18 @@ def _owner(req: ApiRequest, user_id: str) -> User:
     if caller.kind is not PrincipalKind.USER or caller.id != number:
         require_administrator(req)
     return get_user(req.database, number)
+
+
+def _oneself(req: ApiRequest, user_id: str) -> User:
+    """The caller, where the account is his own and of the database: the end of one in a directory goes unnoticed."""
+    caller = require_login(req)
+    number = identifier(user_id)
+    if caller.kind is not PrincipalKind.USER or caller.id != number:
+        raise Forbidden("everybody makes refresh tokens for himself alone")
+    user = get_user(req.database, number)
+    if user.source is not Source.DATABASE:
+        raise Forbidden("the account is kept in the directory: its clients sign in with the password")
+    return user
 
 
 def _revoke(req: ApiRequest, user: User, token_id: UUID | None) -> int:

@@ -30,6 +30,7 @@ def _accounts(portal: Portal) -> dict[str, Any]:
         "/profile": profile.Profile(portal),
         "/profile/edit": profile.EditProfile(portal),
         "/profile/password": profile.ChangePassword(portal),
+        "/profile/tokens/new": profile.NewToken(portal),
         "/profile/tokens/{token}/revoke": profile.RevokeToken(portal),
         "/admin/users": users.Users(portal),
         "/admin/users/new": users.NewUser(portal),

@@ -1,5 +1,7 @@
 """Somebody's own account: profile, password, what docker clients remember of it, and the roles it has."""
 
+import json
+from base64 import b64encode
 from typing import Any, Final
 
 from gateway.core.access import require_login
@@ -10,6 +12,7 @@ from gateway.portal.forms import Form
 from gateway.portal.pages.projects import ROLES
 from gateway.portal.pages.sheets import FormPage, SignedIn, Visit, filled
 from gateway.portal.portal import Page, page
+from shared.settings import TOKEN_SERVICE
 
 RULE_OF_PASSWORDS: Final = "8 to 128 characters, with an upper case letter, a lower case letter and a digit among them."
 _FIRST_ADMIN: Final = 1
@@ -70,6 +73,23 @@ class ChangePassword(SignedIn, FormPage[Visit]):
         body = {"old_password": form.raw("old_password"), "new_password": new_password(form)}
         visit.api.send("PUT", f"/users/{visit.req.caller.id}/password", body)
         self.go(visit, "/sign-in", "Your password is changed. Sign in with the new one.")
+
+
+class NewToken(SignedIn, FormPage[Visit]):
+    """/profile/tokens/new."""
+
+    template = "token_new.html"
+
+    def act(self, visit: Visit, form: Form) -> None:
+        """Make it, and show it this once."""
+        name = form.text("client_id")
+        token = visit.api.send("POST", _tokens(visit), {"client_id": name}).content["refresh_token"]
+        entry = {"auth": b64encode(f"{visit.req.caller.name}:".encode()).decode(), "identitytoken": token}
+        visit.resp.set_header("Cache-Control", "no-store")
+        self.portal.show(
+            visit.req, visit.resp, "token_made.html", name=name, token=token, service=TOKEN_SERVICE,
+            login_file=json.dumps({"auths": {visit.req.get_header("Host") or "": entry}}),
+        )  # fmt: skip
 
 
 class RevokeToken(SignedIn, FormPage[Visit]):

@@ -19,6 +19,7 @@ from shared.events.definitions.member import MemberCreated, MemberDeleted, Membe
 from shared.events.definitions.parked_notification import ParkedNotificationAccepted, ParkedNotificationDiscarded
 from shared.events.definitions.project import ProjectUpdated
 from shared.events.definitions.quota import QuotaExceeded
+from shared.events.definitions.refresh_token import RefreshTokenCreated
 from shared.events.definitions.registry import RegistryUpdated
 from shared.events.definitions.replication import (
     ReplicationFinished,
@@ -191,6 +192,8 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"take a parked notification in, {event.events} new events; it was parked as {event.reason}"
         case ParkedNotificationDiscarded():
             return f"throw a parked notification away; it was parked as {event.reason}"
+        case RefreshTokenCreated():
+            return f"make refresh token {event.client_id} of {event.username}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
         case _:

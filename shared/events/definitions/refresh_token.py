@@ -7,6 +7,24 @@ from shared.events.event import Event, Visibility
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefreshTokenCreated(Event):
+    """A refresh token was made by its owner; one that a docker client gets at its login is told by that login alone."""
+
+    noun: ClassVar[str] = "refresh_token"
+    verb: ClassVar[str] = "created"
+    permission: ClassVar[Visibility] = Visibility.ADMINISTRATOR
+
+    username: Annotated[str, "the account it belongs to"]
+    token_id: Annotated[str, "the token's public number"]
+    client_id: Annotated[str, "the name that its owner gave it"]
+
+    @property
+    def subject(self) -> str:
+        """The account's name."""
+        return self.username
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefreshTokenRevoked(Event):
     """A refresh token was revoked, by its owner, an administrator, or because its account changed."""
 

@@ -222,7 +222,7 @@ OF_SYSTEM = [
     ("PATCH", "/robots/{system_robot}", ADMINISTRATORS, {"secret": "x"}),
     ("DELETE", "/robots/{absent}", ADMINISTRATORS, None),
 ]
-SPECIAL = {("GET", "/permissions"), ("POST", "/projects")}
+SPECIAL = {("GET", "/permissions"), ("POST", "/projects"), ("POST", "/users/{user_id}/refresh_tokens")}
 """Operations with a test of their own below."""
 
 
@@ -344,6 +344,12 @@ def test_every_user_may_create_projects_until_that_is_restricted(api: Api, priva
             _check(status, name, allowed=name == "administrator")
     finally:
         api.send("PUT", "/configurations", ADMIN, {"project_creation_restriction": "everyone"})
+
+
+def test_everybody_makes_refresh_tokens_for_himself_alone(api: Api, private: World) -> None:
+    path = f"/users/{api.user_id(private.people['D'])}/refresh_tokens"
+    for name, caller in private.people.items():
+        _check(api.send("POST", path, caller, {"client_id": ""}).status_code, name, allowed=name == "D")
 
 
 def test_every_built_operation_has_a_row(api: Api) -> None:

@@ -54,6 +54,7 @@ NOT_OF_THE_CLIENT = {
     ("GET", "/users/current/roles"),
     ("PUT", "/users/{user_id}/disabled"),
     ("GET", "/users/{user_id}/refresh_tokens"),
+    ("POST", "/users/{user_id}/refresh_tokens"),
     ("DELETE", "/users/{user_id}/refresh_tokens"),
     ("GET", "/system/queues"),
     ("GET", "/system/queues/{queue}/dead_letters"),

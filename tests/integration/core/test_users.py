@@ -327,32 +327,6 @@ def test_accounts_of_a_directory_are_not_changed_here(api: Api) -> None:
     assert api.send("PUT", f"/users/{row[0]}/password", ADMIN, {"new_password": "Another1horse"}).status_code == 403
 
 
-def test_refresh_tokens_are_listed_without_their_text_and_revoked(api: Api) -> None:
-    caller = api.user()
-    number = api.user_id(caller)
-    with api.database.superuser() as connection:
-        for _ in range(2):
-            connection.execute(
-                """
-                INSERT INTO token.refresh_tokens (token_hash, user_id, credential_version, client_id, expires_at)
-                VALUES (gen_random_uuid()::text::bytea, %s, 1, 'docker', now() + interval '1 day')
-                """,
-                (number,),
-            )
-    path = f"/users/{number}/refresh_tokens"
-    first, second = api.get(path, caller).json
-    assert set(first) == {
-        "id", "client_id", "address", "creation_time", "last_used_time", "expiration_time",
-    }  # fmt: skip
-    assert api.send("DELETE", f"{path}/{first['id']}", caller).status_code == 200
-    assert api.send("DELETE", f"{path}/{first['id']}", caller).status_code == 404
-    assert api.send("DELETE", f"{path}/none", caller).status_code == 422
-    assert [each["id"] for each in api.get(path).json] == [second["id"]]
-    assert api.send("DELETE", path).status_code == 200
-    assert api.get(path, caller).json == []
-    assert [event["actor"] for event in api.events("refresh_token.revoked")[-2:]] == [caller.name, "admin"]
-
-
 def test_the_roles_that_somebody_has_are_listed_by_project(api: Api) -> None:
     joined, own = sorted((api.project(), api.project()))
     other = api.project(public=True)

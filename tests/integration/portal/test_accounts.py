@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import b64encode
 from itertools import count
 
 import pytest
 
 from tests.integration.core.people import ADMIN, PASSWORD, Api, Caller
-from tests.integration.portal.browsing import HOSTILE, Browser, Reading
+from tests.integration.portal.browsing import HOST, HOSTILE, Browser, Reading
 
 NEW_PASSWORD = "Another2horse"
 _numbers = count(1)
@@ -146,6 +149,38 @@ def test_refresh_tokens_are_listed_and_revoked_one_by_one_or_all(api: Api) -> No
     assert "No client keeps one." in Reading(browser.post("/profile/tokens/all/revoke", {}).text).text
     assert api.get(path, user).json == []
     assert browser.post(f"/profile/tokens/{number}/revoke", {}).status_code == 404
+
+
+def test_a_refresh_token_is_made_and_shown_once_with_what_to_do_with_it(api: Api) -> None:
+    user = api.user()
+    browser = Browser(api).sign_in(user)
+    assert "/profile/tokens/new" in browser.read("/profile").links()
+    answer = browser.post("/profile/tokens/new", {"client_id": HOSTILE})
+    page = Reading(answer.text)
+    (token,) = set(re.findall(r"bwrt_[\w-]+", page.text))
+    assert HOSTILE in page.text
+    assert "<script>alert" not in answer.text
+    assert "grant_type=refresh_token -d service=breakwater-registry" in page.text
+    entry = {"auth": b64encode(f"{user.name}:".encode()).decode(), "identitytoken": token}
+    copied = [each["data-copy"] for each in page.all("button") if "data-copy" in each]
+    assert json.loads(copied[-1]) == {"auths": {HOST: entry}}
+    assert copied[0] == token
+    (listed,) = api.get(f"/users/{api.user_id(user)}/refresh_tokens", user).json
+    assert listed["client_id"] == HOSTILE
+    shown = browser.get("/profile")
+    assert token not in shown.text
+    assert HOSTILE in Reading(shown.text).text
+
+
+def test_a_refresh_token_without_a_name_is_asked_for_again(api: Api) -> None:
+    user = api.user()
+    browser = Browser(api).sign_in(user)
+    answer = browser.post("/profile/tokens/new", {"client_id": "x" * 256})
+    assert answer.status_code == 400
+    assert Reading(answer.text).values()["client_id"] == "x" * 256
+    assert "1 to 255 printable characters" in Reading(answer.text).text
+    assert api.get(f"/users/{api.user_id(user)}/refresh_tokens", user).json == []
+    assert Browser(api).get("/profile/tokens/new").status_code == 303
 
 
 def test_users_are_found_sorted_and_shown_page_by_page(api: Api, admin: Browser) -> None:

@@ -12,6 +12,7 @@ from shared.events import Actor, ActorKind, Envelope, Event
 from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.definitions.label import LabelAttached, LabelCreated, LabelDeleted, LabelDetached, LabelUpdated
 from shared.events.definitions.parked_notification import ParkedNotificationAccepted, ParkedNotificationDiscarded
+from shared.events.definitions.refresh_token import RefreshTokenCreated
 from shared.events.definitions.registry import RegistryUpdated
 from shared.events.definitions.replication import (
     ReplicationFinished,
@@ -63,6 +64,10 @@ TASK = ReplicationTaskFinished(
         (
             ParkedNotificationDiscarded(parked_id="7", reason="odd"),
             "throw a parked notification away; it was parked as odd",
+        ),
+        (
+            RefreshTokenCreated(username="bob", token_id="7", client_id="nightly"),
+            "make refresh token nightly of bob",
         ),
         (UserUpdated(username="bob", changed=("disabled",), disabled=True), "disable user bob"),
         (UserUpdated(username="bob", changed=("disabled",), disabled=False), "enable user bob"),
