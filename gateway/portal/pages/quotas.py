@@ -6,7 +6,7 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
 from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.administration import admin_page
 from gateway.portal.pages.projects import GIBIBYTE
 from gateway.portal.pages.sheets import ForAdministrators, FormPage, Visit, filled
@@ -22,9 +22,11 @@ class Quotas(Page):
     @admin_page
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """All of them, the fullest first."""
-        state = list_state(req, sorts=("-used.storage", "hard.storage", "update_time"))
+        state = list_state(req, sorts=("-used.storage", "hard.storage", "update_time", "name"))
         api = self.portal.api(req)
-        found = api.listed("/quotas", page=state.page, page_size=state.page_size, sort=state.sort)
+        found = api.listed(
+            "/quotas", page=state.page, page_size=state.page_size, sort=state.sort, q=fuzzy("name", state.search)
+        )
         self.portal.show(
             req, resp, "quotas.html", block="list", state=state, quotas=found.items, total=found.total,
             first=api.get("/configurations")["storage_per_project"]["value"],

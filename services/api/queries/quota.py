@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from services.api.domain.quota import Quota
 from services.api.errors import NoSuchQuota
 from services.api.tables import projects, users
-from shared.listing import Field, Fields, Kind, Listing, Page, fetch, ordering
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 
 FIELDS: Final[Fields] = {
+    "name": Field(projects.c.name),
     "hard.storage": Field(projects.c.storage_limit, Kind.INTEGER),
     "used.storage": Field(projects.c.storage_used, Kind.INTEGER),
     "creation_time": Field(projects.c.created_at, Kind.TIME),
@@ -28,8 +29,12 @@ def get_quota(session: Session, quota_id: int) -> Quota:
 
 
 def list_quotas(session: Session, listing: Listing, *, project_id: int | None = None) -> Page[Quota]:
-    """The quotas of all projects, or of one."""
-    statement = _quotas().order_by(*ordering(listing.order, FIELDS, (projects.c.id.asc(),)))
+    """The quotas of all projects, or of one; a project's name is a filter of theirs."""
+    statement = (
+        _quotas()
+        .where(*conditions(listing.terms, FIELDS))
+        .order_by(*ordering(listing.order, FIELDS, (projects.c.id.asc(),)))
+    )
     if project_id is not None:
         statement = statement.where(projects.c.id == project_id)
     return fetch(session, statement, listing, _read)

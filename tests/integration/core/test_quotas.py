@@ -83,6 +83,24 @@ def test_quotas_are_listed_sorted_and_referred_to(api: Api) -> None:
     assert answer.headers["x-total-count"] == "1"
 
 
+def test_quotas_are_found_by_their_projects_names(api: Api) -> None:
+    one, two = api.project(), api.project()
+    assert [each["ref"]["name"] for each in api.get(f"/quotas?q=name={one}").json] == [one]
+    answer = api.get(f"/quotas?q=name=~{two.upper()}&page_size=1")
+    assert [each["ref"]["name"] for each in answer.json] == [two]
+    assert answer.headers["x-total-count"] == "1"
+    assert api.get("/quotas?q=name=~%25").json == []
+    number = number_of(api, one)
+    assert [each["id"] for each in api.get(f"/quotas?q=name={one}&reference=project&reference_id={number}").json] == [
+        number
+    ]
+    assert api.get(f"/quotas?q=name={two}&reference=project&reference_id={number}").json == []
+    names = [each["ref"]["name"] for each in api.get("/quotas?sort=-name&page_size=100").json]
+    assert names.index(two) < names.index(one)
+    assert api.get("/quotas?q=name").status_code == 400
+    assert api.get("/quotas?q=secret=x").status_code == 400
+
+
 @pytest.mark.parametrize("query", ["reference=user", "reference_id=x", "reference_id=-1", "page_size=101"])
 def test_a_wrong_parameter_is_told(api: Api, query: str) -> None:
     assert api.get(f"/quotas?{query}").status_code == 422

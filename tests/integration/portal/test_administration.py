@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import count
+from urllib.parse import quote
 
 import pytest
 
@@ -72,6 +73,19 @@ def test_a_label_that_cannot_be_is_shown_again(admin: Browser) -> None:
     assert (values["name"], values["description"], values["color"]) == ("x" * 200, HOSTILE, "#000000")
     assert "<h1" not in admin.get("/admin/labels", part="list").text
     assert "No label matches" in admin.read("/admin/labels?q=nothing-like-this").text
+
+
+def test_quotas_are_searched_by_project(api: Api, admin: Browser) -> None:
+    one, two = api.project(), api.project()
+    found = admin.read(f"/admin/quotas?q={one}&sort=name")
+    assert one in found.text
+    assert two not in found.text
+    assert found.values()["q"] == one
+    shown = admin.get("/admin/quotas", part="list").text
+    assert "<h1" not in shown
+    missed = admin.get(f"/admin/quotas?q={quote(HOSTILE)}").text
+    assert "No project matches" in Reading(missed).text
+    assert "<script>alert" not in missed
 
 
 def test_quotas_are_sorted_by_use_and_limits_are_changed(api: Api, admin: Browser) -> None:
