@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from compose.cli.terminal import err, out, shown
+from compose.cli.terminal import out, shown
 from compose.local.archive import Progress as Told
 from compose.local.backup import prepared
 from compose.local.options import read_options
@@ -45,13 +45,8 @@ def restore_backup(file: File, start: Start = True) -> None:
     options = read_options()
     with _bar("restoring", file.stat().st_size) as told:
         restored = restore(options, file, told)
-    manifest = restored.manifest
-    out.print(f"restored into {restored.home}: the instance as it was at {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC")
-    if not manifest.registry_included:
-        err.print(
-            f"The backup is without the registry's storage: what lay in {manifest.registry} belongs into "
-            f"{restored.home / 'registry'}.", style="yellow", markup=False,
-        )  # fmt: skip
+    moment = f"{restored.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    out.print(f"restored into {restored.home}: the instance as it was at {moment}")
     if not start:
         out.print("./breakwater up starts it, ./breakwater reconcile compares catalogue and registry")
         return

@@ -8,7 +8,7 @@ in the log of events, and a restored instance publishes the last day of it again
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,17 +129,28 @@ class Preparation:
         writer.finish()
 
     def _storage(self) -> Iterator[Path]:
-        """The registry's files. What names a blob comes before the blobs, so that none is named and missing."""
-        root = self.site.layout.registry
-        for name in ("repositories", "blobs"):
-            for folder, folders, files in os.walk(root / "docker" / "registry" / "v2" / name):
-                folders[:] = [each for each in folders if each != _UPLOADS]
-                yield from (Path(folder) / file for file in files)
+        """The registry's files: no tag without its manifest, no manifest without its layers, no layer without content.
+
+        A push writes what is named before what names it. Here it is the other way round.
+        """
+        root = self.site.layout.registry / "docker" / "registry" / "v2"
+        yield from _files(root / "repositories", lambda kind: kind == "tags")
+        yield from _files(root / "repositories", lambda kind: kind == "revisions")
+        yield from _files(root / "repositories", lambda kind: kind not in {"tags", "revisions"})
+        yield from _files(root / "blobs", lambda _: True)
 
 
 def _kept(home: Path, secrets: Path) -> Iterator[Path]:
     yield from (home / name for name in ("instance-id", REMEMBERED) if (home / name).exists())
     yield from sorted(path for path in secrets.rglob("*") if path.is_file())
+
+
+def _files(root: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
+    """Those whose folder among a repository's manifests is wanted; that of all else is empty."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [each for each in folders if each != _UPLOADS]
+        if wanted(folder.partition("/_manifests/")[2].partition("/")[0]):
+            yield from (Path(folder) / file for file in files)
 
 
 def _size(path: Path) -> int:

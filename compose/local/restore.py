@@ -31,7 +31,8 @@ class Restored:
 def restore(options: Options, file: Path, progress: Progress) -> Restored:
     """Lay a backup into the home of these options.
 
-    Raises BadBackup, Conflict where an instance or a registry's storage is there already, Busy, and OSError.
+    Raises BadBackup, Conflict where an instance is there already or the registry's storage is missing or is there
+    twice, Busy, and OSError.
     """
     layout = Layout(options.home)
     with file.open("rb") as source, exclusively(layout.home):
@@ -57,6 +58,11 @@ def _refuse(layout: Layout, manifest: Manifest) -> None:
         return
     if layout.instance_id.exists() or layout.database.exists():
         raise Conflict(f"there is an instance in {layout.home}: set BREAKWATER_HOME to an empty folder")
+    if not manifest.registry_included and not layout.registry.is_dir():
+        raise Conflict(
+            f"the backup is without the registry's storage: copy what lay in {manifest.registry} "
+            f"to {layout.registry} first"
+        )
     if manifest.registry_included and layout.registry.is_dir() and any(layout.registry.iterdir()):
         raise Conflict(f"there is a registry's storage in {layout.registry}, and the backup brings one: remove it")
 
