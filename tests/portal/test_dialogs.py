@@ -11,16 +11,17 @@ from playwright.sync_api import expect
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.integration.remote_rig import distribution
-from tests.portal.browser import no_violations, sheet, sign_in
+from tests.portal.browser import no_violation_as_it_is, no_violations, opened, sheet, sign_in
 from tests.portal.demo import parts_of, seed
 from tests.portal.places import DIALOGS, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from tests.e2e.system import Person, System
+    from tests.portal.browser import Complaints
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +50,32 @@ def filled(system: System) -> Iterator[dict[str, str]]:
         system.admin.must("DELETE", f"/registries/{registry}")
 
 
+@pytest.fixture(scope="module")
+def signed_in(system: System, browser: Browser, admin: Person) -> Iterator[tuple[Page, Complaints]]:
+    """A page that all of this module's visits are made with: it changes nothing."""
+    with opened(browser, system.url) as (page, complaints):
+        sign_in(page, admin)
+        yield page, complaints
+
+
 @pytest.mark.parametrize(("path", "address"), DIALOGS.values(), ids=DIALOGS)
 def test_a_dialog_is_without_fault(
-    browser_page: Page, admin: Person, filled: dict[str, str], path: str, address: str
+    signed_in: tuple[Page, Complaints], filled: dict[str, str], path: str, address: str
 ) -> None:
-    sign_in(browser_page, admin)
-    browser_page.goto(path.format(**filled))
-    found = next((each for each in offered(browser_page) if re.fullmatch(address, each)), None)
-    assert found, f"{path} offers {offered(browser_page)}"
-    browser_page.locator(f"[hx-get='{found}']").first.dispatch_event("click")
-    expect(sheet(browser_page).locator("h2#sheet-title")).not_to_be_empty()
-    assert browser_page.locator("h1").count() == 1
-    no_violations(browser_page)
+    page, complaints = signed_in
+    open_dialog(page, path.format(**filled), address)
+    no_violation_as_it_is(page)
+    assert not complaints.found, "\n".join(complaints.found)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("path", "address"), DIALOGS.values(), ids=DIALOGS)
+def test_a_dialog_is_without_fault_in_light_and_dark_on_a_desk_and_on_a_phone(
+    signed_in: tuple[Page, Complaints], filled: dict[str, str], path: str, address: str
+) -> None:
+    page, _ = signed_in
+    open_dialog(page, path.format(**filled), address)
+    no_violations(page)
 
 
 def test_no_page_offers_a_dialog_that_is_not_judged(
@@ -77,6 +92,16 @@ def test_no_page_offers_a_dialog_that_is_not_judged(
         known = judged.get(path, known)
         strangers += [each for each in offered(browser_page) if not any(re.fullmatch(one, each) for one in known)]
     assert strangers == []
+
+
+def open_dialog(page: Page, path: str, address: str) -> None:
+    """Open what a page offers at an address, which is a pattern."""
+    page.goto(path)
+    found = next((each for each in offered(page) if re.fullmatch(address, each)), None)
+    assert found, f"{path} offers {offered(page)}"
+    page.locator(f"[hx-get='{found}']").first.dispatch_event("click")
+    expect(sheet(page).locator("h2#sheet-title")).not_to_be_empty()
+    assert page.locator("h1").count() == 1
 
 
 def offered(page: Page) -> list[str]:
