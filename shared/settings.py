@@ -29,6 +29,10 @@ def _networks(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _nothing_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     """What one process needs to know of its instance."""
 
@@ -39,7 +43,7 @@ class Settings(BaseSettings):
     part: str = "owner"
     bind: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
-    url: AnyHttpUrl | None = None
+    url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     database_host: str = ""
@@ -48,6 +52,7 @@ class Settings(BaseSettings):
     amqp_host: str = "127.0.0.1"
     amqp_port: int = Field(default=5672, ge=1, le=65535)
     amqp_vhost: str = "/"
+    intake_host: str = "127.0.0.1"
     intake_port: int = Field(default=5001, ge=1, le=65535)
     registry_socket: Path | None = None
     token_socket: Path | None = None

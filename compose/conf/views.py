@@ -158,6 +158,7 @@ def registry(
     bundle: Path,
     intake_url: str,
     notification_token: str,
+    debug: str | None = None,
 ) -> View:
     """For registry.yml; `version` is the major one."""
     return {
@@ -173,6 +174,7 @@ def registry(
         "bundle": bundle,
         "intake_url": intake_url,
         "notification_token": notification_token,
+        "debug": debug,
     }
 
 
@@ -198,15 +200,18 @@ def log(
     rotate: Path,
     parts: Sequence[str],
     spools: Mapping[str, Path],
-    socket: Path | None = None,
-    port: int | None = None,
+    socket: Path,
+    forward: str = "",
 ) -> View:
-    """For rsyslog.conf: lines come from spool files and a socket (local), or over TCP (containers)."""
+    """For rsyslog.conf: lines come from a socket, and from spool files where a supervisor writes them.
+
+    `forward` is the address of an outside collector: `tcp://` or `udp://`, a host and a port.
+    """
     programs = {part: part for part in parts} | {"log": "rsyslogd"}
     return {
         "state": state,
         "socket": socket,
-        "port": port,
+        "forward": _collector(forward) if forward else None,
         # supervisord's older file too: it may be renamed before it was read to its end, or while nobody reads
         "spools": [
             {"part": part, "file": path} for part, file in spools.items() for path in (file, file.with_suffix(".log.1"))
@@ -217,3 +222,8 @@ def log(
             for part, program in programs.items()
         ],
     }
+
+
+def _collector(address: str) -> View:
+    parts = urlsplit(address)
+    return {"protocol": parts.scheme, "host": parts.hostname, "port": parts.port}

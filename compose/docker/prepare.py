@@ -3,18 +3,23 @@
 Every part mounts a volume of its own where the secrets lie; what is put into it is listed here.
 """
 
+import shlex
 import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from compose.conf import views
+from compose.conf.render import render
 from compose.docker.site import container_site
-from compose.local.accounts import Accounts, accounts
+from compose.local.accounts import Account, Accounts, accounts
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets, settle_owners
-from compose.local.database import make_database
+from compose.local.database import initdb_command
 from compose.local.folders import keep_certificate, make_folders
 from compose.local.layout import Layout
+from compose.local.parts import INFRASTRUCTURE, Part, parts
+from compose.local.site import Site
 from services.token import keys
 from shared.errors import BreakwaterError
 from shared.secrets import Secret
@@ -23,7 +28,7 @@ HANDED_OUT = Path("/handed-out")
 """Holds the volume of each part."""
 NEEDS = {
     "token": ("token", "config-key"),
-    "core": ("core", "config-key", "registry/bundle.pem"),
+    "core": ("core", "config-key", "metadata/system-credential", "registry/bundle.pem"),
     "events": ("events", "config-key"),
     "intake": ("intake",),
     "relay": ("relay",),
@@ -31,29 +36,81 @@ NEEDS = {
     "metadata": ("metadata",),
     "webhook": ("webhook", "config-key"),
     "replication": ("replication", "config-key"),
+    "postgres": ("postgres",),
     "registry": ("registry/bundle.pem",),
     "proxy": ("proxy",),
 }
 """What each part may read. The audit part makes one more secret for itself, which stays."""
 SIGNED_WITH_ELSEWHERE = "root.key"
 """Certifies new signers, at a rotation alone: no part holds it."""
+SERVERS = (*INFRASTRUCTURE, "proxy")
+"""Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
 def prepare() -> None:
     """Make what is missing; a second run changes nothing."""
     site = container_site()
     layout, options, users = site.layout, site.options, accounts()
-    make_folders(layout, users)
+    _make_folders(site, users)
+    _keep_instance_id(layout)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
+    shutil.copyfile(layout.instance_id, _kept_instance_id(layout))
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
     settle_owners(layout, users)
     keep_certificate(layout, options, users)
-    shutil.copyfile(layout.instance_id, layout.conf / layout.instance_id.name)
     configure(site, users)
-    for part, names in NEEDS.items():
-        _hand_out(layout, HANDED_OUT / part, names, users)
-    make_database(site, users)
+    for part in parts(site):
+        if part.name in SERVERS:
+            layout.conf.joinpath(f"{part.name}.sh").write_text(start_script(site, part), encoding="utf-8")
+    for name, needed in NEEDS.items():
+        _hand_out(layout, HANDED_OUT / name, needed, users)
+
+
+def start_script(site: Site, part: Part) -> str:
+    """What becomes this part, the first process of a container, with the image's own search path before ours."""
+    environment = {name: value for name, value in part.environment.items() if name != "PATH"}
+    if part.name == "rabbitmq":
+        environment["PATH"] = f"{site.binaries.rabbitmq}:$PATH"
+    return render(
+        "start.sh",
+        {
+            "name": part.name,
+            "umask": part.umask,
+            "environment": [f'{name}="{value}"' for name, value in sorted(environment.items())],
+            "making": _making(site) if part.name == "postgres" else None,
+            "directory": part.directory,
+            "command": shlex.join(part.command),
+        },
+    )
+
+
+def _making(site: Site) -> views.View:
+    fresh = site.layout.database.with_name("data.new")
+    password = site.layout.secrets / "postgres" / "superuser-password"
+    return {
+        "folder": site.layout.database,
+        "fresh": fresh,
+        "command": shlex.join(map(str, initdb_command(site, fresh, password))),
+    }
+
+
+def _make_folders(site: Site, users: Accounts) -> None:
+    make_folders(site.layout, users)
+    # the database makes its socket here in the group that all parts share
+    users.give(site.database_socket, Account.OPERATOR, 0o3770, group=Account.PARTS)
+    users.give(site.log_socket.parent, Account.DATA, 0o750)
+
+
+def _kept_instance_id(layout: Layout) -> Path:
+    return layout.conf / layout.instance_id.name
+
+
+def _keep_instance_id(layout: Layout) -> None:
+    """The home itself is no volume, and what lies in it is gone with this container."""
+    kept = _kept_instance_id(layout)
+    if kept.exists():
+        shutil.copyfile(kept, layout.instance_id)
 
 
 def _hand_out(layout: Layout, target: Path, names: tuple[str, ...], users: Accounts) -> None:

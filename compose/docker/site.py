@@ -1,31 +1,41 @@
-"""The instance as the containers see it: the same places and ports in each of them."""
+"""The instance as the containers see it: the same places, ports and programs in each of them."""
 
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from compose.local.binaries import Binaries
 from compose.local.layout import Layout
 from compose.local.network import Ports
 from compose.local.options import read_options
-from compose.local.site import Site, binaries_of
+from compose.local.site import Site
 
 HOME = Path("/var/lib/breakwater")
 PORT = 8080
 """The proxy's, inside its container."""
 PORTS = Ports(amqp=5672, distribution=25672, epmd=4369, intake=5001)
-BROKER = "rabbitmq"
-"""The name of the broker's container."""
+BINARIES = Binaries(
+    postgresql=Path("/usr/lib/postgresql/15/bin"),
+    rabbitmq=Path("/opt/rabbitmq/sbin"),
+    registry=Path("/bin/registry"),
+    registry_version=2,
+    nginx=Path("/usr/sbin/nginx"),
+    # the form that later versions understand too
+    nginx_version=(1, 22),
+    rsyslogd=Path("/usr/sbin/rsyslogd"),
+)
+"""Where the official images have their programs; those out of Debian's packages have links there."""
 
 
 def container_site() -> Site:
     """Derived from the same environment in every container."""
-    options = read_options(home=HOME, bind=IPv4Address(0), port=PORT)
     return Site(
         layout=Layout(HOME),
-        options=options,
+        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT),
         ports=PORTS,
-        binaries=binaries_of(options),
+        binaries=BINARIES,
         python=Path(sys.executable),
-        broker=BROKER,
-        spools=False,
+        broker="rabbitmq",
+        intake="intake",
+        contained=True,
     )

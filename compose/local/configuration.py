@@ -15,7 +15,7 @@ from compose.local.accounts import Account, Accounts
 from compose.local.credentials import passwords
 from compose.local.parts import PARTS, Part, parts
 from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
-from compose.local.site import PORT_OF_SOCKET, Site
+from compose.local.site import LOOPBACK, PORT_OF_SOCKET, REGISTRY_DEBUG_PORT, Site
 from shared.messaging import topology
 from shared.secrets import Secret
 
@@ -98,7 +98,7 @@ def _proxy(site: Site) -> views.View:
         pid_file=layout.run / "proxy.pid",
         temporary=layout.work / "proxy",
         readonly_flag=layout.readonly_flag,
-        access_log=f"syslog:server=unix:{layout.run}/log.sock,nohostname,tag=proxy",
+        access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
     )
 
@@ -113,14 +113,15 @@ def _registry(site: Site) -> views.View:
         http_secret=Secret.read(layout.secrets / "registry" / "http-secret").reveal(),
         public_url=str(options.url).rstrip("/") if options.url else None,
         bundle=layout.secrets / "registry" / "bundle.pem",
-        intake_url=f"http://127.0.0.1:{site.ports.intake}/service/notifications",
+        intake_url=f"http://{site.intake}:{site.ports.intake}/service/notifications",
+        debug=f"{LOOPBACK}:{REGISTRY_DEBUG_PORT}" if site.contained else None,
         notification_token=Secret.read(layout.secrets / "intake" / "notification-token").reveal(),
     )
 
 
 def _database(site: Site) -> views.View:
     return views.database(
-        socket_folder=site.layout.run, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET
+        socket_folder=site.database_socket, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET
     )
 
 
@@ -131,8 +132,9 @@ def _log(site: Site) -> views.View:
         state=layout.log / "state",
         rotate=layout.conf / "rotate.sh",
         parts=PARTS,
-        spools={part: layout.spool / f"{part}.log" for part in PARTS if part != "log"} if site.spools else {},
-        socket=layout.run / "log.sock",
+        spools={part: layout.spool / f"{part}.log" for part in PARTS if part != "log"} if not site.contained else {},
+        socket=site.log_socket,
+        forward=site.options.log_forward,
     )
 
 

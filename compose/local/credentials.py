@@ -24,9 +24,9 @@ def reader_of(part: str) -> Account:
     match part:
         case "token":
             return Account.TOKEN
-        case "owner" | "postgres" | topology.LISTENER:
+        case "owner" | topology.LISTENER:
             return Account.OPERATOR
-        case "registry":
+        case "registry" | "postgres":
             return Account.DATA
         case _:
             return Account.PARTS

@@ -59,6 +59,14 @@ def make_database(site: Site, accounts: Accounts) -> None:
     fresh.rename(target)
 
 
+def initdb_command(site: Site, folder: Path, password_file: Path) -> list[str | Path]:
+    """What makes the files of an empty database."""
+    return [
+        site.binaries.postgresql / "initdb", "-D", folder, "-U", SUPERUSER, "-A", "scram-sha-256",
+        f"--pwfile={password_file}", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-instructions",
+    ]  # fmt: skip
+
+
 def answers(site: Site) -> bool:
     """Whether the database takes connections."""
     try:
@@ -98,7 +106,10 @@ def prepare_database(site: Site) -> str:
 def owner_settings(site: Site) -> Settings:
     """The settings of the role that owns the schemas."""
     layout = site.layout
-    return load_settings(home=layout.home, run=layout.run, part="owner", database_port=PORT_OF_SOCKET)
+    return load_settings(
+        home=layout.home, run=layout.run, part="owner", database_host=str(site.database_socket),
+        database_port=PORT_OF_SOCKET,
+    )  # fmt: skip
 
 
 def superuser_environment(site: Site) -> dict[str, str]:
@@ -152,10 +163,7 @@ def _settle_role(connection: psycopg.Connection, role: str, password: Secret) ->
 
 
 def _initdb(site: Site, accounts: Accounts, folder: Path, password_file: Path) -> None:
-    command: list[str | Path] = [
-        site.binaries.postgresql / "initdb", "-D", folder, "-U", SUPERUSER, "-A", "scram-sha-256",
-        f"--pwfile={password_file}", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-instructions",
-    ]  # fmt: skip
+    command = initdb_command(site, folder, password_file)
     done = accounts.run(Account.DATA, command, folder=folder, seconds=_INITDB_SECONDS)
     if done.returncode:
         raise DatabaseNotMade(f"initdb could not make the database: {(done.stderr or done.stdout).strip()}")
@@ -163,7 +171,7 @@ def _initdb(site: Site, accounts: Accounts, folder: Path, password_file: Path) -
 
 def _connect(site: Site, role: str, name: str = "postgres") -> psycopg.Connection:
     return psycopg.connect(
-        host=str(site.layout.run), port=PORT_OF_SOCKET, dbname=name, user=role,
+        host=str(site.database_socket), port=PORT_OF_SOCKET, dbname=name, user=role,
         password=_superuser_password(site).reveal(), autocommit=True, connect_timeout=5,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ An instance is known by its home. What it was once started with is remembered th
 """
 
 import json
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -16,6 +17,8 @@ from shared.errors import ConfigurationError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REMEMBERED = "settings.json"
+_COLLECTOR = re.compile(r"(tcp|udp)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
+_LAST_PORT = 65535
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -38,6 +41,7 @@ class Options(BaseSettings):
     disk_reserve_percent: float = Field(default=5, ge=0, le=50)
     disk_reserve_bytes: int = Field(default=2**30, ge=0)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_forward: str = ""
     registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
     command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
     """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
@@ -48,6 +52,15 @@ class Options(BaseSettings):
     def _networks(cls, value: str) -> str:
         for network in filter(None, map(str.strip, value.split(","))):
             ip_network(network)
+        return value
+
+    @field_validator("log_forward")
+    @classmethod
+    def _collector(cls, value: str) -> str:
+        """It becomes a part of a configuration: nothing else may."""
+        match = _COLLECTOR.fullmatch(value)
+        if value and (match is None or not 0 < int(match["port"]) <= _LAST_PORT):
+            raise ValueError("a collector is tcp://HOST:PORT or udp://HOST:PORT")
         return value
 
     @model_validator(mode="after")

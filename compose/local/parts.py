@@ -151,7 +151,8 @@ def _proxy(site: Site) -> Part:
     # workers outlive a killed master and would hold the port
     orphans = f'kill -s KILL -- "-$(cat {layout.run}/proxy.pid)"'
     nginx = shlex.join([str(binaries.nginx), "-e", "stderr", "-c", str(layout.conf / "nginx.conf")])
-    command: tuple[str, ...] = ("/bin/sh", "-c", f"{{ {orphans}; }} 2>/dev/null; exec {nginx}")
+    start = nginx if site.contained else f"{{ {orphans}; }} 2>/dev/null; exec {nginx}"
+    command: tuple[str, ...] = ("/bin/sh", "-c", start)
     needs_right = site.options.port < LOWEST_FREE_PORT and os.geteuid() == 0
     return Part(
         name="proxy",

@@ -14,6 +14,9 @@ LOOPBACK = "127.0.0.1"
 PORT_OF_SOCKET = 5432
 """PostgreSQL names its socket by a port; it listens on no port."""
 
+REGISTRY_DEBUG_PORT = 5002
+"""Where the registry tells its health inside a container, which has no other way to ask it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
@@ -27,13 +30,30 @@ class Site:
     """The interpreter of the virtual environment."""
     broker: str = LOOPBACK
     """The host where the broker is found: this one, or a container."""
-    spools: bool = True
-    """Whether a supervisor keeps what the parts say in files; otherwise whoever runs containers takes it."""
+    intake: str = LOOPBACK
+    """The host where the registry finds the intake: this one, or a container."""
+    contained: bool = False
+    """Whether each part has a container of its own: what it says and what it leaves behind is then the engine's."""
 
     @property
     def broker_address(self) -> str:
         """Where the broker listens: for others only where they cannot be on this host."""
         return LOOPBACK if self.broker == LOOPBACK else "0.0.0.0"  # noqa: S104 - in a container, on its own network
+
+    @property
+    def intake_address(self) -> str:
+        """Where the intake listens, by the same rule."""
+        return LOOPBACK if self.intake == LOOPBACK else "0.0.0.0"  # noqa: S104 - in a container, on its own network
+
+    @property
+    def database_socket(self) -> Path:
+        """The folder of the database's socket: of its own where not every part may reach it."""
+        return self.layout.home / "database" if self.contained else self.layout.run
+
+    @property
+    def log_socket(self) -> Path:
+        """Where lines are taken: in a folder that the engine sees too, where it is the one that sends them."""
+        return self.layout.home / "lines" / "log.sock" if self.contained else self.layout.run / "log.sock"
 
     @property
     def assets(self) -> Path:
@@ -52,9 +72,11 @@ class Site:
             "URL": options.url or "",
             "TLS_CERT": options.tls_cert or "",
             "TLS_KEY": options.tls_key or "",
+            "DATABASE_HOST": self.database_socket,
             "DATABASE_PORT": PORT_OF_SOCKET,
             "AMQP_HOST": self.broker,
             "AMQP_PORT": self.ports.amqp,
+            "INTAKE_HOST": self.intake_address,
             "INTAKE_PORT": self.ports.intake,
             "TOKEN_LIFETIME_SECONDS": options.token_lifetime_seconds,
             "OUTBOUND_ALLOW": options.outbound_allow,

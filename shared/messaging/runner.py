@@ -64,9 +64,10 @@ def _run(service: str) -> int:
     logging.configure(settings.part, level=settings.log_level)
     getLogger("nameko").setLevel(ERROR)  # what entrypoints expect, they log themselves
     module, _, name = service.partition(":")
+    web_server = f"{settings.intake_host}:{settings.intake_port}"
     container = ServiceContainer(
         getattr(importlib.import_module(module), name),
-        {SETTINGS: settings, "WEB_SERVER_ADDRESS": f"127.0.0.1:{settings.intake_port}", "max_workers": MOST_WORKERS},
+        {SETTINGS: settings, "WEB_SERVER_ADDRESS": web_server, "max_workers": MOST_WORKERS},
     )
     check_patched()
     if settings.part not in AT_ONCE:

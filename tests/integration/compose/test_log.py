@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from compose.conf import views
 from compose.conf.render import render
-from tests.servers import short_folder, start, stop, wait_for
+from tests.servers import free_port, short_folder, start, stop, wait_for
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,7 +22,7 @@ LINES = 2_000
 
 
 @contextmanager
-def log_folder() -> Iterator[Path]:
+def log_folder(*, forward: str = "") -> Iterator[Path]:
     """A folder with the configuration of a log that takes over what `core` says."""
     with short_folder() as folder:
         for name in ("log", "spool", "state"):
@@ -36,6 +36,7 @@ def log_folder() -> Iterator[Path]:
             parts=("core", "proxy"),
             spools={"core": folder / "spool" / "core.log"},
             socket=folder / "log.sock",
+            forward=forward,
         )
         (folder / "rsyslog.conf").write_text(render("rsyslog.conf", view))
         yield folder
@@ -158,6 +159,40 @@ def test_full_file_is_rotated_and_the_oldest_is_dropped() -> None:
         names = sorted(file.name for file in (folder / "log").glob("core.log*"))
         assert names == ["core.log", "core.log.1", "core.log.2"]
         assert all(file.stat().st_size < 200_000 for file in (folder / "log").iterdir())
+
+
+def collected(server: socket.socket, *, until: str) -> list[str]:
+    """The lines that a collector is sent, up to the one that ends so."""
+    server.settimeout(40)
+    connection, _ = server.accept()
+    with connection, connection.makefile(encoding="utf-8") as lines:
+        connection.settimeout(20)
+        taken = []
+        for line in lines:
+            taken.append(line.rstrip("\n"))
+            if taken[-1].endswith(until):
+                break
+        return taken
+
+
+def test_collector_outside_is_sent_every_line_with_the_part_s_name_those_of_its_absence_too() -> None:
+    port = free_port()
+    with log_folder(forward=f"tcp://127.0.0.1:{port}") as folder:
+        process = start_log(folder)
+        try:
+            say(folder, 0, 100)
+            wait_for(lambda: kept(folder) == said(100), seconds=20, what="no file waits for the collector")
+            with socket.create_server(("127.0.0.1", port)) as server:
+                say(folder, 100, 1)
+                taken = collected(server, until=said(101)[-1])
+        finally:
+            stop(process)
+    assert [line.rpartition(" - - - ")[2].strip() for line in taken if " core - - - " in line] == said(101)
+
+
+def test_without_a_collector_nothing_is_sent_anywhere() -> None:
+    with log_folder() as folder:
+        assert "omfwd" not in (folder / "rsyslog.conf").read_text()
 
 
 def _takes(path: Path) -> bool:

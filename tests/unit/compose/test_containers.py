@@ -1,20 +1,31 @@
-"""The form of compose/docker/compose.yaml: who is there, who is reachable, who reads what."""
+"""The form of the compose files: who is there, who is reachable, who reads what. tests/containers runs them."""
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Any
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from compose.docker.prepare import NEEDS
+from compose.docker import health
+from compose.docker.prepare import NEEDS, SERVERS, start_script
+from compose.docker.site import PORTS, container_site
 from compose.local.options import CHECKOUT
-from compose.local.parts import PARTS, SERVICES
+from compose.local.parts import PARTS, SERVICES, parts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from compose.local.site import Site
 
 FILE = CHECKOUT / "compose" / "docker" / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICE: dict[str, dict[str, Any]] = COMPOSE["services"]
+OFFLINE: dict[str, Any] = yaml.safe_load(FILE.with_name("compose.offline.yaml").read_text())
 ONCE = {"prepare", "migrate"}
 SECRETS = "/var/lib/breakwater/secrets"
 
@@ -23,15 +34,18 @@ def mounts(name: str) -> dict[str, tuple[str, str]]:
     """Where a container's volumes lie: the volume and its mode, by path."""
     found = {}
     for entry in SERVICE[name]["volumes"]:
-        volume, path, *mode = entry.split(":")
+        volume, path, *mode = re.sub(r"\$\{[^}]*\}", "$", entry).split(":")
         found[path] = (volume, mode[0] if mode else "rw")
     return found
 
 
 def test_every_part_is_there_and_runs_as_that_part() -> None:
     assert {*SERVICE} == {*PARTS} | ONCE
-    for part in PARTS:
+    for part in SERVICES:
         assert SERVICE[part]["command"] == ["compose.docker.part", part]
+        assert SERVICE[part]["image"] == "breakwater"
+    for part in SERVERS:
+        assert SERVICE[part]["entrypoint"] == ["/bin/sh", f"/var/lib/breakwater/conf/{part}.sh"]
 
 
 def test_the_proxy_alone_publishes_a_port_and_on_loopback_by_default() -> None:
@@ -41,7 +55,28 @@ def test_the_proxy_alone_publishes_a_port_and_on_loopback_by_default() -> None:
 
 def test_nobody_shares_the_host_s_network() -> None:
     assert not [name for name, service in SERVICE.items() if service.get("network_mode") == "host"]
-    assert COMPOSE["networks"]["back"] == {"internal": True}
+    assert [name for name, made in COMPOSE["networks"].items() if made == {"internal": True}] == [
+        "broker", "notifications"
+    ]
+
+
+def members(network: str) -> set[str]:
+    return {name for name, service in SERVICE.items() if network in service.get("networks", ())}
+
+
+def test_networks_join_those_alone_that_need_each_other() -> None:
+    assert members("door") == {"proxy"}
+    assert members("notifications") == {"registry", "intake"}
+    assert members("broker") == {"rabbitmq", "core", "relay", "audit", "metadata", "webhook", "replication"}
+    assert members("collector") == {"log"}
+    assert members("outside") == {"token", "core", "webhook", "replication"}
+    for part in ("postgres", "events"):
+        assert SERVICE[part]["network_mode"] == "none"
+
+
+def test_database_s_socket_is_mounted_by_those_alone_that_ask_it() -> None:
+    mounting = {name for name in SERVICE if "/var/lib/breakwater/database" in mounts(name)}
+    assert mounting == {"postgres", *ONCE, *SERVICES}
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -83,13 +118,26 @@ def test_part_has_no_rights_and_writes_to_its_volumes_alone(part: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
-    assert service["user"] == {
-        "token": "breakwater-token", "log": "breakwater-data", "postgres": "breakwater-data",
-        "rabbitmq": "breakwater-data", "registry": "breakwater-data",
-    }.get(part, "breakwater")  # fmt: skip
+    data = dict.fromkeys(("log", "postgres", "rabbitmq", "registry"), "999:999")
+    assert service["user"] == (data | {"token": "10001:10001"}).get(part, "10000:10000")
     assert mounts(part)["/var/lib/breakwater/conf"] == ("conf", "ro")
     assert "privileged" not in service
-    assert not [volume for volume, _ in mounts(part).values() if volume.startswith(("/", "."))]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+
+
+def test_one_folder_of_the_machine_is_mounted_and_by_the_log_and_who_makes_it_alone() -> None:
+    found = {name for name in SERVICE if any(volume.startswith(("/", ".", "$")) for volume, _ in mounts(name).values())}
+    assert found == {"log", "prepare"}
+
+
+@pytest.mark.parametrize("part", sorted({*PARTS} - {"log"}))
+def test_what_a_part_says_goes_to_the_log_which_is_started_first(part: str) -> None:
+    logging = SERVICE[part]["logging"]
+    assert logging["driver"] == "syslog"
+    assert logging["options"]["syslog-address"].startswith("unixgram://")
+    assert logging["options"]["mode"] == "non-blocking"
+    assert SERVICE[part]["depends_on"]["log"] == {"condition": "service_healthy"}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -97,22 +145,59 @@ def test_part_is_watched_and_started_after_what_it_stands_on(part: str) -> None:
     service = SERVICE[part]
     assert service["healthcheck"]["test"]
     assert service["restart"] == "unless-stopped"
-    first = "migrate" if part in SERVICES else "prepare"
-    if part != "proxy":
-        assert service["depends_on"] == {first: {"condition": "service_completed_successfully"}}
+    if part in SERVICES:
+        assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert SERVICE["log"]["depends_on"] == {"prepare": {"condition": "service_completed_successfully"}}
 
 
-def test_registry_reaches_the_intake_and_nobody_else() -> None:
-    assert SERVICE["registry"]["network_mode"] == "service:intake"
+@pytest.mark.parametrize("part", SERVICES)
+def test_part_in_python_is_asked_for_its_health_by_its_name(part: str, tmp_path: Path) -> None:
+    assert SERVICE[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "compose.docker.health", part]
+    assert health.is_well(part, run=tmp_path) is False
+    assert PORTS.intake == health.INTAKE_PORT
 
 
 def test_every_volume_is_declared_and_used() -> None:
-    used = {volume for name in SERVICE for volume, _ in mounts(name).values()}
+    used = {volume for name in SERVICE for volume, _ in mounts(name).values()} - {"$"}
     assert used == {*COMPOSE["volumes"]}
 
 
-def test_images_name_no_registry_s_host() -> None:
-    dockerfile = FILE.with_name("Dockerfile").read_text()
-    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
-    assert bases == ["debian:12-slim"]
-    assert {service["image"] for service in SERVICE.values()} == {"breakwater"}
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
+        monkeypatch.delenv(name)
+    return container_site()
+
+
+@pytest.mark.parametrize("part", SERVERS)
+def test_server_is_started_by_a_script_that_every_shell_reads(site: Site, tmp_path: Path, part: str) -> None:
+    (described,) = [each for each in parts(site) if each.name == part]
+    script = tmp_path / "start.sh"
+    script.write_text(start_script(site, described))
+    assert subprocess.run(["sh", "-n", script], capture_output=True, check=False).stderr == b""
+    last = script.read_text().splitlines()[-1]
+    assert tuple(shlex.split(last)) == ("exec", *described.command)
+
+
+def test_database_is_made_beside_its_place_and_moved_there_when_it_is_whole(site: Site) -> None:
+    (postgres,) = [each for each in parts(site) if each.name == "postgres"]
+    lines = [line.strip() for line in start_script(site, postgres).splitlines()]
+    made = next(index for index, line in enumerate(lines) if "initdb" in line)
+    assert "-D /var/lib/breakwater/postgres/data.new" in lines[made]
+    assert lines[made + 1] == "mv /var/lib/breakwater/postgres/data.new /var/lib/breakwater/postgres/data"
+
+
+def test_images_are_named_without_a_host() -> None:
+    """Those of others by their official names, and in the offline form none that it does not build."""
+    named = {service["image"] for service in SERVICE.values()}
+    assert not [image for image in named if "/" in image]
+    built = OFFLINE["services"]
+    for name, service in (SERVICE | {"migrate": SERVICE["prepare"]}).items():
+        image = built.get(name, {}).get("image", service["image"])
+        assert image.startswith("breakwater"), name
+    for dockerfile in ("Dockerfile", "servers.Dockerfile"):
+        text = FILE.with_name(dockerfile).read_text()
+        bases = re.findall(r"^FROM (\S+) AS (\S+)$", text, re.MULTILINE)
+        stages = {stage for _, stage in bases}
+        assert {base for base, _ in bases} - stages == {"${BASE}"}
+        assert "ARG BASE=debian:12-slim\n" in text

@@ -72,6 +72,9 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("LOG_LEVEL", "loud", "BREAKWATER_LOG_LEVEL is not valid: "),
         ("TOKEN_LIFETIME_SECONDS", "5", "BREAKWATER_TOKEN_LIFETIME_SECONDS is not valid: "),
         ("OUTBOUND_ALLOW", "10.0.0.0/40", "BREAKWATER_OUTBOUND_ALLOW is not valid: "),
+        ("LOG_FORWARD", "collector:514", "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
+        ("LOG_FORWARD", "tcp://collector:70000", "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
+        ("LOG_FORWARD", 'tcp://c" x="y:1', "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
         ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
     ],
 )

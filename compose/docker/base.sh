@@ -1,0 +1,32 @@
+#!/bin/sh
+# Makes the Debian base that every image stands on, where none can be pulled: base.sh [IMAGE [MIRROR]]
+# It takes along the authorities that this machine trusts and its sources of Debian's packages, nothing else.
+set -eu
+image=${1:-breakwater-base}
+mirror=${2:-}
+release=bookworm
+authorities=/etc/ssl/certs/ca-certificates.crt
+
+folder=$(mktemp -d)
+trap 'rm -rf -- "$folder"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# shellcheck disable=SC2086 # no mirror is no argument: then it is Debian's own
+debootstrap --variant=minbase "$release" "$folder/root" $mirror >&2
+# updates of security are no part of what debootstrap writes
+if [ -z "$mirror" ] && grep -qs "VERSION_CODENAME=$release" /etc/os-release; then
+    for sources in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+        [ ! -f "$sources" ] || cp -- "$sources" "$folder/root$sources"
+    done
+    if [ -f /etc/apt/sources.list.d/debian.sources ] && [ ! -f /etc/apt/sources.list ]; then
+        rm -f -- "$folder/root/etc/apt/sources.list"
+    fi
+fi
+if [ -f "$authorities" ]; then
+    cp -L -- "$authorities" "$folder/root/etc/machine-authorities.pem"
+    printf '[global]\ncert = /etc/machine-authorities.pem\n' >"$folder/root/etc/pip.conf"
+    printf 'cafile=/etc/machine-authorities.pem\n' >"$folder/root/root/.npmrc"
+fi
+rm -rf -- "$folder/root/var/cache/apt/archives" "$folder/root/debootstrap"
+tar -C "$folder/root" -c . | docker import --change 'CMD ["/bin/bash"]' - "$image"

@@ -1,0 +1,71 @@
+"""How a part is asked whether it does its work: by the standard library alone, as in containers it is loaded often."""
+
+import socket
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from compose.local.sockets import status_at
+
+_SECONDS = 2.0
+AT_SOCKETS = {
+    "token": ("token.sock", "/internal/health"),
+    "core": ("core.sock", "/healthz"),
+    "events": ("stream.sock", "/healthz"),
+}
+"""Parts that answer at a socket of the run folder, and what they are asked there."""
+INTAKE_TARGET = "/internal/health"
+WITH_NOTES = ("relay", "audit", "metadata", "webhook", "replication")
+"""Parts that leave a note in the run folder once they have begun their work."""
+
+
+def status(path: Path, target: str) -> int | None:
+    """What is answered at a socket; None where nothing is."""
+    return status_at(path, target, seconds=_SECONDS)
+
+
+def is_ready(run: Path, part: str, pid: int) -> bool:
+    """Whether this very process has begun its work."""
+    try:
+        return run.joinpath(f"{part}.ready").read_text(encoding="ascii").strip() == str(pid)
+    except OSError:
+        return False
+
+
+def serves(port: int, target: str) -> bool:
+    """Whether this is answered well on a port of this host."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
+    try:
+        connection.request("GET", target)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def takes_lines(path: Path) -> bool:
+    """Whether somebody takes what is sent to a datagram socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether connections are taken."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.settimeout(_SECONDS)
+        return probe.connect_ex((address, port)) == 0
+
+
+def speaks_amqp(port: int) -> bool:
+    """The broker opens its port early and answers the greeting once it is up."""
+    with socket.socket() as probe:
+        probe.settimeout(_SECONDS)
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return False
+        try:
+            probe.sendall(b"AMQP\x00\x00\x09\x01")
+            return len(probe.recv(8)) > 0
+        except OSError:
+            return False
