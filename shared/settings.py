@@ -45,7 +45,6 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535)
     url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
     tls_cert: Path | None = None
-    tls_key: Path | None = None
     database_host: str = ""
     database_port: int = Field(default=5432, ge=1, le=65535)
     database_name: str = "breakwater"

@@ -1,4 +1,4 @@
-"""`check`, `test`, `test-all`: for whoever changes Breakwater."""
+"""`check`, `test`, `test-all`, `test-compose`: for whoever changes Breakwater."""
 
 import os
 import subprocess
@@ -45,6 +45,7 @@ def check() -> None:
         "mypy": [binaries / "mypy"],
         "imports": [binaries / "lint-imports"],
         "shell": ["sh", "-n", "breakwater"],
+        "shell of the base": ["sh", "-n", "compose/docker/base.sh"],
     }
     results = [_run(name, command) for name, command in commands.items()]
     _conclude(results)
@@ -60,6 +61,14 @@ def run_tests(
 def run_all_tests() -> None:
     """Run the tests, also those that take minutes or gigabytes."""
     _conclude([_suite(path, long=True) for path in SUITES])
+
+
+def run_compose_tests() -> None:
+    """Build all images, start the whole in containers, use it, break it. Says so where no engine can be started."""
+    result = _suite("containers", long=True)
+    if not result.passed and not result.failed:
+        out.print("[bold yellow]the whole in containers was NOT tested: the reason stands above[/bold yellow]")
+    _conclude([result])
 
 
 def _run(name: str, command: list[Path | str]) -> Result:

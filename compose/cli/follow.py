@@ -15,6 +15,7 @@ from requests.auth import HTTPBasicAuth
 from rich.text import Text
 
 from compose.cli.terminal import err, out
+from compose.local.layout import Layout
 from compose.local.logs import moment
 from compose.local.options import Options, read_options
 from shared.errors import BadRequest, Forbidden, Unauthorized, Unavailable
@@ -78,8 +79,8 @@ def follow(
     # as bytes: requests would write text in Latin-1, and the server reads UTF-8
     password = _password(options, user, from_stdin=password_stdin).reveal()
     session.auth = HTTPBasicAuth(user.encode(), password.encode())
-    if options.tls_cert:
-        session.verify = str(options.tls_cert)
+    if options.tls:
+        session.verify = str(Layout(options.home).public_certificate)
     try:
         for message in _resumed(session, options.local_url + PATH, parameters):
             _show(message, as_json=as_json)

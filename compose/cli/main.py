@@ -57,11 +57,12 @@ app.command("adopt")(catalogue.adopt)
 app.command("check")(develop.check)
 app.command("test")(develop.run_tests)
 app.command("test-all")(develop.run_all_tests)
+app.command("test-compose")(develop.run_compose_tests)
 app.add_typer(bench.app, name="bench")
 app.command("screenshots")(screenshots.screenshots)
 
 WITHOUT_INSTANCE = {
-    "up", "down", "destroy", "restore", "config", "check", "test", "test-all", "bench", "screenshots",
+    "up", "down", "destroy", "restore", "config", "check", "test", "test-all", "test-compose", "bench", "screenshots",
 }  # fmt: skip
 """Verbs that do not ask for an instance that was started once."""
 

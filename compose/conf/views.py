@@ -97,8 +97,8 @@ PROXY_ERRORS = (
 class Certificate:
     """What the proxy shows to clients that speak TLS."""
 
-    certificate: Path
-    key: Path
+    file: Path
+    """The chain and the key."""
     nginx_version: tuple[int, int]
 
     @property

@@ -13,6 +13,7 @@ from compose.conf import views
 from compose.conf.render import render
 from compose.docker.site import container_site
 from compose.local.accounts import Account, Accounts, accounts
+from compose.local.certificate import refuse_bad_certificate
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets, settle_owners
 from compose.local.database import initdb_command
@@ -24,6 +25,8 @@ from services.token import keys
 from shared.errors import BreakwaterError
 from shared.secrets import Secret
 
+GIVEN = Path("/given")
+"""Where an operator's own certificate is mounted."""
 HANDED_OUT = Path("/handed-out")
 """Holds the volume of each part."""
 NEEDS = {
@@ -49,7 +52,7 @@ SERVERS = (*INFRASTRUCTURE, "proxy")
 
 def prepare() -> None:
     """Make what is missing; a second run changes nothing."""
-    site = container_site()
+    site = container_site(**_given_certificate())
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
     _keep_instance_id(layout)
@@ -58,13 +61,21 @@ def prepare() -> None:
     shutil.copyfile(layout.instance_id, _kept_instance_id(layout))
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
     settle_owners(layout, users)
-    keep_certificate(layout, options, users)
+    keep_certificate(layout, options, users, datetime.now(UTC))
     configure(site, users)
     for part in parts(site):
         if part.name in SERVERS:
             layout.conf.joinpath(f"{part.name}.sh").write_text(start_script(site, part), encoding="utf-8")
     for name, needed in NEEDS.items():
         _hand_out(layout, HANDED_OUT / name, needed, users)
+
+
+def _given_certificate() -> dict[str, Path]:
+    chain, key = GIVEN / "tls.crt", GIVEN / "tls.key"
+    if not chain.exists():
+        return {}
+    refuse_bad_certificate(chain, key)
+    return {"tls_cert": chain, "tls_key": key}
 
 
 def start_script(site: Site, part: Part) -> str:
@@ -128,15 +139,21 @@ def _hand_out(layout: Layout, target: Path, names: tuple[str, ...], users: Accou
 
 
 def _copy(source: Path, target: Path, users: Accounts) -> None:
-    """With its owner and mode, so that nobody else can read it there either."""
+    """With its owner and mode, so that nobody else can read it there either; a file at once, as it may be in use."""
+    made = target
     if source.is_dir():
         target.mkdir(exist_ok=True)
     else:
-        shutil.copyfile(source, target)
+        made = target.with_name(f".{target.name}.new")
+        made.unlink(missing_ok=True)
+        made.touch(mode=0o600)
+        shutil.copyfile(source, made)
     found = source.stat()
     if users.separate:
-        shutil.chown(target, found.st_uid, found.st_gid)
-    target.chmod(found.st_mode & 0o7777)
+        shutil.chown(made, found.st_uid, found.st_gid)
+    made.chmod(found.st_mode & 0o7777)
+    if made != target:
+        made.replace(target)
 
 
 if __name__ == "__main__":

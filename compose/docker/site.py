@@ -27,11 +27,11 @@ BINARIES = Binaries(
 """Where the official images have their programs; those out of Debian's packages have links there."""
 
 
-def container_site() -> Site:
-    """Derived from the same environment in every container."""
+def container_site(**certificate: Path) -> Site:
+    """Derived from the same environment in every container; a certificate is known to the one that hands it out."""
     return Site(
         layout=Layout(HOME),
-        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT),
+        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **certificate),
         ports=PORTS,
         binaries=BINARIES,
         python=Path(sys.executable),

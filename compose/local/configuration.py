@@ -86,15 +86,14 @@ def _proxy(site: Site) -> views.View:
     host = f"[{options.bind}]" if options.bind.version == 6 else str(options.bind)  # noqa: PLR2004 - the IP version
     sockets = {"registry": "registry", "core": "core", "token": "token", "events": "stream"}
     certificate = views.Certificate(
-        certificate=layout.certificate,
-        key=layout.secrets / "proxy" / "tls.key",
+        file=layout.certificate,
         nginx_version=site.binaries.nginx_version,
     )
     return views.proxy(
         listen=f"{host}:{options.port}",
         upstreams={name: f"unix:{layout.run}/{socket}.sock" for name, socket in sockets.items()},
         public_url=str(options.url).rstrip("/") if options.url else None,
-        tls=certificate if options.tls_cert else None,
+        tls=certificate if options.tls else None,
         pid_file=layout.run / "proxy.pid",
         temporary=layout.work / "proxy",
         readonly_flag=layout.readonly_flag,

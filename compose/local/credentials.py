@@ -24,7 +24,7 @@ def reader_of(part: str) -> Account:
     match part:
         case "token":
             return Account.TOKEN
-        case "owner" | topology.LISTENER:
+        case "owner" | "tls" | topology.LISTENER:
             return Account.OPERATOR
         case "registry" | "postgres":
             return Account.DATA

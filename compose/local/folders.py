@@ -6,11 +6,12 @@ import re
 import shutil
 import stat
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from compose.local import network, processes
 from compose.local.accounts import Account, Accounts
-from compose.local.certificate import refuse_bad_certificate
+from compose.local.certificate import make_certificate, refuse_bad_certificate
 from compose.local.layout import Layout, refuse_closed_folders
 from compose.local.options import Options
 from services.api.domain.user import check_password
@@ -92,19 +93,30 @@ def make_folders(layout: Layout, accounts: Accounts) -> None:
     accounts.give(layout.spool, Account.OPERATOR, 0o750, group=Account.PARTS)
 
 
-def keep_certificate(layout: Layout, options: Options, accounts: Accounts) -> None:
-    """Copy the certificate to where the unprivileged proxy may read it, and nobody else the key."""
-    folder = layout.secrets / "proxy"
-    if not (options.tls_cert and options.tls_key):
+def keep_certificate(layout: Layout, options: Options, accounts: Accounts, now: datetime) -> None:
+    """Lay the certificate where the unprivileged proxy reads it at each handshake, and nobody else the key."""
+    folder = layout.certificate.parent
+    if not options.tls:
         shutil.rmtree(folder, ignore_errors=True)
+        layout.public_certificate.unlink(missing_ok=True)
         return
+    chain, key = options.tls_cert, options.tls_key
+    if not (chain and key):
+        chain, key = make_certificate(layout.made_certificate, options.names, now)
     folder.mkdir(exist_ok=True)
     accounts.give(folder, Account.PARTS, 0o700)
-    for source, name in ((options.tls_cert, "tls.crt"), (options.tls_key, "tls.key")):
-        target = folder / name
-        target.touch(mode=0o600)
-        accounts.give(target, Account.PARTS, 0o600)
-        target.write_bytes(source.read_bytes())
+    _lay(layout.certificate, chain.read_bytes() + b"\n" + key.read_bytes(), Account.PARTS, 0o600, accounts)
+    _lay(layout.public_certificate, chain.read_bytes(), Account.OPERATOR, 0o644, accounts)
+
+
+def _lay(target: Path, content: bytes, account: Account, mode: int, accounts: Accounts) -> None:
+    """Whole, by its name: a handshake finds the old one or the new one."""
+    beside = target.with_name(f"{target.name}.new")
+    beside.unlink(missing_ok=True)
+    beside.touch(mode=0o600)
+    beside.write_bytes(content)
+    accounts.give(beside, account, mode)
+    beside.replace(target)
 
 
 def _make_run(layout: Layout, accounts: Accounts) -> None:

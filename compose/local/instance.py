@@ -47,7 +47,7 @@ class Instance:
     @property
     def url(self) -> str:
         """Where the proxy answers."""
-        scheme = "https" if "BREAKWATER_TLS_CERT" in self.variables else "http"
+        scheme = "https" if self.variables.keys() & {"BREAKWATER_TLS_CERT", "BREAKWATER_TLS_NAMES"} else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
 
     @property

@@ -107,8 +107,18 @@ class Layout:
 
     @property
     def certificate(self) -> Path:
-        """The proxy's own copy of the certificate that it was given."""
-        return self.secrets / "proxy" / "tls.crt"
+        """The proxy's own copy of its certificate, with the key behind it: one file, so that it is replaced at once."""
+        return self.secrets / "proxy" / "tls.pem"
+
+    @property
+    def public_certificate(self) -> Path:
+        """The same without the key, for whoever hands the authority's out."""
+        return self.conf / "tls.crt"
+
+    @property
+    def made_certificate(self) -> Path:
+        """Where an authority of our own and what it made lies."""
+        return self.secrets / "tls"
 
     @property
     def instance_id(self) -> Path:

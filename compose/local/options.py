@@ -6,7 +6,7 @@ An instance is known by its home. What it was once started with is remembered th
 
 import json
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -19,6 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 REMEMBERED = "settings.json"
 _COLLECTOR = re.compile(r"(tcp|udp)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT = 65535
+_HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -36,6 +37,7 @@ class Options(BaseSettings):
     url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
     tls_cert: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
     tls_key: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
+    tls_names: str = ""
     token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
     outbound_allow: str = ""
     disk_reserve_percent: float = Field(default=5, ge=0, le=50)
@@ -54,6 +56,14 @@ class Options(BaseSettings):
             ip_network(network)
         return value
 
+    @field_validator("tls_names")
+    @classmethod
+    def _names(cls, value: str) -> str:
+        for name in filter(None, map(str.strip, value.split(","))):
+            if not _HOST.fullmatch(name):
+                ip_address(name)
+        return value
+
     @field_validator("log_forward")
     @classmethod
     def _collector(cls, value: str) -> str:
@@ -70,9 +80,19 @@ class Options(BaseSettings):
         return self
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names and addresses that a certificate is made for."""
+        return tuple(filter(None, map(str.strip, self.tls_names.split(","))))
+
+    @property
+    def tls(self) -> bool:
+        """Whether the proxy speaks TLS: with a certificate that was given, or one that is made."""
+        return bool(self.tls_cert or self.names)
+
+    @property
     def local_url(self) -> str:
         """Where the proxy answers on this machine."""
-        scheme = "https" if self.tls_cert else "http"
+        scheme = "https" if self.tls else "http"
         host = self.bind
         if host.is_unspecified:
             host = IPv4Address("127.0.0.1") if host.version == 4 else IPv6Address("::1")  # noqa: PLR2004 - IP versions

@@ -159,7 +159,7 @@ def _proxy(site: Site) -> Part:
         command=(*_WITH_LOW_PORTS, *command) if needs_right else command,
         account=Account.OPERATOR if needs_right else Account.PARTS,
         directory=layout.work / "proxy",
-        conf=("nginx.conf", "tls.fingerprint"),
+        conf=("nginx.conf",),
         stop_signal="QUIT",
         stop_seconds=8,
     )

@@ -1,6 +1,7 @@
 """A docker engine of the tests' own and its command line: the real thing, where root and the kernel allow one.
 
-It leaves the host's network alone (no bridge, no iptables rules): pulling and pushing need none.
+It leaves the host's network alone (no bridge, no iptables rules), as pulling and pushing need none; but for an engine
+that is told to run containers: that one takes back, when it ends, what it did to the host's network.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tests.clients.polling import eventually
 from tests.clients.skopeo import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 READY_WITHIN: Final = 40
 PROGRAMS: Final = ("docker", "dockerd", "containerd")
+BRIDGE: Final = "172.29.77.1/24"
+FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 class CannotStartError(Exception):
@@ -30,8 +33,11 @@ class CannotStartError(Exception):
 class DockerEngine:
     """A private dockerd on a unix socket; as a context manager it is gone afterwards, images and all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, images: Path | None = None) -> None:
+        """With a folder for images it runs containers too, and the images are there for the next engine."""
         self._folder = folder
+        self._images = images
+        self._network = HostNetwork() if images else None
         self.host = f"unix://{folder / 'docker.sock'}"
         self._log = folder / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,13 +50,19 @@ class DockerEngine:
             raise CannotStartError("an engine needs root")
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "daemon.json"
-        settings.write_text(json.dumps({"storage-driver": "vfs", "iptables": False, "ip6tables": False}))
+        kept = {"data-root": str(self._images), "bip": BRIDGE, "ip6tables": False}
+        passing = {
+            "data-root": str(self._folder / "data"), "bridge": "none", "storage-driver": "vfs",
+            "iptables": False, "ip6tables": False,
+        }
+        settings.write_text(json.dumps(kept if self._images else passing))
+        if self._network:
+            self._network.note()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    "dockerd", "--config-file", str(settings), "--data-root", str(self._folder / "data"),
-                    "--exec-root", str(self._folder / "exec"), "--host", self.host,
-                    "--pidfile", str(self._folder / "dockerd.pid"), "--bridge=none",
+                    "dockerd", "--config-file", str(settings), "--exec-root", str(self._folder / "exec"),
+                    "--host", self.host, "--pidfile", str(self._folder / "dockerd.pid"),
                 ],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )
@@ -85,11 +97,40 @@ class DockerEngine:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait(10)
         self._process = None
+        if self._network:
+            self._network.restore()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def client(self, config: Path) -> DockerClient:
         """The command line with a login file of its own."""
         return DockerClient(self.host, config)
+
+
+class HostNetwork:
+    """What an engine with containers changes of the host's network, and how it was before."""
+
+    def __init__(self) -> None:
+        self._rules = b""
+        self._forwarding = ""
+
+    def note(self) -> None:
+        """Before the engine starts."""
+        self._rules = subprocess.run(["iptables-save"], capture_output=True, check=True, timeout=10).stdout
+        self._forwarding = FORWARDING.read_text()
+
+    def restore(self) -> None:
+        """After it ended: its rules, its bridge, and the forwarding that it switched on."""
+        for table in ("filter", "nat"):
+            if f"*{table}\n".encode() not in self._rules:
+                # there was none: the engine's chains are all that is in it
+                for option in ("--flush", "--delete-chain"):
+                    subprocess.run(["iptables", "-t", table, option], capture_output=True, check=False, timeout=10)
+        subprocess.run(
+            ["iptables", "--policy", "FORWARD", "ACCEPT"], capture_output=True, check=False, timeout=10
+        )
+        subprocess.run(["iptables-restore"], input=self._rules, capture_output=True, check=False, timeout=10)
+        subprocess.run(["ip", "link", "delete", "docker0"], capture_output=True, check=False, timeout=10)
+        FORWARDING.write_text(self._forwarding)
 
 
 class DockerClient:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from compose.local.certificate import certificate_warning, refuse_bad_certificate
+from compose.local.certificate import certificate_warning, make_certificate, refuse_bad_certificate
 from compose.local.layout import Layout
 from shared.errors import ConfigurationError
 
@@ -94,3 +94,47 @@ def test_certificate_out_of_its_time_is_warned_of(
 
 def test_without_a_certificate_nothing_is_warned_of(tmp_path: Path) -> None:
     assert certificate_warning(Layout(tmp_path), NOW) is None
+
+
+NAMES = ("registry.test", "192.0.2.7")
+
+
+def chain(file: Path) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(file.read_bytes())
+
+
+def test_made_certificate_is_for_the_names_and_signed_by_the_authority_behind_it(tmp_path: Path) -> None:
+    file, key = make_certificate(tmp_path / "tls", NAMES, NOW)
+    refuse_bad_certificate(file, key)
+    made, authority = chain(file)
+    made.verify_directly_issued_by(authority)
+    authority.verify_directly_issued_by(authority)
+    told = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert told.get_values_for_type(x509.DNSName) == ["registry.test"]
+    assert [str(address) for address in told.get_values_for_type(x509.IPAddress)] == ["192.0.2.7"]
+    assert not made.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert made.not_valid_after_utc - made.not_valid_before_utc < timedelta(days=398)
+    assert not key.stat().st_mode & 0o077
+    assert not file.with_name("authority.key").stat().st_mode & 0o077
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "renewed"),
+    [(NAMES, 0, False), (NAMES, 300, False), (NAMES, 340, True), (("other.test",), 1, True)],
+)
+def test_certificate_is_made_anew_when_it_grows_old_or_the_names_change_and_the_authority_stays(
+    tmp_path: Path, names: tuple[str, ...], days: int, renewed: bool  # noqa: FBT001 - a row of the table
+) -> None:
+    file, _ = make_certificate(tmp_path / "tls", NAMES, NOW)
+    before, authority = chain(file)
+    make_certificate(tmp_path / "tls", names, NOW + timedelta(days=days))
+    after, same = chain(file)
+    assert (after != before) is renewed
+    assert same == authority
+
+
+def test_crash_between_key_and_certificate_is_made_good(tmp_path: Path) -> None:
+    file, key = make_certificate(tmp_path / "tls", NAMES, NOW)
+    file.unlink()
+    key.write_bytes(b"half")
+    refuse_bad_certificate(*make_certificate(tmp_path / "tls", NAMES, NOW))
