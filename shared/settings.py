@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
-    tls_cert: Path | None = None
+    public_certificate: Path | None = None
     database_host: str = ""
     database_port: int = Field(default=5432, ge=1, le=65535)
     database_name: str = "breakwater"

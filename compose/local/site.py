@@ -70,7 +70,7 @@ class Site:
             "BIND": options.bind,
             "PORT": options.port,
             "URL": options.url or "",
-            "TLS_CERT": self.layout.public_certificate,
+            "PUBLIC_CERTIFICATE": self.layout.public_certificate,
             "DATABASE_HOST": self.database_socket,
             "DATABASE_PORT": PORT_OF_SOCKET,
             "AMQP_HOST": self.broker,

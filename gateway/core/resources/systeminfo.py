@@ -43,7 +43,7 @@ class SystemInfo:
             external_url=url,
             registry_url=url.partition("://")[2],
             project_creation_restriction=values["project_creation_restriction"],
-            has_ca_root=root_certificate(self._settings.tls_cert) is not None,
+            has_ca_root=root_certificate(self._settings.public_certificate) is not None,
             harbor_version=VERSION,
             registry_storage_provider_name="filesystem",
             read_only=values["read_only"],
@@ -68,11 +68,11 @@ class RootCertificate:
     """/systeminfo/getcert."""
 
     def __init__(self, settings: Settings) -> None:
-        self._tls_cert = settings.tls_cert
+        self._certificate = settings.public_certificate
 
     def on_get(self, _req: ApiRequest, resp: ApiResponse) -> None:
         """Hand out the certificate that clients have to trust, where our chain carries it."""
-        root = root_certificate(self._tls_cert)
+        root = root_certificate(self._certificate)
         if root is None:
             raise NotFound("there is no root certificate to hand out")
         resp.content_type = "application/octet-stream"

@@ -1,0 +1,60 @@
+"""The whole in containers, built and started once for all tests of this folder, and removed in any case.
+
+Images are kept for the next run in BREAKWATER_TEST_IMAGES (/var/cache/breakwater/test-images): the first one builds
+them all from Debian's packages, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.clients.docker import CannotStartError, DockerEngine
+from tests.containers.stack import Stack
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.clients.rest import RestClient
+
+PROGRAMS = ("docker-compose", "debootstrap")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    missing = [name for name in PROGRAMS if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+    if missing:
+        pytest.skip(f"the whole in containers was NOT tested: not installed: {', '.join(missing)}")
+    images = Path(os.environ.get("BREAKWATER_TEST_IMAGES", "/var/cache/breakwater/test-images"))
+    try:
+        with DockerEngine(tmp_path_factory.mktemp("engine"), images=images) as engine:
+            yield engine
+    except CannotStartError as error:
+        pytest.skip(f"the whole in containers was NOT tested: no docker engine can be started here: {error}")
+
+
+@pytest.fixture(scope="session")
+def stack(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(engine, tmp_path_factory.mktemp("stack"), free_port())
+    # what a run that was killed has left
+    stack.remove()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="session")
+def password(stack: Stack) -> str:
+    return stack.admin_password()
+
+
+@pytest.fixture(scope="session")
+def admin(stack: Stack) -> RestClient:
+    return stack.admin()

@@ -1,0 +1,165 @@
+"""The whole in containers as its tests see it: started by compose from the checkout, watched by the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from compose.local.options import CHECKOUT
+from compose.local.parts import PARTS
+from tests.clients.polling import eventually
+from tests.clients.registry import RegistryClient
+from tests.clients.rest import RestClient
+from tests.clients.skopeo import Outcome
+
+if TYPE_CHECKING:
+    from tests.clients.docker import DockerClient, DockerEngine
+
+DOCKER: Final = CHECKOUT / "compose" / "docker"
+PROJECT: Final = "breakwater-test"
+BASE: Final = "breakwater-base"
+LABEL: Final = "com.docker.compose"
+UP_SECONDS: Final = 240
+BUILD_SECONDS: Final = 1500
+"""Where nothing was built before: Debian's packages for six images, on two cores."""
+
+
+class ComposeFailedError(AssertionError):
+    """A command of compose ended with an exit code; the text is what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What the engine tells of a part's container."""
+
+    told: dict[str, Any]
+
+    @property
+    def pid(self) -> int:
+        """Of its first process, as this machine counts them."""
+        return int(self.told["State"]["Pid"])
+
+    @property
+    def healthy(self) -> bool:
+        state = self.told["State"]
+        return bool(state["Running"]) and state.get("Health", {}).get("Status") == "healthy"
+
+    @property
+    def restarts(self) -> int:
+        return int(self.told["RestartCount"])
+
+    @property
+    def published(self) -> list[str]:
+        """The ports of this machine that lead to it."""
+        ports = self.told["NetworkSettings"]["Ports"] or {}
+        return [f"{each['HostIp']}:{each['HostPort']}" for bound in ports.values() for each in bound or []]
+
+    @property
+    def volumes(self) -> set[str]:
+        return {mount["Name"].removeprefix(f"{PROJECT}_") for mount in self.told["Mounts"] if mount["Type"] == "volume"}
+
+    def status(self) -> dict[str, str]:
+        """What the kernel tells of its first process."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+class Stack:
+    """One project of compose on an engine of the tests' own."""
+
+    def __init__(self, engine: DockerEngine, folder: Path, port: int, **settings: str) -> None:
+        self._engine = engine
+        self._folder = folder
+        self.docker: DockerClient = engine.client(folder / "docker")
+        self.host = f"127.0.0.1:{port}"
+        self.url = f"http://{self.host}"
+        self._settings = {
+            "COMPOSE_PROJECT_NAME": PROJECT, "BREAKWATER_PORT": str(port), "BREAKWATER_BIND": "127.0.0.1",
+            "BREAKWATER_LINES": str(folder / "lines"), "BREAKWATER_BASE": BASE, **settings,
+        }
+
+    def compose(self, *words: str, seconds: float = 120) -> str:
+        """`docker-compose …` with the files of the offline form; returns what it printed."""
+        # docker-compose is in Python too, and its package has the name of our folder
+        foreign = ("BREAKWATER_", "PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        done = subprocess.run(
+            ["docker-compose", "-f", DOCKER / "compose.yaml", "-f", DOCKER / "compose.offline.yaml", *words],
+            env=inherited | self._settings | self._of_the_engine(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=seconds,
+        )
+        if done.returncode:
+            raise ComposeFailedError(f"docker-compose {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+        return done.stdout
+
+    def _of_the_engine(self) -> dict[str, str]:
+        # the older builder is in every engine, the newer one a package of its own
+        return {"DOCKER_HOST": self._engine.host, "DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+
+    def need_base(self) -> None:
+        """The Debian base, made where this engine's images do not have it."""
+        if self.docker.run("image", "inspect", BASE).ok:
+            return
+        done = subprocess.run(
+            ["sh", DOCKER / "base.sh", BASE], env=os.environ | self._of_the_engine(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=900,
+        )
+        if done.returncode:
+            raise ComposeFailedError(f"base.sh:\n{done.stderr[-4000:]}")
+
+    def up(self) -> None:
+        """Build what has changed, start everything, wait until all is healthy."""
+        self.need_base()
+        # a build leaves its stages behind: those of last week serve nobody
+        self.docker.run("image", "prune", "--force", "--filter", "until=168h")
+        self.compose("build", seconds=BUILD_SECONDS)
+        self.compose("up", "-d", seconds=UP_SECONDS)
+        self.await_health()
+
+    def await_health(self) -> None:
+        eventually(lambda: not self.ailing(), within=UP_SECONDS, what="every part is healthy", every=0.5)
+
+    def ailing(self) -> list[str]:
+        """The parts that are not healthy."""
+        return [part for part in PARTS if not self.container(part).healthy]
+
+    def remove(self) -> None:
+        """Containers, volumes and networks; the images stay."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", seconds=180)
+
+    def container(self, service: str) -> Container:
+        marks = {"project": PROJECT, "service": service, "oneoff": "False"}
+        labels = [word for name, value in marks.items() for word in ("--filter", f"label={LABEL}.{name}={value}")]
+        found = self.docker.run("ps", "--all", "--quiet", *labels)
+        assert found.ok, found.said
+        done = self.docker.run("inspect", found.out.split()[0])
+        assert done.ok, done.said
+        return Container(told=json.loads(done.out)[0])
+
+    def kill(self, service: str) -> None:
+        """From outside: `docker kill` would count as the wish of somebody who wants it stopped."""
+        os.kill(self.container(service).pid, signal.SIGKILL)
+
+    def run_in(self, service: str, *words: str) -> Outcome:
+        return self.docker.run("exec", self.container(service).told["Id"], *words, timeout=60)
+
+    def lines(self, part: str) -> list[str]:
+        """What the log has kept of a part."""
+        done = self.run_in("log", "cat", f"/var/lib/breakwater/log/{part}.log")
+        return done.out.splitlines() if done.ok else []
+
+    def admin_password(self) -> str:
+        """As docs/containers.md tells to read it."""
+        file = "/var/lib/breakwater/secrets/admin-password"
+        return self.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "prepare", file).strip()
+
+    def admin(self) -> RestClient:
+        return RestClient(self.url, "admin", self.admin_password())
+
+    def registry(self, password: str) -> RegistryClient:
+        return RegistryClient(self.url, "admin", password)
