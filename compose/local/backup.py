@@ -163,7 +163,7 @@ def _size(path: Path) -> int:
 def _dump(site: Site, target: Path) -> None:
     command: list[str | Path] = [
         site.binaries.postgresql / "pg_dump", "--format=custom", "--no-password", f"--file={target}",
-        "-h", site.layout.run, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, NAME,
+        "-h", site.database_socket, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, NAME,
     ]  # fmt: skip
     done = subprocess.run(
         command, env=superuser_environment(site), capture_output=True, text=True, check=False, umask=0o077

@@ -133,7 +133,7 @@ def _take_over(site: Site, connection: psycopg.Connection) -> None:
     _create(connection, _TAKEN_OVER)
     command: list[str | Path] = [
         site.binaries.postgresql / "pg_restore", "--exit-on-error", "--no-password", "--jobs=2",
-        "-h", site.layout.run, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, "-d", _TAKEN_OVER,
+        "-h", site.database_socket, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, "-d", _TAKEN_OVER,
         site.layout.restored_dump,
     ]  # fmt: skip
     done = subprocess.run(command, env=superuser_environment(site), capture_output=True, text=True, check=False)
