@@ -201,3 +201,8 @@ def test_images_are_named_without_a_host() -> None:
         stages = {stage for _, stage in bases}
         assert {base for base, _ in bases} - stages == {"${BASE}"}
         assert "ARG BASE=debian:12-slim\n" in text
+
+
+def test_settings_of_a_site_with_whatever_password_they_hold_come_into_no_image() -> None:
+    lines = CHECKOUT.joinpath(".dockerignore").read_text().splitlines()
+    assert lines.index("compose/docker/.env") > lines.index("!compose")
