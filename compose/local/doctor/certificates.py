@@ -16,24 +16,32 @@ from services.token.keys import read_ring
 from shared.errors import ConfigurationError
 
 SOON: Final = timedelta(days=30)
-_NEW: Final = "put a new certificate and key where BREAKWATER_TLS_CERT and _KEY tell, then ./breakwater up"
+_NEW: Final = (
+    "./breakwater up renews one that it has made; put a given one and its key where BREAKWATER_TLS_CERT and"
+    " _KEY tell, then ./breakwater up"
+)
 
 
 def tls(patient: Patient) -> Iterator[Finding]:
     """The certificate that clients are shown, and the one that the next `up` would take."""
-    options, layout = patient.options, patient.layout
-    if options.tls_cert is None or options.tls_key is None:
+    options, public = patient.options, patient.layout.public_certificate
+    if not options.tls:
         return
-    try:
-        refuse_bad_certificate(options.tls_cert, options.tls_key)
-    except ConfigurationError as error:
-        yield broken(error.sentence, _NEW)
+    given = None
+    if options.tls_cert and options.tls_key:
+        try:
+            refuse_bad_certificate(options.tls_cert, options.tls_key)
+        except ConfigurationError as error:
+            yield broken(error.sentence, _NEW)
+            return
+        given = options.tls_cert.read_bytes()
+    served = public.read_bytes() if public.exists() else given
+    if served is None:
+        yield broken(f"there is no certificate in {public} to show to clients", "./breakwater up makes one")
         return
-    given = options.tls_cert.read_bytes()
-    served = layout.certificate.read_bytes() if layout.certificate.exists() else given
     host = options.url.host if options.url else None
     yield from judge_served(x509.load_pem_x509_certificate(served), host, patient.now)
-    if served != given:
+    if given not in {None, served}:
         yield warning(
             f"the certificate in {options.tls_cert} is not the one that clients are shown",
             "./breakwater up takes it over",

@@ -235,9 +235,14 @@ def test_newer_certificate_that_is_not_served_yet_is_warned_of(
 ) -> None:
     given = write(tmp_path, "a", key, key)
     site = make_site(**given)
-    site.layout.certificate.parent.mkdir(parents=True)
-    site.layout.certificate.write_bytes(certificate(key, days=300).public_bytes(Encoding.PEM))
+    site.layout.public_certificate.parent.mkdir(parents=True)
+    site.layout.public_certificate.write_bytes(certificate(key, days=300).public_bytes(Encoding.PEM))
     assert "is not the one that clients are shown" in whats(certificates.tls(patient(make_site, **given)))
+
+
+def test_missing_made_certificate_is_broken(make_site: Callable[..., Site]) -> None:
+    said = whats(certificates.tls(patient(make_site, tls_names="r.example")))
+    assert "there is no certificate in" in said
 
 
 @pytest.fixture
