@@ -14,6 +14,7 @@ from compose.cli import (
     catalogue,
     config,
     develop,
+    doctor,
     events,
     keys,
     lifecycle,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("up")(lifecycle.bring_up)
 app.command("down")(lifecycle.take_down)
 app.command("status")(lifecycle.show_status)
+app.command("doctor")(doctor.doctor)
 app.command("logs")(logs.logs)
 app.command("tour")(tour.tour)
 app.command("destroy")(lifecycle.destroy)

@@ -26,6 +26,16 @@ class Account(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ownership:
+    """Whose a file or folder is to be, and who may do what with it."""
+
+    path: Path
+    account: Account
+    mode: int
+    group: Account | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Accounts:
     """The user and group ids of each account; `separate` tells whether they differ at all."""
 
@@ -48,6 +58,10 @@ class Accounts:
             os.chown(path, user, self.ids[group][1] if group else own_group, follow_symlinks=False)
         path.chmod(mode)
 
+    def settle(self, ownership: Ownership) -> None:
+        """Set owner and mode as they are to be."""
+        self.give(ownership.path, ownership.account, ownership.mode, group=ownership.group)
+
     def run(
         self, account: Account, command: list[str | Path], *, folder: Path, seconds: float
     ) -> subprocess.CompletedProcess[str]:
@@ -62,12 +76,18 @@ class Accounts:
 
 def accounts() -> Accounts:
     """The accounts at hand; made where root runs this for the first time on a machine."""
+    if os.geteuid() == 0:
+        _ensure_group(Account.PARTS)
+        for account in (Account.PARTS, Account.TOKEN, Account.DATA):
+            _ensure_user(account)
+    return known_accounts()
+
+
+def known_accounts() -> Accounts:
+    """The accounts at hand, and none is made. Raises KeyError where root lacks one."""
     if os.geteuid() != 0:
         mine = (os.geteuid(), os.getegid())
         return Accounts(separate=False, ids=dict.fromkeys(Account, mine))
-    _ensure_group(Account.PARTS)
-    for account in (Account.PARTS, Account.TOKEN, Account.DATA):
-        _ensure_user(account)
     entries = {account: pwd.getpwnam(account.value) for account in Account}
     return Accounts(separate=True, ids={account: (entry.pw_uid, entry.pw_gid) for account, entry in entries.items()})
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from cryptography.fernet import Fernet
 
-from compose.local.accounts import Account, Accounts
+from compose.local.accounts import Account, Accounts, Ownership
 from compose.local.layout import Layout
 from shared.messaging import topology
 from shared.secrets import Secret, write_secret
@@ -65,24 +65,33 @@ def new_password() -> str:
 
 def settle_owners(layout: Layout, accounts: Accounts) -> None:
     """Give each secret to its reader. Called again by whatever writes a secret."""
+    for ownership in secret_owners(layout):
+        accounts.settle(ownership)
+
+
+def secret_owners(layout: Layout) -> list[Ownership]:
+    """Whose each secret that is there has to be."""
     root = layout.secrets
-    accounts.give(root, Account.OPERATOR, 0o711)
+    found = {root: Ownership(path=root, account=Account.OPERATOR, mode=0o711)}
     for folder in (entry for entry in root.iterdir() if entry.is_dir()):
         reader = reader_of(folder.name)
         for path in (folder, *folder.rglob("*")):
-            accounts.give(path, reader, 0o700 if path.is_dir() else 0o600)
-    accounts.give(layout.admin_password, Account.OPERATOR, 0o600)
-    root_key = root / "token" / "signing" / "root.key"
-    if root_key.exists():
+            found[path] = Ownership(path=path, account=reader, mode=0o700 if path.is_dir() else 0o600)
+    special = [
+        Ownership(path=layout.admin_password, account=Account.OPERATOR, mode=0o600),
         # it certifies new keys, at a rotation alone: the token mount signs without it
-        accounts.give(root_key, Account.OPERATOR, 0o600)
-    # read by the token mount and by the API: the two that handle stored secrets
-    accounts.give(root / "config-key", Account.OPERATOR, 0o640, group=Account.PARTS)
+        Ownership(path=root / "token" / "signing" / "root.key", account=Account.OPERATOR, mode=0o600),
+        # read by the token mount and by the API: the two that handle stored secrets
+        Ownership(path=root / "config-key", account=Account.OPERATOR, mode=0o640, group=Account.PARTS),
+    ]
     bundle = root / "registry" / "bundle.pem"
     if bundle.exists():
         # certificates are public: the gate checks tokens with them as the registry does
-        accounts.give(bundle.parent, Account.DATA, 0o711)
-        accounts.give(bundle, Account.DATA, 0o644)
+        special += [
+            Ownership(path=bundle.parent, account=Account.DATA, mode=0o711),
+            Ownership(path=bundle, account=Account.DATA, mode=0o644),
+        ]
+    return list((found | {each.path: each for each in special if each.path.exists()}).values())
 
 
 def passwords(layout: Layout, parts: tuple[str, ...], name: str) -> Mapping[str, Secret]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from compose.local import network, processes
-from compose.local.accounts import Account, Accounts
+from compose.local.accounts import Account, Accounts, Ownership
 from compose.local.certificate import make_certificate, refuse_bad_certificate
 from compose.local.layout import Layout, refuse_closed_folders
 from compose.local.options import Options
@@ -75,22 +75,28 @@ def refuse_taken_port(options: Options) -> None:
 def make_folders(layout: Layout, accounts: Accounts) -> None:
     """Make what is missing; settle owners and modes of all."""
     _make_run(layout, accounts)
-    for folder, account, mode in (
-        (layout.home, Account.OPERATOR, 0o755),
-        (layout.conf, Account.OPERATOR, 0o755),
-        (layout.secrets, Account.OPERATOR, 0o711),
-        (layout.log, Account.DATA, 0o755),
-        (layout.log / "state", Account.DATA, 0o700),
-        (layout.database.parent, Account.DATA, 0o700),
-        (layout.broker, Account.DATA, 0o700),
-        (layout.registry, Account.DATA, 0o700),
-        (layout.work, Account.OPERATOR, 0o1777),
-        (layout.work / "proxy", Account.PARTS, 0o700),
-    ):
-        folder.mkdir(exist_ok=True, parents=True)
-        accounts.give(folder, account, mode)
-    layout.spool.mkdir(exist_ok=True)
-    accounts.give(layout.spool, Account.OPERATOR, 0o750, group=Account.PARTS)
+    for folder in folder_owners(layout):
+        folder.path.mkdir(exist_ok=True, parents=True)
+        accounts.settle(folder)
+
+
+def folder_owners(layout: Layout) -> list[Ownership]:
+    """The folders that outlive a stop, and whose each has to be."""
+    return [
+        Ownership(path=path, account=account, mode=mode)
+        for path, account, mode in (
+            (layout.home, Account.OPERATOR, 0o755),
+            (layout.conf, Account.OPERATOR, 0o755),
+            (layout.secrets, Account.OPERATOR, 0o711),
+            (layout.log, Account.DATA, 0o755),
+            (layout.log / "state", Account.DATA, 0o700),
+            (layout.database.parent, Account.DATA, 0o700),
+            (layout.broker, Account.DATA, 0o700),
+            (layout.registry, Account.DATA, 0o700),
+            (layout.work, Account.OPERATOR, 0o1777),
+            (layout.work / "proxy", Account.PARTS, 0o700),
+        )
+    ] + [Ownership(path=layout.spool, account=Account.OPERATOR, mode=0o750, group=Account.PARTS)]
 
 
 def keep_certificate(layout: Layout, options: Options, accounts: Accounts, now: datetime) -> None:

@@ -106,8 +106,8 @@ def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
-    settle_owners(layout, users)
     keep_certificate(layout, options, users, datetime.now(UTC))
+    settle_owners(layout, users)
     for package in ("shared", "services", "gateway", "compose"):
         compileall.compile_dir(layout.code / package, quiet=2)
     return configure(site, users)

@@ -23,12 +23,13 @@ class QueueDepth:
 def queue_depths(connection: Any) -> list[QueueDepth]:  # noqa: ANN401 - py-amqp has no types
     """Every catalogued consumer's. Raises one of BROKER_ERRORS."""
     channel = connection.channel()
-    depths = [_depth(channel, consumer) for consumer in CONSUMERS]
+    depths = [queue_depth(channel, consumer) for consumer in CONSUMERS]
     channel.close()
     return depths
 
 
-def _depth(channel: Any, consumer: Consumer) -> QueueDepth:  # noqa: ANN401 - py-amqp has no types
+def queue_depth(channel: Any, consumer: Consumer) -> QueueDepth:  # noqa: ANN401 - py-amqp has no types
+    """One consumer's. Raises one of BROKER_ERRORS; where a queue is not there the channel is of no more use."""
     own = channel.queue_declare(consumer.queue, passive=True)
     return QueueDepth(
         queue=consumer.queue,

@@ -34,6 +34,11 @@ def current(settings: Settings) -> str:
         return _revision(connection)
 
 
+def newest() -> str:
+    """The revision that this code works with."""
+    return ScriptDirectory(str(_FOLDER)).get_current_head() or "none"
+
+
 def is_known(revision: str) -> bool:
     """Whether a database of that revision can be brought up to date by this code."""
     known = ScriptDirectory(str(_FOLDER)).walk_revisions()

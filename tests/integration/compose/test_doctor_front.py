@@ -1,0 +1,134 @@
+"""The doctor's questions on a client's way, to a server that answers as a wrong one would."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+
+from compose.local.binaries import Binaries
+from compose.local.doctor import front
+from compose.local.doctor.patient import Patient
+from compose.local.layout import Layout
+from compose.local.network import Ports
+from compose.local.options import Options
+from compose.local.site import Site
+from services.token import keys
+from shared.settings import TOKEN_ISSUER
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from compose.local.doctor.finding import Finding
+
+NOW = datetime.now(UTC)
+
+
+def patient(home: Path, port: int, *, url: str | None = None) -> Patient:
+    """An instance whose proxy is a test's server."""
+    nowhere = Path("/nonexistent")
+    site = Site(
+        layout=Layout(home), options=Options(home=home, port=port, url=url), python=nowhere,  # type: ignore[arg-type]  # pydantic reads it
+        ports=Ports(amqp=1, distribution=2, epmd=3, intake=4),
+        binaries=Binaries(
+            postgresql=nowhere, rabbitmq=nowhere, registry=nowhere, registry_version=2, nginx=nowhere,
+            nginx_version=(1, 22), rsyslogd=nowhere,
+        ),
+    )  # fmt: skip
+    return Patient(site=site, now=NOW)
+
+
+@contextmanager
+def serving(token: str, *, trusted: bool) -> Iterator[int]:
+    """A server that hands out one token, and takes it at /v2/ or does not."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"token": token}).encode()
+            self.send_response(401 if self.path == "/v2/" and not trusted else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_said: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def signed(home: Path) -> str:
+    """A token of the instance in this home, which is made where there is none."""
+    secrets = home / "secrets"
+    ring = keys.ensure(secrets / "token" / "signing", secrets / "registry" / "bundle.pem", NOW)
+    claims = {"iss": TOKEN_ISSUER, "iat": int(datetime.now(UTC).timestamp())}
+    return jwt.encode(claims, ring.current.private, algorithm="ES256", headers={"kid": ring.current.kid})
+
+
+def whats(findings: Iterable[Finding]) -> str:
+    return "\n".join(f"{each.severity}: {each.what}" for each in findings)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    return signed(tmp_path)
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> str:
+    return signed(tmp_path / "another")
+
+
+def test_url_that_leads_here_is_well(tmp_path: Path, own: str) -> None:
+    with serving(own, trusted=True) as port:
+        assert whats(front.url(patient(tmp_path, port, url=f"http://127.0.0.1:{port}"))) == ""
+
+
+def test_url_that_leads_to_another_instance_is_broken(tmp_path: Path, own: str, strange: str) -> None:
+    assert own
+    with serving(strange, trusted=True) as port:
+        said = whats(front.url(patient(tmp_path, port, url=f"http://127.0.0.1:{port}")))
+    assert "does not lead to this instance" in said
+
+
+def test_url_that_leads_to_no_registry_is_broken(tmp_path: Path, own: str) -> None:
+    assert own
+    with serving("<html>", trusted=True) as port:
+        said = whats(front.url(patient(tmp_path, port, url=f"http://127.0.0.1:{port}")))
+    assert "does not lead to this instance" in said
+
+
+def test_url_where_nothing_answers_is_broken(tmp_path: Path, own: str) -> None:
+    assert own
+    port = free_port()
+    assert "nothing answers" in whats(front.url(patient(tmp_path, port, url=f"http://127.0.0.1:{port}")))
+    assert "the proxy does not answer" in whats(front.proxy(patient(tmp_path, port)))
+
+
+def test_token_that_the_registry_takes_is_well(tmp_path: Path, own: str) -> None:
+    with serving(own, trusted=True) as port:
+        assert whats(front.tokens(patient(tmp_path, port))) == ""
+
+
+def test_token_that_the_registry_does_not_trust_is_broken(tmp_path: Path, own: str, strange: str) -> None:
+    with serving(own, trusted=False) as port:
+        said = whats(front.tokens(patient(tmp_path, port)))
+    assert said == "broken: the registry does not trust the tokens of this instance"
+    with serving(strange, trusted=False) as port:
+        said = whats(front.tokens(patient(tmp_path, port)))
+    assert "its bundle does not hold their issuer" in said
