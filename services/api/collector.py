@@ -35,7 +35,7 @@ class Outcome:
 class Collector:
     """Asks for collections, one after the other."""
 
-    def __init__(self, control: Path, credential: Secret) -> None:
+    def __init__(self, control: Path, credential: Callable[[], Secret]) -> None:
         self._control = control
         self._credential = credential
 
@@ -45,9 +45,9 @@ class Collector:
         """Collect, and return when the registry takes pushes again.
 
         `hear` gets what is said meanwhile; `goes_on` is asked every few seconds, and its denial breaks off.
-        Raises Unavailable where nobody is there to ask.
+        Raises Unavailable where nobody is there to ask, ConfigurationError where there is no credential to ask with.
         """
-        request = {"secret": self._credential.reveal(), "collect": "dry-run" if dry_run else "for-good"}
+        request = {"secret": self._credential().reveal(), "collect": "dry-run" if dry_run else "for-good"}
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_CONNECT_SECONDS)
             try:

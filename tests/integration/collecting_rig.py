@@ -89,6 +89,9 @@ class Parent:
         """The child whose command line has this word."""
         return next((pid for pid, line in self.children().items() if word in line), None)
 
+    def collector(self, credential: Secret = CREDENTIAL) -> Collector:
+        return Collector(self.folder / "registryctl.sock", lambda: credential)
+
     def collect(
         self,
         *,
@@ -96,8 +99,7 @@ class Parent:
         credential: Secret = CREDENTIAL,
         goes_on: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        collector = Collector(self.folder / "registryctl.sock", credential)
-        return collector.collect(dry_run=dry_run, hear=self.heard.append, goes_on=goes_on)
+        return self.collector(credential).collect(dry_run=dry_run, hear=self.heard.append, goes_on=goes_on)
 
     @contextmanager
     def collecting(self) -> Iterator[list[Outcome]]:

@@ -38,6 +38,8 @@ class Collection:
     actor: str
     status: Status
     log: str
+    progress: str
+    """How far it is, in a few words; empty where it has not begun, or has ended."""
     artifacts: int
     """Without a tag, that were deleted."""
     blobs: int
