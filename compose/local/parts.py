@@ -146,6 +146,8 @@ def _registry(site: Site) -> Part:
         environment={
             **_BARE_PYTHON,
             "PYTHONPATH": str(layout.code),
+            # one arena: each thread of a collection would keep one
+            "MALLOC_ARENA_MAX": "1",
             # the registry's own tracing would look for a collector
             "OTEL_TRACES_EXPORTER": "none",
         },
