@@ -67,7 +67,7 @@ class Crowd:
     wrong: list[str] = field(default_factory=list)
     pulls: int = 0
     over: threading.Event = field(default_factory=threading.Event)
-    _numbers: int = 0
+    begun: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def push(self, name: str) -> None:
@@ -77,10 +77,10 @@ class Crowd:
         """
         repository = f"{self.project}/{name}"
         client = self.system.registry()
-        while not (self.over.is_set() and self._numbers >= self.wanted):
+        while not (self.over.is_set() and self.begun >= self.wanted):
             with self._lock:
-                self._numbers += 1
-                number = self._numbers
+                self.begun += 1
+                number = self.begun
             tag = f"v{number}"
             image = make_image(f"{repository}/{tag}", layer_size=2000)
             self._repeat(partial(client.push, repository, tag, image))
@@ -127,7 +127,9 @@ def test_every_tag_that_was_accepted_pulls_whatever_is_collected_meanwhile(
     for thread in threads:
         thread.start()
     try:
-        for _ in range(collections):
+        for number in range(collections):
+            due = pushes * number // collections
+            eventually(lambda due=due: crowd.begun >= due, within=300, what=f"{due} pushes begun")  # type: ignore[misc]
             collect(fragile)
     finally:
         crowd.over.set()

@@ -20,6 +20,7 @@ from services.api.domain.collection import GRACE, LEASE
 from services.api.domain.retention import Status
 from services.api.queries.collection import is_untagged, untagged
 from services.api.tables import collections
+from shared import logging
 from shared.errors import BreakwaterError, NotFound, Unavailable
 from shared.events.envelope import rfc3339
 from shared.locks import STORAGE_LOCK
@@ -186,6 +187,7 @@ def _carry_out(
             work.note("stopped: the registry takes pushes")
         case _:
             work.note(f"failed: {outcome.reason}")
+            logging.get().error("garbage_not_collected", collection=work.row.id, reason=outcome.reason)
     return outcome
 
 
