@@ -137,7 +137,7 @@ def test_every_tag_that_was_accepted_pulls_whatever_is_collected_meanwhile(
             thread.join(600)
     assert crowd.wrong == []
     assert crowd.refused["DENIED"] > 0
-    assert crowd.pulls > pushes
+    assert crowd.pulls > 5 * collections
     assert len(crowd.kept) >= pushes // 2 - 3
     client = fragile.registry()
     assert all(client.pull(repository, tag).ok for tag, repository in crowd.kept.items())
