@@ -24,6 +24,8 @@ class JobType(StrEnum):
     """Tag retention in one repository."""
     PURGE_AUDIT_LOG = "PURGE_AUDIT_LOG"
     """A purge of the audit record."""
+    GARBAGE_COLLECTION = "GARBAGE_COLLECTION"
+    """A collection of garbage."""
     REPLICATION = "REPLICATION"
     """An artifact on its way to or from another registry."""
 

@@ -104,8 +104,18 @@ class Settings(BaseSettings):
 
     @property
     def readonly_flag(self) -> Path:
-        """While this file exists the proxy refuses pushes."""
+        """While this file exists the proxy refuses pushes: the registry's disk is nearly full."""
         return self.run / "readonly"
+
+    @property
+    def collecting_flag(self) -> Path:
+        """The same, while garbage is collected."""
+        return self.run / "collecting"
+
+    @property
+    def registry_control(self) -> Path:
+        """The socket of the registry's parent, which collects garbage."""
+        return self.run / "registryctl.sock"
 
     @property
     def token_mount(self) -> Path:

@@ -16,6 +16,7 @@ from compose.cli import (
     develop,
     doctor,
     events,
+    gc,
     keys,
     lifecycle,
     logs,
@@ -51,6 +52,7 @@ app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")
 app.add_typer(events.app, name="events")
 app.add_typer(audit.app, name="audit")
+app.add_typer(gc.app, name="gc")
 app.add_typer(replication.app, name="replication")
 app.command("backup")(backup.take_backup)
 app.command("restore")(backup.restore_backup)

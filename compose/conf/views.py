@@ -12,6 +12,10 @@ View = Mapping[str, object]
 
 DISK_SECONDS = 10
 """After so long a push may be tried again that was refused for want of space: so often the disk is looked at."""
+COLLECTING_SECONDS = 5
+"""The same while garbage is collected, which mostly takes seconds."""
+DRAIN_SECONDS = 60
+"""How long a registry that is to end may go on with what it has in hand; so long a collection waits for it."""
 LOG_FILE_BYTES = 20 * 1024**2
 LOG_FILES_KEPT = 4
 SPOOL_FILE_BYTES = 20 * 1024**2
@@ -87,6 +91,10 @@ PROXY_ERRORS = (
         message="the registry's disk is nearly full: pushes are refused until space is freed; pulls go on",
     ),
     ProxyError(
+        name="collecting", statuses="508 =403", status=403, code="DENIED",
+        message="garbage is being collected: nothing is pushed or deleted until it ends; try again in a moment",
+    ),
+    ProxyError(
         name="away", statuses="502 503 504 =503", status=503, code="UNAVAILABLE",
         message="the service is not available right now: try again in a moment",
     ),
@@ -121,6 +129,7 @@ def proxy(
     pid_file: Path,
     temporary: Path,
     readonly_flag: Path,
+    collecting_flag: Path,
     access_log: str,
     open_files: int,
     workers: str = "auto",
@@ -136,6 +145,7 @@ def proxy(
         "pid_file": pid_file,
         "temporary": temporary,
         "readonly_flag": readonly_flag,
+        "collecting_flag": collecting_flag,
         "access_log": access_log,
         "workers": workers,
         "open_files": open_files,
@@ -143,6 +153,7 @@ def proxy(
         "grammar": GRAMMAR,
         "errors": PROXY_ERRORS,
         "disk_seconds": DISK_SECONDS,
+        "collecting_seconds": COLLECTING_SECONDS,
         "away": next(error for error in PROXY_ERRORS if error.name == "away"),
     }
 
@@ -159,9 +170,13 @@ def registry(
     intake_url: str,
     notification_token: str,
     debug: str | None = None,
+    readonly: bool = False,
 ) -> View:
-    """For registry.yml; `version` is the major one."""
+    """For registry.yml; `version` is the major one. A read-only one stands in while garbage is collected."""
     return {
+        "readonly": readonly,
+        # nobody waits for the end of the one that stood in
+        "drain": "1h" if readonly else f"{DRAIN_SECONDS}s",
         "version": version,
         "socket": socket,
         "address": address,

@@ -9,6 +9,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Self
 
 from compose.local import archive
 from compose.local.archive import Manifest, Progress, Writer
-from compose.local.database import NAME, SUPERUSER, answers, owner_settings, superuser_environment
+from compose.local.database import NAME, SUPERUSER, answers, owner_settings, storage_kept, superuser_environment
 from compose.local.options import REMEMBERED
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.errors import BreakwaterError, Conflict
@@ -45,24 +46,23 @@ class Taken:
 def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
     """Read the database, into a folder beside the file that is to be. The caller ends what is returned by `with`.
 
-    Raises Conflict where the file exists or the instance is stopped, and BackupFailed.
+    Raises Conflict where the file exists, the instance is stopped or garbage is collected just now, and BackupFailed.
     """
     if file.exists():
         raise Conflict(f"{file} exists already: remove it, or name another")
     if not answers(site):
         raise Conflict(f"the instance in {site.layout.home} is stopped: ./breakwater up starts it")
-    folder = tempfile.TemporaryDirectory(prefix=".breakwater-backup-", dir=file.parent)
-    created_at = datetime.now(UTC)
-    preparation = Preparation(
-        site=site, file=file, folder=folder, created_at=created_at, revision=current(owner_settings(site)),
-        with_registry=with_registry,
-    )  # fmt: skip
-    try:
-        _dump(site, preparation.dump)
-    except BaseException:
-        folder.cleanup()
-        raise
-    return preparation
+    with ExitStack() as stack:
+        if with_registry:
+            stack.enter_context(storage_kept(site))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".breakwater-backup-", dir=file.parent))
+        created_at, dump = datetime.now(UTC), Path(folder) / archive.DUMP
+        revision = current(owner_settings(site))
+        _dump(site, dump)
+        return Preparation(
+            site=site, file=file, dump=dump, created_at=created_at, revision=revision, with_registry=with_registry,
+            held=stack.pop_all(),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,22 +71,20 @@ class Preparation:
 
     site: Site
     file: Path
-    folder: tempfile.TemporaryDirectory[str]
+    dump: Path
+    """The database as it was."""
     created_at: datetime
     revision: str
     with_registry: bool
+    held: ExitStack
+    """What was read, and that no garbage is collected meanwhile."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         """Remove what was read."""
-        self.folder.cleanup()
-
-    @property
-    def dump(self) -> Path:
-        """The database as it was."""
-        return Path(self.folder.name) / archive.DUMP
+        self.held.close()
 
     def size(self) -> int:
         """About how many bytes will be written."""

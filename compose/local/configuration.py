@@ -21,6 +21,8 @@ from shared.secrets import Secret
 
 MOST_OPEN_FILES = 65_536
 SUPERVISOR = "supervisor"
+REGISTRIES = {"writable": "registry.yml", "readonly": "registry-readonly.yml"}
+"""The registry, and the one that stands in for it while garbage is collected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,11 @@ def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[F
     broker = views.broker(listen=f"{site.broker_address}:{site.ports.amqp}", definitions=definitions)
     return [
         File(name="nginx.conf", text=render("nginx.conf", _proxy(site))),
-        File(name="registry.yml", text=render("registry.yml", _registry(site)), owner=Account.DATA, mode=0o400),
+        *(
+            File(name=name, text=render("registry.yml", _registry(site, kind)), owner=Account.DATA, mode=0o400)
+            for kind, name in REGISTRIES.items()
+        ),
+        File(name="registryctl.json", text=_registryctl(site), owner=Account.DATA, mode=0o400),
         File(name="postgresql.conf", text=render("postgresql.conf", _database(site))),
         File(name="pg_hba.conf", text=render("pg_hba.conf", {"networks": ()})),
         File(name="rabbitmq.conf", text=render("rabbitmq.conf", broker)),
@@ -97,16 +103,19 @@ def _proxy(site: Site) -> views.View:
         pid_file=layout.run / "proxy.pid",
         temporary=layout.work / "proxy",
         readonly_flag=layout.readonly_flag,
+        collecting_flag=layout.collecting_flag,
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
     )
 
 
-def _registry(site: Site) -> views.View:
+def _registry(site: Site, kind: str) -> views.View:
     layout, options = site.layout, site.options
     return views.registry(
         version=site.binaries.registry_version,
-        socket=layout.run / "registry.sock",
+        readonly=kind == "readonly",
+        # in a container it has no parent that would lead the name to it
+        socket=layout.run / ("registry.sock" if site.contained else f"registry-{kind}.sock"),
         address="",
         storage=layout.registry,
         http_secret=Secret.read(layout.secrets / "registry" / "http-secret").reveal(),
@@ -116,6 +125,20 @@ def _registry(site: Site) -> views.View:
         debug=f"{LOOPBACK}:{REGISTRY_DEBUG_PORT}" if site.contained else None,
         notification_token=Secret.read(layout.secrets / "intake" / "notification-token").reveal(),
     )
+
+
+def _registryctl(site: Site) -> str:
+    """What the registry's parent is told: of the credential that commands it, only what it is compared with."""
+    layout = site.layout
+    credential = Secret.read(layout.secrets / "metadata" / "registryctl-credential").reveal()
+    plan = {
+        "program": str(site.binaries.registry),
+        **{kind: str(layout.conf / name) for kind, name in REGISTRIES.items()},
+        "run": str(layout.run),
+        "storage": str(layout.registry),
+        "fingerprint": hashlib.sha256(credential.encode()).hexdigest(),
+    }
+    return json.dumps(plan, indent=1) + "\n"
 
 
 def _database(site: Site) -> views.View:

@@ -41,6 +41,7 @@ def prepare_secrets(layout: Layout, accounts: Accounts, *, admin_password: Secre
         _make(root / part / "amqp-password")
     for service in SYSTEM_SERVICES:
         _make(root / service / "system-credential")
+    _make(root / "metadata" / "registryctl-credential")
     _make(root / "postgres" / "superuser-password")
     _make(root / "registry" / "http-secret")
     _make(root / "intake" / "notification-token")

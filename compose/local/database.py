@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import LiteralString
@@ -13,7 +15,8 @@ from compose.local.accounts import Account, Accounts
 from compose.local.credentials import DATABASE_PARTS
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.auth.passwords import hash_password
-from shared.errors import BreakwaterError
+from shared.errors import BreakwaterError, Conflict
+from shared.locks import STORAGE_LOCK
 from shared.migrations.run import upgrade
 from shared.postgres import connect
 from shared.secrets import Secret
@@ -74,6 +77,16 @@ def answers(site: Site) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+@contextmanager
+def storage_kept(site: Site) -> Iterator[None]:
+    """Until the block ends no garbage is collected. Raises Conflict where that is going on."""
+    with _connect(site, SUPERUSER, NAME) as connection:
+        held = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [STORAGE_LOCK]).fetchone()
+        if held != (True,):
+            raise Conflict("garbage is being collected just now: run this again when that has ended")
+        yield
 
 
 def prepare_database(site: Site) -> str:

@@ -127,8 +127,13 @@ class Layout:
 
     @property
     def readonly_flag(self) -> Path:
-        """While this file exists the proxy refuses pushes."""
+        """While this file exists the proxy refuses pushes: the metadata service's, for a disk that fills up."""
         return self.run / "readonly"
+
+    @property
+    def collecting_flag(self) -> Path:
+        """The same, the registry's parent's: garbage is being collected."""
+        return self.run / "collecting"
 
 
 def refuse_closed_folders(*folders: Path) -> None:

@@ -134,14 +134,25 @@ def _rabbitmq(site: Site) -> Part:
 
 def _registry(site: Site) -> Part:
     layout = site.layout
+    # without "site" it takes less memory, and it needs nothing of ours but itself
+    parent = (str(site.python), "-S", "-m", "compose.registryctl", str(layout.conf / "registryctl.json"))
+    # the registry's own image has no Python
+    alone = (str(site.binaries.registry), "serve", str(layout.conf / "registry.yml"))
     return Part(
         name="registry",
-        command=(str(site.binaries.registry), "serve", str(layout.conf / "registry.yml")),
+        command=alone if site.contained else parent,
         account=Account.DATA,
         directory=layout.work,
-        # its own tracing would look for a collector
-        environment={"OTEL_TRACES_EXPORTER": "none"},
-        conf=("registry.yml",),
+        environment={
+            **_BARE_PYTHON,
+            "PYTHONPATH": str(layout.code),
+            # one arena: each thread of a collection would keep one
+            "MALLOC_ARENA_MAX": "1",
+            # the registry's own tracing would look for a collector
+            "OTEL_TRACES_EXPORTER": "none",
+        },
+        code=("compose/registryctl",),
+        conf=("registry.yml", "registry-readonly.yml", "registryctl.json"),
         umask="007",
     )
 
@@ -222,6 +233,12 @@ def _nameko(site: Site, name: str, service: str, *, code: tuple[str, ...]) -> Pa
     )
 
 
+_BARE_PYTHON = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+}
 _GIVING_BACK = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 """malloc would keep as much as was ever freed at once, which serves only a part that moves large blocks all day."""
 
@@ -229,12 +246,9 @@ _GIVING_BACK = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 def _python_environment(site: Site, part: str) -> dict[str, str]:
     return {
         **site.settings,
+        **_BARE_PYTHON,
         "BREAKWATER_PART": part,
         "PYTHONPATH": str(site.layout.code),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
         # one arena: else each thread that ever checked a password keeps argon2's 19 MB for itself
         "MALLOC_ARENA_MAX": "1",
     } | ({} if part == "replication" else _GIVING_BACK)

@@ -11,11 +11,6 @@ from shared.errors import NotImplementedHere
 UNBUILT: Final[dict[str, str]] = {
     # artifact
     "/projects/{project}/repositories/{repository}/artifacts/{reference}/additions/vulnerabilities": "GET",
-    # gc
-    "/system/gc": "GET",
-    "/system/gc/schedule": "GET POST PUT",
-    "/system/gc/{gc_id}": "GET PUT",
-    "/system/gc/{gc_id}/log": "GET",
     # icon
     "/icons/{digest}": "GET",
     # jobservice

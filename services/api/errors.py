@@ -206,6 +206,18 @@ class NoSuchPurge(NotFound):
     default = "the purge does not exist"
 
 
+class NoSuchCollection(NotFound):
+    """Nobody has asked for such a collection."""
+
+    default = "the garbage collection does not exist"
+
+
+class CollectionRunning(Conflict):
+    """One at a time."""
+
+    default = "a garbage collection waits or runs already: wait for the end, or stop it"
+
+
 class NoSuchRetention(NotFound):
     """The project has no such policy, or the policy no such execution or task."""
 

@@ -10,8 +10,11 @@ from typing import Final
 from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.api.collector import Collector
 from services.api.commands import expectation, nightly
 from services.api.commands.audit_purge import request_due
+from services.api.commands.collecting import carry_out_collection
+from services.api.commands.collection import request_due as request_due_collection
 from services.api.commands.comparison import Comparison, Pace
 from services.api.commands.observation import observe, raise_refused
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
@@ -39,6 +42,7 @@ from shared.settings import Settings
 
 SETTLE_SECONDS: Final = 5.0
 RETENTION_SECONDS: Final = 2.0
+COLLECTION_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 10.0
 COMPARISON_SECONDS: Final = 60.0
 CLEANING_SECONDS: Final = 600.0
@@ -71,7 +75,7 @@ class MetadataService:
     name = "metadata"
 
     settings: Settings = Configured()
-    sessions: "sessionmaker[Session]" = Database(pool_size=7)
+    sessions: "sessionmaker[Session]" = Database(pool_size=9)
     registry: RegistryClient = Registry()
     pool: Pool = Working(concurrency=1)
 
@@ -134,6 +138,24 @@ class MetadataService:
             while not stopping and self._retain_one(stopping):
                 pass
 
+    @forever
+    def collect(self, stopping: Stopping) -> None:
+        """Collect garbage where that is asked for."""
+        settings = self.settings
+        collector = Collector(settings.registry_control, lambda: settings.secret("registryctl-credential"))
+        while not stopping.wait(COLLECTION_SECONDS):
+            ended = carry_out_collection(
+                self.sessions,
+                self.registry,
+                collector,
+                pool_id=self.pool.id,
+                instance_id=settings.instance_id,
+                clock=lambda: datetime.now(UTC),
+                is_stopping=lambda: bool(stopping),
+            )
+            if ended is not None:
+                log.info("garbage_collected", ended=ended)
+
     @every(DISK_SECONDS)
     def watch_disk(self) -> None:
         """Close the door for pushes while the registry's disk is nearly full."""
@@ -180,7 +202,11 @@ class MetadataService:
     def _start_due(self) -> bool:
         with self.sessions.begin() as session:
             now = datetime.now(UTC)
-            return request_due(session, now=now) or start_due(session, instance_id=self.settings.instance_id, now=now)
+            return (
+                request_due(session, now=now)
+                or request_due_collection(session, now=now)
+                or start_due(session, instance_id=self.settings.instance_id, now=now)
+            )
 
     def _retain_one(self, stopping: Stopping) -> bool:
         """Whether there was a task to do."""

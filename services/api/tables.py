@@ -240,6 +240,31 @@ audit_purges = Table(
     Column("pool_id", Uuid),
 )
 
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("trigger", Text, nullable=False),
+    Column("delete_untagged", Boolean, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("stopping", Boolean, nullable=False),
+    Column("log", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("artifacts", Integer, nullable=False),
+    Column("blobs", Integer, nullable=False),
+    Column("freed", BigInteger, nullable=False),
+    Column("pool_id", Uuid),
+    Column("lease_until", _moment),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+    Column("finished_at", _moment),
+)
+
 retention_policies = Table(
     "retention_policies",
     metadata,

@@ -59,7 +59,10 @@ class Sockets:
     def __init__(self, settings: Settings, connections: int) -> None:
         self._registry = UnixPool(settings.registry, maxsize=connections, blocksize=BLOCK)
         self._gate = UnixPool(settings.core_mount, maxsize=connections)
-        self._closed = settings.readonly_flag
+        self._closed = {
+            settings.readonly_flag: "the disk here is nearly full: nothing is stored until it has room",
+            settings.collecting_flag: "garbage is being collected here: nothing is stored until it ends",
+        }
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: Body = None, *, patience: float = READ_SECONDS
@@ -68,8 +71,10 @@ class Sockets:
         parsed = urlsplit(url)
         if f"{parsed.scheme}://{parsed.netloc}" != _URL:
             raise AttemptFailed(Fault.REFUSED, "the registry here leads to another host: that is not followed")
-        if method not in _READS and method != "DELETE" and self._closed.exists():
-            raise AttemptFailed(Fault.OVERLOADED, "the disk here is nearly full: nothing is stored until it has room")
+        if method not in _READS and method != "DELETE":
+            for flag, sentence in self._closed.items():
+                if flag.exists():
+                    raise AttemptFailed(Fault.OVERLOADED, sentence)
         # distribution has no list of referrers: the catalogue keeps it
         internal = parsed.path.startswith("/internal/")
         gated = internal or "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)

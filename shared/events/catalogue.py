@@ -9,6 +9,7 @@ from shared.events.definitions import (
     audit,
     configuration,
     dead_letter,
+    garbage_collection,
     label,
     member,
     parked_notification,
@@ -85,6 +86,8 @@ DEFINITIONS: Final[tuple[type[Event], ...]] = (
     replication.ReplicationFinished,
     replication.ReplicationTaskFinished,
     audit.AuditPurged,
+    garbage_collection.GarbageCollectionStarted,
+    garbage_collection.GarbageCollectionFinished,
 )
 
 BY_TYPE: Final[Mapping[str, type[Event]]] = MappingProxyType({each.type: each for each in DEFINITIONS})

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from urllib3.exceptions import HTTPError
 
+from shared.errors import BreakwaterError
 from shared.names import Digest, InvalidName, RepositoryName, TagName
 from shared.registry.errors import RegistryRefused, RegistryUnavailable
 from shared.registry.manifests import ACCEPT, MANIFEST_LIMIT
@@ -30,6 +31,8 @@ _READ_TRIES = 4
 _BACKOFF_SECONDS = 0.1
 _BACKOFF_CAP_SECONDS = 2.0
 _UNSUPPORTED = frozenset({400, 405})
+_READ_ONLY = 405
+"""To a write that the registry knows: it is put aside for a read-only one while garbage is collected."""
 _OK, _CREATED, _ACCEPTED, _NOT_FOUND, _UNAUTHORIZED, _SERVER_ERROR = 200, 201, 202, 404, 401, 500
 _RE_SIGNED: Final = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 """Schema 1: distribution 2.8 signs it anew for each reader, so its digest is not that of the bytes."""
@@ -228,7 +231,9 @@ def _next(headers: Mapping[str, str]) -> str | None:
     return target if target.startswith("/v2/") else None
 
 
-def _refused(what: str, answer: _Answer) -> RegistryRefused:
+def _refused(what: str, answer: _Answer) -> BreakwaterError:
+    if answer.status == _READ_ONLY:
+        return RegistryUnavailable("garbage is being collected: nothing is stored or deleted until it ends")
     told = answer.body[:200].decode(errors="replace").strip()
     return RegistryRefused(f"the registry answered {answer.status} to {what}{f': {told}' if told else ''}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compose.local.instance import Instance
+from shared.locks import STORAGE_LOCK
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.e2e.system import System
@@ -140,6 +141,14 @@ def test_a_restore_that_was_broken_off_is_not_started_and_can_be_run_again(backu
     assert (done.returncode, "did not end" in done.stderr) == (1, True)
     assert other.run("restore", "--no-start", str(backup)).returncode == 0
     assert not other.layout.restoring_flag.exists()
+
+
+def test_a_backup_waits_for_no_collection_of_garbage(system: System, folder: Path) -> None:
+    with system.database() as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [STORAGE_LOCK])
+        done = system.instance.run("backup", str(folder / "during"))
+        assert (done.returncode, "garbage is being collected" in done.stderr) == (1, True), done.stderr
+    assert not [path for path in folder.iterdir() if "during" in path.name or path.name.startswith(".")]
 
 
 def test_a_backup_or_a_restore_that_cannot_be_is_refused_in_one_sentence(

@@ -326,6 +326,14 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/jobservice/pools/{pool_id}/workers"): Operation(answer=list[jobservice.WorkerEntry]),
     ("GET", "/jobservice/queues"): Operation(answer=list[jobservice.QueueEntry]),
     ("GET", "/jobservice/jobs/{job_id}/log"): Operation(answer=str, media_type="text/plain"),
+    # gc
+    ("GET", "/system/gc"): _list(retention.CollectionEntry),
+    ("GET", "/system/gc/schedule"): Operation(answer=retention.CollectionEntry | retention.NoEntry),
+    ("POST", "/system/gc/schedule"): Operation(body=ScheduleBody, status=201, located=True),
+    ("PUT", "/system/gc/schedule"): Operation(body=ScheduleBody),
+    ("GET", "/system/gc/{gc_id}"): Operation(answer=retention.CollectionEntry),
+    ("PUT", "/system/gc/{gc_id}"): Operation(),
+    ("GET", "/system/gc/{gc_id}/log"): Operation(answer=str, media_type="text/plain"),
     # purge
     ("GET", "/system/purgeaudit"): _list(retention.PurgeEntry),
     ("GET", "/system/purgeaudit/schedule"): Operation(answer=retention.PurgeEntry | retention.NoEntry),

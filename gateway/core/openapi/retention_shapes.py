@@ -115,6 +115,10 @@ class PurgeEntry(TypedDict):
     update_time: Time
 
 
+class CollectionEntry(PurgeEntry):
+    """A garbage collection, or the schedule of them."""
+
+
 class NoEntry(TypedDict):
     """Nothing: there is no schedule."""
 

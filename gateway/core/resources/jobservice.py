@@ -26,6 +26,7 @@ _LOGS: Final = {
     JobType.SLACK: delivery.job_log,
     JobType.RETENTION: upkeep.job_log,
     JobType.PURGE_AUDIT_LOG: upkeep.job_log,
+    JobType.GARBAGE_COLLECTION: upkeep.job_log,
     JobType.REPLICATION: copying.job_log,
 }
 

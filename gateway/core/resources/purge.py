@@ -6,7 +6,8 @@ from gateway.core.access import require_system
 from gateway.core.bodies.schedule import ScheduleBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
-from gateway.core.views.purge import purge_schedule_view, purge_view
+from gateway.core.views.purge import purge_view
+from gateway.core.views.schedule import job_schedule_view
 from gateway.core.writing import write_page
 from services.api.commands.audit_purge import request_purge, stop_purge
 from services.api.commands.schedule import drop_schedule, set_schedule
@@ -60,7 +61,7 @@ class PurgeSchedule:
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show when the record is purged by itself."""
         require_system(req, (_RESOURCE, "read"))
-        resp.media = purge_schedule_view(find_schedule(req.database, ScheduleKind.AUDIT_PURGE))
+        resp.media = job_schedule_view(find_schedule(req.database, ScheduleKind.AUDIT_PURGE))
 
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Purge at once, or from now on by a schedule, which takes the place of another."""

@@ -14,6 +14,8 @@ class ScheduleKind(StrEnum):
     """A project's retention policy; it belongs to the policy."""
     AUDIT_PURGE = "audit_purge"
     """The purge of the audit record; there is one."""
+    GARBAGE_COLLECTION = "garbage_collection"
+    """The collection of garbage; there is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tag retention and purges of the audit record as jobs: what is in hand, what waits, and a job's log."""
+"""Tag retention, audit purges and garbage collections as jobs: what is in hand, what waits, and a job's log."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,15 +11,16 @@ from sqlalchemy.orm import Session
 from services.api.domain.retention import LEASE, Status, log_text
 from services.api.errors import NoSuchRetention
 from services.api.queries.audit_purge import get_purge
+from services.api.queries.collection import get_collection
 from services.api.queries.retention import read_task, verdicts_of
-from services.api.tables import audit_purges, retention_executions, retention_tasks
+from services.api.tables import audit_purges, collections, retention_executions, retention_tasks
 from shared.jobs import Job, JobId, JobType, Queue
 
-TYPES: Final = (JobType.RETENTION, JobType.PURGE_AUDIT_LOG)
+TYPES: Final = (JobType.RETENTION, JobType.PURGE_AUDIT_LOG, JobType.GARBAGE_COLLECTION)
 
 
 def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime) -> list[Job]:
-    """The retention tasks and purges that these pools carry out."""
+    """The retention tasks, purges and garbage collections that these pools carry out."""
     tasks = session.execute(
         select(
             retention_tasks.c.id,
@@ -40,6 +41,11 @@ def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime)
         )
         .order_by(audit_purges.c.id)
     )
+    collecting = session.execute(
+        select(collections.c.id, collections.c.pool_id, collections.c.progress, collections.c.updated_at)
+        .where(collections.c.status == Status.RUNNING, collections.c.pool_id.in_(pool_ids))
+        .order_by(collections.c.id)
+    )
     return [
         Job(
             id=JobId(type=JobType.RETENTION, number=row.id),
@@ -58,16 +64,26 @@ def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime)
             told_at=None,
         )
         for row in purges
+    ] + [
+        Job(
+            id=JobId(type=JobType.GARBAGE_COLLECTION, number=row.id),
+            pool_id=row.pool_id,
+            started_at=None,
+            told=row.progress,
+            told_at=row.updated_at,
+        )
+        for row in collecting
     ]
 
 
 def queues(session: Session, *, now: datetime) -> list[Queue]:
-    """How many retention tasks nobody carries out, and how many purges nobody has begun."""
+    """How many retention tasks nobody carries out, and how many purges and collections nobody has begun."""
     tasks = select(func.count(), func.min(retention_tasks.c.created_at)).where(_open(now, held=False))
     purges = select(func.count(), func.min(audit_purges.c.created_at)).where(
         audit_purges.c.finished_at.is_(None), audit_purges.c.status == Status.PENDING
     )
-    found = [session.execute(statement).one() for statement in (tasks, purges)]
+    waiting = select(func.count(), func.min(collections.c.created_at)).where(collections.c.status == Status.PENDING)
+    found = [session.execute(statement).one() for statement in (tasks, purges, waiting)]
     return [
         Queue(type=type_, count=count, oldest_at=oldest_at)
         for type_, (count, oldest_at) in zip(TYPES, found, strict=True)
@@ -75,9 +91,11 @@ def queues(session: Session, *, now: datetime) -> list[Queue]:
 
 
 def job_log(session: Session, job: JobId) -> str:
-    """What a retention task or a purge has done. Raises NoSuchRetention, NoSuchPurge."""
+    """What a job has done. Raises NoSuchRetention, NoSuchPurge, NoSuchCollection."""
     if job.type is JobType.PURGE_AUDIT_LOG:
         return get_purge(session, job.number).log
+    if job.type is JobType.GARBAGE_COLLECTION:
+        return get_collection(session, job.number).log
     row = session.execute(
         select(retention_tasks, retention_executions.c.dry_run)
         .join(retention_executions, retention_executions.c.id == retention_tasks.c.execution_id)

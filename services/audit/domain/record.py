@@ -14,6 +14,7 @@ from shared.events.definitions.artifact import ArtifactPulled
 from shared.events.definitions.audit import AuditPurged
 from shared.events.definitions.configuration import ConfigurationUpdated
 from shared.events.definitions.dead_letter import DeadLettersDiscarded, DeadLettersRedriven
+from shared.events.definitions.garbage_collection import GarbageCollectionFinished, GarbageCollectionStarted
 from shared.events.definitions.label import LabelAttached, LabelDetached, LabelUpdated
 from shared.events.definitions.member import MemberCreated, MemberDeleted, MemberUpdated
 from shared.events.definitions.parked_notification import ParkedNotificationAccepted, ParkedNotificationDiscarded
@@ -196,6 +197,11 @@ def describe(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 - a table of 
             return f"make refresh token {event.client_id} of {event.username}"
         case AuditPurged():
             return f"purge {event.records} records from before {event.older_than}"
+        case GarbageCollectionStarted():
+            return f"start {'dry run of ' if event.dry_run else ''}garbage collection {event.subject}, {event.trigger}"
+        case GarbageCollectionFinished():
+            what = f"{event.blobs} blobs of {event.freed} bytes {'would go' if event.dry_run else 'went'}"
+            return f"garbage collection {event.subject}, {event.state}: {what}"
         case _:
             return f"{_OPERATIONS[event.verb]} {event.noun.replace('_', ' ')} {event.subject}"
 

@@ -39,6 +39,10 @@ class Proxy:
     def readonly_flag(self) -> Path:
         return self.folder / "readonly"
 
+    @property
+    def collecting_flag(self) -> Path:
+        return self.folder / "collecting"
+
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are: clients tidy paths up before they send them."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
@@ -75,6 +79,7 @@ def running_proxy(*, public_url: str | None = None, tls: views.Certificate | Non
                 pid_file=folder / "pid",
                 temporary=folder / "tmp",
                 readonly_flag=folder / "readonly",
+                collecting_flag=folder / "collecting",
                 access_log=f"{folder}/access.log",
                 open_files=1024,
                 workers="1",
@@ -113,6 +118,7 @@ def proxy(shared_proxy: Proxy) -> Proxy:
         upstream.behaviour = Behaviour()
         upstream.requests.clear()
     shared_proxy.readonly_flag.unlink(missing_ok=True)
+    shared_proxy.collecting_flag.unlink(missing_ok=True)
     return shared_proxy
 
 

@@ -206,6 +206,36 @@ def test_pushes_pass_again_once_the_flag_is_gone(proxy: Proxy, method: str, path
     assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
 
 
+@pytest.mark.parametrize(("method", "path"), [*WRITES, ("DELETE", f"/v2/a/b/manifests/{DIGEST}")])
+def test_a_collection_refuses_what_would_change_the_storage_until_it_ends(
+    proxy: Proxy, method: str, path: str
+) -> None:
+    proxy.collecting_flag.touch()
+    status, headers, body = proxy.get(path, "Content-Length: 0", method=method)
+    assert (status, headers["content-type"], headers["retry-after"]) == (403, "application/json", "5")
+    (error,) = json.loads(body)["errors"]
+    assert error == {
+        "code": "DENIED",
+        "message": "garbage is being collected: nothing is pushed or deleted until it ends; try again in a moment",
+    }
+    assert not any(upstream.requests for upstream in proxy.upstreams.values())
+    proxy.collecting_flag.unlink()
+    assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [read for read in READS if read[0] != "DELETE"])
+def test_a_collection_lets_everything_else_through(proxy: Proxy, method: str, path: str) -> None:
+    proxy.collecting_flag.touch()
+    assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
+
+
+def test_a_want_of_rights_in_a_collection_asks_nobody_to_come_again(proxy: Proxy) -> None:
+    proxy.upstreams["registry"].behaviour = Behaviour(status=403, body=b"no")
+    proxy.collecting_flag.touch()
+    status, headers, _ = proxy.get("/v2/a/b/manifests/1")
+    assert (status, "retry-after" in headers) == (403, False)
+
+
 @pytest.mark.parametrize(
     ("path", "size", "accepted"),
     [

@@ -23,6 +23,7 @@ RETENTION = {
     "trigger": {"kind": "Schedule", "settings": {"cron": "0 0 0 * * *"}},
 }
 PURGE = {"parameters": {"audit_retention_hour": 24, "include_event_types": "pull_artifact", "dry_run": True}}
+GC = {"parameters": {"delete_untagged": True, "dry_run": True, "workers": 1}}
 REGISTRY = {
     "name": "elsewhere", "description": "described", "type": "harbor", "url": "https://elsewhere.example.test",
     "credential": {"type": "basic", "access_key": "robot", "access_secret": "x"},
@@ -98,6 +99,13 @@ CALLS: list[tuple[str, str, str, object]] = [
     ("GET", "/schedules", "", None),
     ("GET", "/schedules/{job_type}/paused", "", None),
     ("DELETE", "/retentions/{id}", "", None),
+    ("POST", "/system/gc/schedule", "", GC | {"schedule": {"type": "Daily", "cron": "0 0 0 * * *"}}),
+    ("GET", "/system/gc/schedule", "", None),
+    ("PUT", "/system/gc/schedule", "", GC | {"schedule": {"type": "Manual"}}),
+    ("GET", "/system/gc", "", None),
+    ("GET", "/system/gc/{gc_id}", "", None),
+    ("PUT", "/system/gc/{gc_id}", "", None),
+    ("GET", "/system/gc/{gc_id}/log", "", None),
     ("POST", "/system/purgeaudit/schedule", "", PURGE | {"schedule": {"type": "Daily", "cron": "0 0 0 * * *"}}),
     ("GET", "/system/purgeaudit/schedule", "", None),
     ("PUT", "/system/purgeaudit/schedule", "", PURGE | {"schedule": {"type": "Manual"}}),

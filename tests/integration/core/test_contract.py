@@ -74,7 +74,7 @@ def world(core_database: Database) -> Iterator[World]:
             "project": name, "repository": "a%252Fb", "reference": "first", "tag": "second",
             "addition": "build_history", "meta_name": "prevent_vul",
             "quota_id": str(api.get(f"/projects/{name}").json["project_id"]), "job_type": "all", "tid": "1",
-            "purge_id": "1", "pool_id": "all", "job_id": "purge_audit_log-1",
+            "purge_id": "1", "gc_id": "1", "pool_id": "all", "job_id": "purge_audit_log-1",
         }  # fmt: skip
         yield World(api, names)
         login.ldap.close()

@@ -48,6 +48,7 @@ NOT_OF_THE_CLIENT = {
     ("GET", "/system/audit-checks"),
     ("POST", "/system/audit-checks"),
     ("GET", "/internalconfig"),
+    ("PUT", "/system/gc/{gc_id}"),
     ("GET", "/auditlog-exts"),
     ("GET", "/auditlog-exts/events"),
     ("GET", "/projects/{project}/auditlog-exts"),
@@ -112,6 +113,7 @@ def test_harborapi_drives_all_that_is_built_and_that_it_knows(rig: Rig, harbor: 
     registry_id = keep_registries(harbor)
     keep_replication(harbor, api, registry_id)
     _purge_the_record(harbor)
+    _collect_garbage(harbor)
     rig.record()
     _read_the_record(harbor, project)
     _take_all_away(harbor, project, user_id)
@@ -312,6 +314,18 @@ def _purge_the_record(harbor: Harbor) -> None:
     assert harbor.get_purge_job(purge.id).job_name == "PURGE_AUDIT_LOG"
     assert harbor.get_purge_job_log(purge.id) == ""
     harbor.stop_purge_job(purge.id)
+
+
+def _collect_garbage(harbor: Harbor) -> None:
+    parameters = {"delete_untagged": True, "dry_run": True, "workers": 1}
+    nightly = Schedule(schedule=ScheduleObj(type="Daily", cron="0 0 0 * * *"), parameters=parameters)
+    harbor.create_gc_schedule(nightly)
+    assert harbor.get_gc_schedule().schedule.cron == "0 0 0 * * *"
+    harbor.update_gc_schedule(Schedule(schedule=ScheduleObj(type="None"), parameters=parameters))
+    harbor.create_gc_schedule(Schedule(schedule=ScheduleObj(type="Manual"), parameters=parameters))
+    [collection] = harbor.get_gc_jobs()
+    assert harbor.get_gc_job(collection.id).job_name == "GARBAGE_COLLECTION"
+    assert harbor.get_gc_log(collection.id) in ("", [])
 
 
 def _read_the_record(harbor: Harbor, project: str) -> None:

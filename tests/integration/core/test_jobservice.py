@@ -11,7 +11,7 @@ from tests.integration.core.rows import delivery_of, line_of, retention_of
 from tests.integration.core.test_statements import statements
 
 SCHEMAS = ("webhook", "core", "audit", "replication")
-EMPTY = dict.fromkeys(["WEBHOOK", "SLACK", "RETENTION", "PURGE_AUDIT_LOG", "REPLICATION"], (0, 0))
+EMPTY = dict.fromkeys(["WEBHOOK", "SLACK", "RETENTION", "PURGE_AUDIT_LOG", "GARBAGE_COLLECTION", "REPLICATION"], (0, 0))
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +19,8 @@ def _nothing_left(api: Api) -> Iterator[None]:
     yield
     with api.database.superuser() as connection:
         connection.execute(
-            "TRUNCATE webhook.pools, core.pools, audit.pools, replication.pools, core.audit_purges, webhook.policies, "
-            "core.retention_executions, replication.registries CASCADE"
+            "TRUNCATE webhook.pools, core.pools, audit.pools, replication.pools, core.audit_purges, core.collections, "
+            "webhook.policies, core.retention_executions, replication.registries CASCADE"
         )
 
 
@@ -97,6 +97,22 @@ def purge_of(api: Api, status: str, pool: UUID | None = None, *, age: int = 0, l
             INSERT INTO core.audit_purges (trigger, hours, kinds, dry_run, parameters, actor, actor_kind, request_id,
                                            status, log, pool_id, created_at, finished_at)
             VALUES ('MANUAL', 24, '{}', false, '{}', 'admin', 'user', '', %(status)s, %(log)s, %(pool)s,
+                    now() - make_interval(secs => %(age)s), CASE WHEN %(status)s = 'Success' THEN now() END)
+            RETURNING id
+            """,
+            {"status": status, "log": log, "pool": pool, "age": age},
+        ).fetchone()
+    assert row
+    return int(row[0])
+
+
+def collection_of(api: Api, status: str, pool: UUID | None = None, *, age: int = 0, log: str = "") -> int:
+    with api.database.superuser() as connection:
+        row = connection.execute(
+            """
+            INSERT INTO core.collections (trigger, delete_untagged, dry_run, parameters, actor, actor_kind, request_id,
+                                          status, log, pool_id, progress, created_at, finished_at)
+            VALUES ('MANUAL', false, false, '{}', 'admin', 'user', '', %(status)s, %(log)s, %(pool)s, '3 of 7 blobs',
                     now() - make_interval(secs => %(age)s), CASE WHEN %(status)s = 'Success' THEN now() END)
             RETURNING id
             """,
@@ -216,9 +232,12 @@ def test_every_type_of_job_has_a_queue_of_what_waits(api: Api) -> None:
     purge_of(api, "Pending", age=75)
     purge_of(api, "Running", pool, age=500)
     purge_of(api, "Success", age=500)
+    collection_of(api, "Pending", age=25)
+    collection_of(api, "Success", age=500)
     copied_by(api, None)
     assert waiting(api) == {
-        "WEBHOOK": (3, 9), "SLACK": (1, 0), "RETENTION": (2, 3), "PURGE_AUDIT_LOG": (1, 7), "REPLICATION": (1, 0),
+        "WEBHOOK": (3, 9), "SLACK": (1, 0), "RETENTION": (2, 3), "PURGE_AUDIT_LOG": (1, 7),
+        "GARBAGE_COLLECTION": (1, 2), "REPLICATION": (1, 0),
     }  # fmt: skip
     sent_by(api, pool, first)
     assert waiting(api)["WEBHOOK"] == (2, 9), "what is being sent does not wait"
@@ -229,6 +248,7 @@ def test_the_log_of_a_job_is_that_of_the_operation_about_the_same_thing(api: Api
     delivery, attempt = delivery_of(api, policy)
     task = task_of(api, verdicts=("v1", "v2"))
     purge = purge_of(api, "Success", log="Purged 3 rows of audit logs\n")
+    collection = collection_of(api, "Success", log="3 blobs went\n")
     with api.database.superuser() as connection:
         row = connection.execute(
             """
@@ -245,6 +265,7 @@ def test_the_log_of_a_job_is_that_of_the_operation_about_the_same_thing(api: Api
         f"webhook-{delivery}":
             f"/projects/{project}/webhook/policies/{policy}/executions/{delivery}/tasks/{attempt}/log",
         f"purge_audit_log-{purge}": f"/system/purgeaudit/{purge}/log",
+        f"garbage_collection-{collection}": f"/system/gc/{collection}/log",
         f"retention-{task}": f"{tasks}/{task}",
     }  # fmt: skip
     for job, elsewhere in same.items():
@@ -286,6 +307,7 @@ def test_a_job_that_has_not_begun_has_an_empty_log(api: Api) -> None:
     ("job", "status"),
     [
         ("webhook-999999", 404), ("slack-999999", 404), ("retention-999999", 404), ("purge_audit_log-999999", 404),
+        ("garbage_collection-999999", 404),
         ("replication-1", 404), ("webhook-0", 404), ("webhook-99999999999999999999999", 404),
         ("webhook", 422), ("webhook-", 422), ("webhook--1", 422), ("webhook-x", 422), ("WEBHOOK-1", 422), ("1", 422),
         ("webhook-1'--", 422), ("webhook-%D9%A1", 422),

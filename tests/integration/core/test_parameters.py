@@ -33,7 +33,7 @@ PUBLIC = {
 """What strangers ask too, and are shown what is public."""
 ABSENT_NAMES = (
     "robot_id", "member_id", "immutable_rule_id", "webhook_policy_id", "execution_id", "task_id", "group_id",
-    "purge_id", "id", "eid", "tid",
+    "purge_id", "gc_id", "id", "eid", "tid",
 )  # fmt: skip
 JOBS = "/projects/{project}/webhook/jobs"  # of a policy, and none is there
 NOT_DECLARED = {("DELETE", "/projects/{project}"), ("GET", "/robots"), ("HEAD", "/projects")}

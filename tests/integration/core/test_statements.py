@@ -76,6 +76,7 @@ LISTS = {
     "/replication/policies": ("/replication/policies", 4),
     "/replication/executions": ("/replication/executions", 3),
     "/replication/executions/{id}/tasks": ("/replication/executions/{replication}/tasks", 3),
+    "/system/gc": ("/system/gc", 2),
     "/system/purgeaudit": ("/system/purgeaudit", 2),
     "/system/parked_notifications": ("/system/parked_notifications?q=reason=~odd", 2),
     "/audit-logs": ("/audit-logs", 4),
@@ -84,8 +85,9 @@ LISTS = {
 """Each list of the API: how it is asked for, and how many statements it may take."""
 
 FOR_ADMINISTRATORS = {
-    "/users", "/quotas", "/usergroups", "/schedules", "/system/purgeaudit", "/registries", "/replication/policies",
-    "/replication/executions", "/replication/executions/{id}/tasks", "/system/parked_notifications",
+    "/users", "/quotas", "/usergroups", "/schedules", "/system/gc", "/system/purgeaudit", "/registries",
+    "/replication/policies", "/replication/executions", "/replication/executions/{id}/tasks",
+    "/system/parked_notifications",
 }  # fmt: skip
 OF_THE_FIRST_ADMINISTRATOR = {"/users/current/roles"}
 """Lists of what is the caller's own: he has many of it."""
@@ -240,6 +242,11 @@ MANY = (
         (execution_id, policy_id, registry_id, operation, kind, source, target, tags, state, due_at, created_at)
     SELECT (SELECT max(id) FROM execution), id, target_id, 'copy', 'image', 'library/app', 'copies/app', '{}',
            'succeeded', now(), now() FROM policy
+    """,
+    """
+    INSERT INTO core.collections (trigger, delete_untagged, dry_run, parameters, actor, actor_kind, request_id, status,
+        finished_at)
+    SELECT 'MANUAL', true, true, '{}', 'alice', 'user', '', 'Success', now() FROM generate_series(1, %(rows)s::int)
     """,
     """
     INSERT INTO core.audit_purges (trigger, hours, kinds, dry_run, parameters, actor, actor_kind, request_id)

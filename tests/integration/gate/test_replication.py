@@ -89,18 +89,21 @@ def test_a_quota_holds_for_what_comes_in(end: RegistryEnd, database: Database) -
     assert end.resolve(f"{name}/app", TagName("v1")) is None
 
 
-def test_nothing_is_stored_while_the_disk_is_nearly_full(end: RegistryEnd, settings: Settings, app: str) -> None:
+@pytest.mark.parametrize(("flag", "why"), [("readonly", "nearly full"), ("collecting", "garbage is being collected")])
+def test_nothing_is_stored_while_pushes_are_refused(
+    end: RegistryEnd, settings: Settings, app: str, flag: str, why: str
+) -> None:
     image = make_image(app)
     push(end, app, "v1", image)
-    settings.readonly_flag.touch()
+    (settings.run / flag).touch()
     try:
         for write in (lambda: put(end, app, Blob.of(b"x", "x")), lambda: push(end, app, "v2", image)):
-            with pytest.raises(AttemptFailed, match="nearly full") as failed:
+            with pytest.raises(AttemptFailed, match=why) as failed:
                 write()
             assert failed.value.fault is Fault.OVERLOADED
         assert end.tags(app) == ["v1"]
     finally:
-        settings.readonly_flag.unlink()
+        (settings.run / flag).unlink()
 
 
 def test_without_the_token_mount_there_is_no_token(settings: Settings, app: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import re
 import shlex
@@ -64,7 +65,7 @@ def test_registry_of_either_generation_gets_its_form(
     assert (token["service"], token["issuer"]) == ("breakwater-registry", "breakwater-token")
     assert token["rootcertbundle"] == f"{site.layout.secrets}/registry/bundle.pem"
     assert registry["http"]["net"] == "unix"
-    assert registry["http"]["addr"] == f"{site.layout.run}/registry.sock"
+    assert registry["http"]["addr"] == f"{site.layout.run}/registry-writable.sock"
     assert "debug" not in registry["http"]
     assert registry["storage"]["delete"] == {"enabled": True}
     (endpoint,) = registry["notifications"]["endpoints"]
@@ -79,6 +80,26 @@ def test_registry_at_a_public_url_names_it_in_its_challenge(configured: Callable
     assert registry["auth"]["token"]["realm"] == "https://registry.example/auth/token"
 
 
+def test_registry_that_stands_in_differs_in_taking_nothing(configured: Callable[..., Site]) -> None:
+    site = configured()
+    registry, stand_in = (yaml.safe_load(text(site, name)) for name in ("registry.yml", "registry-readonly.yml"))
+    assert stand_in["storage"]["maintenance"]["readonly"] == {"enabled": True}
+    assert stand_in["http"]["addr"] == f"{site.layout.run}/registry-readonly.sock"
+    assert registry["http"]["draintimeout"] == "60s"
+    for each in (registry, stand_in):
+        del each["storage"]["maintenance"], each["http"]["addr"], each["http"]["draintimeout"]
+    assert registry == stand_in
+
+
+def test_parent_of_the_registry_knows_only_a_fingerprint_of_its_credential(configured: Callable[..., Site]) -> None:
+    site = configured()
+    credential = (site.layout.secrets / "metadata" / "registryctl-credential").read_text().strip()
+    plan = json.loads(text(site, "registryctl.json"))
+    assert plan["fingerprint"] == hashlib.sha256(credential.encode()).hexdigest()
+    assert credential not in text(site, "registryctl.json")
+    assert (site.layout.conf / "registryctl.json").stat().st_mode & 0o777 == 0o400
+
+
 def test_registry_keeps_quiet_about_its_secret(configured: Callable[..., Site]) -> None:
     """At "info" it logs the headers of its notifications when it starts."""
     assert yaml.safe_load(text(configured(), "registry.yml"))["log"]["level"] == "warn"
@@ -86,7 +107,8 @@ def test_registry_keeps_quiet_about_its_secret(configured: Callable[..., Site]) 
 
 def test_files_with_secrets_are_readable_by_their_owner_alone(configured: Callable[..., Site]) -> None:
     conf = configured().layout.conf
-    for name in ("registry.yml", "rabbitmq-definitions.json", "supervisord.conf"):
+    registry = ("registry.yml", "registry-readonly.yml", "registryctl.json")
+    for name in (*registry, "rabbitmq-definitions.json", "supervisord.conf"):
         assert not conf.joinpath(name).stat().st_mode & 0o077
 
 

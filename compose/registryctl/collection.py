@@ -1,0 +1,163 @@
+"""One collection: the registry put aside for a read-only one, the garbage collected, the registry put back.
+
+The order is what keeps blobs. Pushes are refused first; then every read goes to the registry that stands in; only when
+the other one has ended, with all it had in hand, is anything looked at or taken away. What comes back is a new process:
+one that had been running would remember blobs that are gone.
+"""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from compose.registryctl.children import Child, await_answers, end, point, serve
+from compose.registryctl.plan import Plan
+
+SETTLE_SECONDS = 1.0
+"""So long what was let in before the refusal has to reach the registry, and notifications to leave it."""
+DRAIN_SECONDS = 65.0
+"""Longer than the registry itself waits for what it has in hand."""
+HAND_OVER_SECONDS = 0.3
+_EVERY = 0.5
+_REASON_LINES = 5
+_V2 = "docker/registry/v2"
+
+Say = Callable[[dict[str, object]], None]
+
+
+class Stopped(Exception):
+    """Whoever asked has changed their mind, or is gone."""
+
+
+class Failed(Exception):
+    """The registry's own program could not do it."""
+
+
+class Stand(NamedTuple):
+    """The two registries, handed from the parent to a collection and back."""
+
+    writable: Child
+    leaving: Child | None
+    """The one that stood in: it still gives what it has begun to give."""
+
+
+def readonly(plan: Plan, stand: Stand, stop: threading.Event) -> Child:
+    """Refuse pushes, and let a read-only registry answer in place of the other one, which ends. Raises Stopped."""
+    plan.flag.touch()
+    if stop.wait(SETTLE_SECONDS):
+        raise Stopped
+    stand_in = serve(plan.program, plan.readonly)
+    try:
+        await_answers(stand_in, plan.readonly_socket)
+        point(plan.front, plan.readonly_socket)
+    except BaseException:
+        end(stand_in, seconds=1.0)
+        raise
+    end(stand.writable, seconds=DRAIN_SECONDS)
+    return stand_in
+
+
+def writable(plan: Plan, stand_in: Child) -> Stand:
+    """The other way round. Raises NotStarted."""
+    fresh = serve(plan.program, plan.writable)
+    await_answers(fresh, plan.writable_socket)
+    point(plan.front, plan.writable_socket)
+    # it closes connections that are kept for later: a push must not come to it by one
+    stand_in.terminate()
+    time.sleep(HAND_OVER_SECONDS)
+    plan.flag.unlink(missing_ok=True)
+    return Stand(writable=fresh, leaving=stand_in)
+
+
+def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> dict[str, object]:
+    """Run the registry's collection; returns what it took, or would take. Raises Stopped, Failed.
+
+    Never with `--delete-untagged`: distribution 2.8 takes that to mean the children of a tagged index too.
+    """
+    if not Path(plan.storage, _V2, "repositories").is_dir():
+        # the program calls an empty storage a failure
+        return {"blobs": 0, "freed": 0}
+    before = 0 if dry_run else _size(Path(plan.storage, _V2, "blobs"))
+    command = [plan.program, "garbage-collect", *(["--dry-run"] if dry_run else []), plan.writable]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    threading.Thread(target=_break_off, args=(process, stop), daemon=True).start()
+    tally = _Tally(plan, say, weigh=dry_run)
+    for line in _lines(process):
+        tally.take(line)
+    process.wait()
+    if stop.is_set():
+        raise Stopped
+    if process.returncode:
+        raise Failed("; ".join(tally.last) or f"it ended with {process.returncode}")
+    freed = tally.bytes if dry_run else before - _size(Path(plan.storage, _V2, "blobs"))
+    return {"blobs": tally.blobs, "freed": freed}
+
+
+class _Tally:
+    """Reads what the registry's program says, and says it on, not oftener than anybody can read."""
+
+    def __init__(self, plan: Plan, say: Say, *, weigh: bool) -> None:
+        self._plan, self._say, self._weigh = plan, say, weigh
+        self._said = 0.0
+        self._repositories = 0
+        self._eligible = 0
+        self.blobs = 0
+        self.bytes = 0
+        self.last: list[str] = []
+
+    def take(self, line: str) -> None:
+        self.last = [*self.last, line][-_REASON_LINES:]
+        digest = line.removeprefix("blob eligible for deletion: ")
+        if digest != line:
+            self.blobs += 1
+            size = self._size(digest) if self._weigh else None
+            self.bytes += size or 0
+            self._say({"blob": digest, "size": size})
+        elif line.endswith(" eligible for deletion") and " blobs marked, " in line:
+            self._eligible = int(line.split(" blobs marked, ")[1].split(maxsplit=1)[0])
+            self._say({"log": line})
+        elif ": " not in line:
+            self._repositories += 1
+        else:
+            return
+        if time.monotonic() >= self._said + _EVERY:
+            self._said = time.monotonic()
+            self._say({"repositories": self._repositories, "eligible": self._eligible, "gone": self.blobs})
+
+    def _size(self, digest: str) -> int | None:
+        algorithm, _, digits = digest.partition(":")
+        try:
+            return Path(self._plan.storage, _V2, "blobs", algorithm, digits[:2], digits, "data").stat().st_size
+        except OSError:
+            return None
+
+
+def _lines(process: Child) -> Iterator[str]:
+    for raw in process.stdout or ():
+        if line := raw.decode(errors="replace").strip():
+            yield line
+
+
+def _break_off(process: Child, stop: threading.Event) -> None:
+    """A blob that is half taken away is one that nothing names: to end it anywhere is safe."""
+    while process.poll() is None:
+        if stop.wait(_EVERY):
+            process.kill()
+            return
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(path, name).lstat().st_size
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,104 @@
+"""Tag gc: /system/gc. What is asked for here, the metadata service carries out."""
+
+import falcon
+
+from gateway.core.access import require_system
+from gateway.core.bodies.schedule import ScheduleBody
+from gateway.core.reading import read_body
+from gateway.core.request import API, ApiRequest, ApiResponse, identifier
+from gateway.core.views.collection import collection_view
+from gateway.core.views.schedule import job_schedule_view
+from gateway.core.writing import write_page
+from services.api.commands.collection import request_collection, stop_collection
+from services.api.commands.schedule import drop_schedule, set_schedule
+from services.api.domain.collection import parse_wish
+from services.api.domain.retention import Trigger
+from services.api.domain.schedule import ScheduleKind
+from services.api.queries import collection as queries
+from services.api.queries.schedule import find_schedule
+
+_RESOURCE = "garbage-collection"
+_SYSTEM = 0
+
+
+class Collections:
+    """/system/gc."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """List the garbage collections that were asked for."""
+        require_system(req, (_RESOURCE, "list"))
+        listing = req.listing()
+        write_page(req, resp, listing, queries.list_collections(req.database, listing), collection_view)
+
+
+class OneCollection:
+    """/system/gc/{gc_id}."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, gc_id: str) -> None:
+        """Show a garbage collection; of one that has ended, what it freed."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.media = collection_view(queries.get_collection(req.database, identifier(gc_id)))
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse, gc_id: str) -> None:
+        """Stop a garbage collection: one that waits at once, one that runs within some seconds."""
+        require_system(req, (_RESOURCE, "stop"))
+        stop_collection(req.database, identifier(gc_id), now=req.now)
+
+
+class CollectionLog:
+    """/system/gc/{gc_id}/log."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, gc_id: str) -> None:
+        """Show what a garbage collection does or has done; empty while it waits."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.text = queries.get_collection(req.database, identifier(gc_id)).log
+        resp.content_type = falcon.MEDIA_TEXT
+
+
+class CollectionSchedule:
+    """/system/gc/schedule."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Show when garbage is collected by itself."""
+        require_system(req, (_RESOURCE, "read"))
+        resp.media = job_schedule_view(find_schedule(req.database, ScheduleKind.GARBAGE_COLLECTION))
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
+        """Collect garbage at once, or from now on by a schedule, which takes the place of another."""
+        require_system(req, (_RESOURCE, "create"))
+        collection_id = _carry_out(req)
+        resp.created(f"{API}/system/gc/{collection_id or 'schedule'}")
+
+    def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
+        """Put another schedule in its place, end it, or collect at once."""
+        require_system(req, (_RESOURCE, "update"))
+        _carry_out(req)
+
+
+def _carry_out(req: ApiRequest) -> int | None:
+    """Do what the body asks for; returns the number of a collection that is to be at once."""
+    body = read_body(req, ScheduleBody)
+    if body.is_none:
+        drop_schedule(req.database, ScheduleKind.GARBAGE_COLLECTION, _SYSTEM)
+        return None
+    wish = parse_wish(body.parameters)
+    if body.is_manual:
+        context = req.event_context
+        return request_collection(
+            req.database,
+            wish,
+            trigger=Trigger.MANUAL,
+            actor=context.actor,
+            request_id=context.request_id or "",
+            now=req.now,
+        )
+    set_schedule(
+        req.database,
+        ScheduleKind.GARBAGE_COLLECTION,
+        _SYSTEM,
+        body.cron(),
+        now=req.now,
+        cron_type=body.plan.type,
+        parameters=wish.parameters,
+    )
+    return None

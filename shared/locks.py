@@ -1,0 +1,6 @@
+"""Advisory locks that several parts take, by their numbers in the database."""
+
+from typing import Final
+
+STORAGE_LOCK: Final = 7302030
+"""On the registry's storage as a whole: exclusive for whoever takes blobs away, shared for whoever copies them."""
