@@ -1,0 +1,39 @@
+"""What a project stores is right within a second of a push and of a deletion, and a full project takes no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.clients.images import make_image
+from tests.clients.polling import eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.system import System
+
+WITHIN_SECONDS = 1.0
+
+
+def used(system: System, project: str) -> int:
+    return int(system.admin.get(f"/projects/{project}/summary")["quota"]["used"]["storage"])
+
+
+def test_the_storage_of_a_project_is_right_within_a_second_of_a_push_and_of_a_deletion(
+    system: System, project: str
+) -> None:
+    first = make_image("first", layers=2, layer_size=5_000)
+    second = make_image("second", layers=1, layer_size=7_000, base=first)
+    each = {blob.digest: len(blob.content) for image in (first, second) for blob in (*image.blobs, image.manifest)}
+    of_first = sum(len(blob.content) for blob in (*first.blobs, first.manifest))
+    assert system.registry().push(f"{project}/app", "first", first).ok
+    eventually(
+        lambda: used(system, project) == of_first, within=WITHIN_SECONDS, every=0.05, what="a push is counted"
+    )
+    assert system.registry().push(f"{project}/app", "second", second).ok
+    eventually(
+        lambda: used(system, project) == sum(each.values()), within=WITHIN_SECONDS, every=0.05,
+        what="what both have is counted once",
+    )  # fmt: skip
+    assert system.registry().delete_manifest(f"{project}/app", second.digest).ok
+    eventually(
+        lambda: used(system, project) == of_first, within=WITHIN_SECONDS, every=0.05, what="a deletion is counted"
+    )
