@@ -71,7 +71,8 @@ class Site:
             "PORT": options.port,
             "URL": options.url or "",
             "PUBLIC_CERTIFICATE": self.layout.public_certificate,
-            "DATABASE_HOST": self.database_socket,
+            # elsewhere it is the run folder, which every instance has its own of
+            "DATABASE_HOST": self.database_socket if self.contained else "",
             "DATABASE_PORT": PORT_OF_SOCKET,
             "AMQP_HOST": self.broker,
             "AMQP_PORT": self.ports.amqp,
