@@ -155,7 +155,7 @@ def _store(folder: Path, key: SigningKey) -> None:
 def _publish(bundle: Path, ring: KeyRing) -> None:
     if not bundle.exists() or bundle.read_bytes() != ring.bundle:
         bundle.parent.mkdir(parents=True, exist_ok=True)
-        _write(bundle, ring.bundle, mode=0o644)
+        _write(bundle, ring.bundle, mode=0o644, like=bundle.parent)
 
 
 def _prune(folder: Path, ring: KeyRing) -> None:
