@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tests.clients.images import make_image
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from tests.e2e.system import System
 
 WITHIN_SECONDS = 1.0
+UPLOADED_SECONDS = 20.0
+"""Less than anything waits for a lock before it gives up and answers 503."""
 
 
 def used(system: System, project: str) -> int:
@@ -37,3 +40,15 @@ def test_the_storage_of_a_project_is_right_within_a_second_of_a_push_and_of_a_de
     eventually(
         lambda: used(system, project) == of_first, within=WITHIN_SECONDS, every=0.05, what="a deletion is counted"
     )
+
+
+def test_uploads_of_blobs_wait_for_no_row_of_their_project(system: System, project: str) -> None:
+    """However many there are: none of them asks for what a manifest's admission locks."""
+    image = make_image("many", layers=60, layer_size=64)
+    registry = system.registry()
+    with system.database() as connection, connection.transaction():
+        connection.execute("SELECT 1 FROM core.projects WHERE name = %s FOR UPDATE", [project])
+        begun = time.monotonic()
+        assert all(registry.push_blob(f"{project}/app", blob).ok for blob in image.blobs)
+        assert time.monotonic() - begun < UPLOADED_SECONDS
+    assert registry.put_manifest(f"{project}/app", "v1", image.manifest).ok
