@@ -1,28 +1,42 @@
-"""gunicorn's asgi worker that shares its socket well: a long backlog, and a few connections taken at a time.
+"""gunicorn's worker for the asgi mounts: uvicorn's, with httptools' parser, that shares its socket well.
 
-asyncio listens anew with a queue of 100; a burst beyond that on a unix socket is refused at once (EAGAIN), and the
+asyncio listens anew with a queue of its own; a burst beyond that on a unix socket is refused at once (EAGAIN), and the
 proxy answers 502 for it. It also takes as many connections at once as the queue holds: whichever worker wakes first
 would get all of a burst, keep them alive, and work alone from then on.
 """
 
-from asyncio import Server
-from typing import Any, Final
+from asyncio import SelectorEventLoop, Server
+from typing import Any, ClassVar, Final
 
-from gunicorn.workers.gasgi import ASGIWorker
+from uvicorn_worker import UvicornWorker
 
 _AT_ONCE: Final = 8
+_STOP_SECONDS: Final = 4
+"""Requests and streams that have not ended by then are cut off, well before gunicorn would kill the worker."""
 
 
-class BacklogWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn is untyped
-    """For `gunicorn -k gateway.worker.BacklogWorker`."""
+class SharingLoop(SelectorEventLoop):
+    """Takes a few connections at a time from a socket whose queue stays as long as whoever bound it has made it."""
 
-    def _setup_event_loop(self) -> None:
-        super()._setup_event_loop()
-        create_server = self.loop.create_server
+    async def create_server(self, *arguments: Any, sock: Any, backlog: int, **options: Any) -> Server:  # type: ignore[override]  # noqa: ANN401 - asyncio's own; uvicorn alone calls it
+        """Listen as asyncio does, but for those two numbers."""
+        server = await super().create_server(*arguments, sock=sock, backlog=_AT_ONCE, **options)
+        sock.listen(backlog)
+        return server
 
-        async def listen(*arguments: Any, sock: Any, **options: Any) -> Server:  # noqa: ANN401 - asyncio's own
-            server: Server = await create_server(*arguments, sock=sock, backlog=_AT_ONCE, **options)
-            sock.listen(self.cfg.backlog)
-            return server
 
-        self.loop.create_server = listen
+class SharingWorker(UvicornWorker):  # type: ignore[misc]  # it has no types
+    """For `gunicorn -k gateway.worker.SharingWorker`: behind the proxy, which alone says who a client is."""
+
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "gateway.worker:SharingLoop",
+        "http": "httptools",
+        "ws": "none",
+        "interface": "asgi3",
+        "lifespan": "on",
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "date_header": False,
+        "timeout_graceful_shutdown": _STOP_SECONDS,
+    }

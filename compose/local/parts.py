@@ -179,7 +179,7 @@ def _proxy(site: Site) -> Part:
 def _python_parts(site: Site) -> tuple[Part, ...]:
     return (
         _gunicorn(
-            site, "token", "-k", "gateway.worker.BacklogWorker", "-w", "2", "--preload",
+            site, "token", "-k", "gateway.worker.SharingWorker", "-w", "2", "--preload",
             account=Account.TOKEN, socket="token",
             code=("shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/worker.py"),
         ),
@@ -189,7 +189,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
             code=("shared", "services", "gateway", "package-lock.json", "compose/assets.py"),
         ),
         _gunicorn(
-            site, "events", "-k", "gateway.worker.BacklogWorker", "-w", "1",
+            site, "events", "-k", "gateway.worker.SharingWorker", "-w", "1",
             account=Account.PARTS, socket="stream",
             code=("shared", "gateway/events", "gateway/browser.py", "gateway/errors.py", "gateway/worker.py"),
         ),

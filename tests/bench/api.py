@@ -27,11 +27,12 @@ VARIETY: Final = 200
 ROUNDS: Final = 4
 
 READS: Final = {
-    "list projects": "/projects?page=1",
-    "list artifacts": "/projects/{project}/repositories/app/artifacts?page={page}",
-    "list audit logs": "/audit-logs?page={page}",
-    "get project": "/projects/{project}",
-    "get artifact by tag": "/projects/{project}/repositories/app/artifacts/v{number}",
+    "list projects": "/api/v2.0/projects?page=1",
+    "list artifacts": "/api/v2.0/projects/{project}/repositories/app/artifacts?page={page}",
+    "list audit logs": "/api/v2.0/audit-logs?page={page}",
+    "get project": "/api/v2.0/projects/{project}",
+    "get artifact by tag": "/api/v2.0/projects/{project}/repositories/app/artifacts/v{number}",
+    "catalog": "/v2/_catalog?n=10",
 }
 
 CATALOGUE: Final = """
@@ -99,9 +100,7 @@ def _drive(rig: Rig, system: System, path: str, projects: int) -> Result:
     basic = base64.b64encode(f"admin:{system.admin_password}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
     paths = {
-        "/api/v2.0" + path.format(
-            project=f"load{1 + turn * 7919 % projects}", page=1 + turn % 10, number=1 + turn % ARTIFACTS
-        )
+        path.format(project=f"load{1 + turn * 7919 % projects}", page=1 + turn % 10, number=1 + turn % ARTIFACTS)
         for turn in range(VARIETY)
     }
     return all_good(drive(Load(

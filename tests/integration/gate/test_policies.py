@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.api.commands.admission import Push, expect_push
 from services.api.commands.deletion import delete_artifact
 from services.api.commands.observation import observe
-from services.api.commands.quota import recount
+from services.api.commands.quota import forget_reserved, recount
+from services.api.commands.reconcile import PATIENCE, settle_expected
 from services.api.errors import TagIsImmutable
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, EventContext
@@ -215,6 +216,41 @@ def test_room_for_a_push_that_the_registry_refused_is_given_back(project: Projec
     image = make_image("one")
     project.limit(10 * size_of(image))
     assert pusher.put_manifest(project.app, "v1", image.manifest).status == 400
+    assert project.reserved() == 0
+
+
+def test_room_for_a_push_whose_gate_died_is_given_back_within_the_reconcilers_patience(
+    project: Project, pusher: Pusher
+) -> None:
+    image = make_image("one")
+    project.limit(size_of(image))
+    for blob in image.blobs:
+        pusher.push_blob(project.app, blob)
+    client = project.registry.client(project.tokens)
+    push = Push(
+        repository=RepositoryName(project.app), reference=TagName("v1"), body=image.manifest.content,
+        media_type=image.manifest.media_type,
+    )
+    bind = engine(project.database.settings("core"), pool_size=1)
+    expect_push(session_factory(bind), client, push, context=project.context)
+    bind.dispose()
+    now, instance = datetime.now(UTC), project.database.settings("metadata").instance_id
+    settle_expected(project.sessions, client, instance_id=instance, now=now)
+    assert project.reserved() == 1
+    settle_expected(project.sessions, client, instance_id=instance, now=now + PATIENCE)
+    assert project.reserved() == 0
+
+
+def test_room_for_what_never_could_be_catalogued_ends_with_time(project: Project, pusher: Pusher) -> None:
+    image = make_image("one")
+    project.limit(size_of(image))
+    pusher.push(project.app, "v1", image)
+    reserved_at = datetime.now(UTC)
+    with project.sessions.begin() as session:
+        forget_reserved(session, before=reserved_at - timedelta(hours=1))
+    assert project.reserved() == 1
+    with project.sessions.begin() as session:
+        forget_reserved(session, before=datetime.now(UTC) + timedelta(seconds=1))
     assert project.reserved() == 0
 
 

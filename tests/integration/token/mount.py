@@ -164,7 +164,7 @@ def token_mount(settings: Settings, database: Database, *, workers: int = 1) -> 
         }
         command = [
             sys.executable, "-m", "gunicorn", "-c", "python:compose.conf.gunicorn",
-            "-k", "gateway.worker.BacklogWorker", "-w", str(workers), "--preload", "-b", f"unix:{socket}",
+            "-k", "gateway.worker.SharingWorker", "-w", str(workers), "--preload", "-b", f"unix:{socket}",
             "gateway.token.app:application()",
         ]  # fmt: skip
         process = start(command, log=log, environment=environment, cwd=ROOT)
