@@ -42,19 +42,21 @@ class Replicating:
         self._registries: list[int] = []
         self._policies: list[int] = []
 
-    def registry(self, url: str, *, kind: str = "docker-registry", credential: tuple[str, str] | None = None) -> int:
+    def registry(
+        self, url: str, *, kind: str = "docker-registry", credential: tuple[str, str] | None = None, **fields: object,
+    ) -> int:
         """Sets another registry up, which must answer."""
-        body: Row = {"name": f"r{secrets.token_hex(4)}", "type": kind, "url": url}
+        body: Row = {"name": f"r{secrets.token_hex(4)}", "type": kind, "url": url} | fields
         if credential:
             body["credential"] = {"type": "basic", "access_key": credential[0], "access_secret": credential[1]}
         number = _made(self.api.must("POST", "/registries", json=body))
         self._registries.append(number)
         return number
 
-    def instance(self, other: System, *, url: str | None = None) -> int:
+    def instance(self, other: System, *, url: str | None = None, **fields: object) -> int:
         """Sets another instance up, with its administrator's password."""
         return self.registry(
-            url or other.url, kind="harbor", credential=(other.admin_name, other.admin_password),
+            url or other.url, kind="harbor", credential=(other.admin_name, other.admin_password), **fields,
         )
 
     def policy(

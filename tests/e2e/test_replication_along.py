@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.e2e.replicating import Replicating, fresh, push_to
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tests.clients.rest import RestClient
     from tests.e2e.system import System
 
@@ -104,3 +108,64 @@ def test_retention_goes_along_where_that_is_asked_for_and_is_followed_until_some
     assert run["status_text"] == left_alone
     assert left_alone in here.log(run["id"], task["id"])
     assert retained(system.admin, project) == ([100], "")
+
+
+RIGHTS: Final = (
+    ("repository", "pull"), ("repository", "push"), ("project", "read"),
+    ("tag-retention", "create"), ("tag-retention", "read"), ("tag-retention", "update"),
+)  # fmt: skip
+"""What the manual says that the account at the target needs."""
+
+
+def test_a_robot_takes_retention_along_with_just_the_rights_that_the_manual_names(
+    fragile: System, system: System, here: Replicating,
+) -> None:
+    project, repository = fresh(fragile)
+    push_to(fragile, repository, "v1", make_image(project))
+    system.admin.must("POST", "/projects", json={"project_name": project})
+    with system_robot(system, RIGHTS) as credential:
+        policy = here.policy(
+            project, to=here.registry(system.url, kind="harbor", credential=credential), copy_retention=True,
+        )
+        retain(fragile.admin, project, 3)
+        here.run(policy)
+        assert retained(system.admin, project) == ([3], "")
+        retain(fragile.admin, project, 5)
+        here.run(policy)
+        assert retained(system.admin, project) == ([5], "")
+
+
+def test_a_robot_that_may_not_make_retention_policies_is_told_and_makes_none(
+    fragile: System, system: System, here: Replicating,
+) -> None:
+    project, repository = fresh(fragile)
+    push_to(fragile, repository, "v1", make_image(project))
+    retain(fragile.admin, project, 3)
+    system.admin.must("POST", "/projects", json={"project_name": project})
+    with system_robot(system, [each for each in RIGHTS if each != ("tag-retention", "create")]) as credential:
+        policy = here.policy(
+            project, to=here.registry(system.url, kind="harbor", credential=credential), copy_retention=True,
+        )
+        run = here.begin(policy)
+        told = f"the creation of a retention policy of {project}"
+        eventually(
+            lambda: [task for task in here.tasks(run) if told in here.log(run, task["id"])],
+            within=20, what="the log tells what was refused",
+        )
+        here.stop(run)
+        assert here.ended(run)["succeed"] == 0
+    assert retained(system.admin, project) is None
+
+
+@contextmanager
+def system_robot(system: System, rights: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The name and the secret of a robot account that has some rights in every project."""
+    access = [{"resource": resource, "action": action} for resource, action in rights]
+    made = system.admin.must("POST", "/robots", json={
+        "name": f"r{secrets.token_hex(4)}", "level": "system", "duration": 1,
+        "permissions": [{"kind": "project", "namespace": "*", "access": access}],
+    }).json()  # fmt: skip
+    try:
+        yield made["name"], made["secret"]
+    finally:
+        system.admin.must("DELETE", f"/robots/{made['id']}")

@@ -78,14 +78,19 @@ def test_a_limit_on_bytes_a_second_holds_over_all_tasks_of_a_policy(
     assert 0.7 * KIBIBYTE**2 < rate < 1.3 * KIBIBYTE**2
 
 
-@pytest.mark.parametrize(("fields", "most"), [({"concurrency": 2}, 2), ({}, 5)], ids=["two", "no limit of its own"])
-def test_no_more_artifacts_are_under_way_at_once_than_the_policy_says(
-    fragile: System, system: System, here: Replicating, fields: dict[str, int], most: int,
+@pytest.mark.parametrize(
+    ("of_policy", "of_registry", "most"),
+    [({"concurrency": 2}, {}, 2), ({}, {"concurrency": 3}, 3), ({}, {}, 5)],
+    ids=["two by the policy", "three by the registry", "no limit of their own"],
+)
+def test_no_more_artifacts_are_under_way_at_once_than_policy_and_registry_say(
+    fragile: System, system: System, here: Replicating, of_policy: dict[str, int], of_registry: dict[str, int],
+    most: int,
 ) -> None:
     project, repository = fresh(fragile)
     for number in range(5):
         push_to(fragile, repository, f"v{number}", make_image(f"{project}/{number}", layer_size=256 * KIBIBYTE))
-    policy = here.policy(project, to=here.instance(system), speed=384, **fields)
+    policy = here.policy(project, to=here.instance(system, **of_registry), speed=384, **of_policy)
     run, seen = here.begin(policy), set[int]()
     deadline = time.monotonic() + 30
     while here.look(run)["status"] == OPEN and time.monotonic() < deadline:
