@@ -3,6 +3,7 @@
 A field is only ever added to an event, with a default; anything else is a new version beside the old one.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -35,7 +36,7 @@ class Visibility(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class Event(ABC):
     """One thing that happened. Each definition sets noun, verb and permission, and says its subject."""
 
     noun: ClassVar[str]
@@ -51,9 +52,9 @@ class Event:
             cls.type = f"breakwater.{cls.noun}.{cls.verb}.v{cls.version}"
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """The resource in the form people write it: `library/app:1.0`, `library/app@sha256:…`, a project's name."""
-        raise NotImplementedError
 
     @property
     def project_name(self) -> str | None:

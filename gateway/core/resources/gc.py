@@ -3,22 +3,18 @@
 import falcon
 
 from gateway.core.access import require_system
-from gateway.core.bodies.schedule import ScheduleBody
-from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
+from gateway.core.scheduling import plan
 from gateway.core.views.collection import collection_view
 from gateway.core.views.schedule import job_schedule_view
 from gateway.core.writing import write_page
 from services.api.commands.collection import request_collection, stop_collection
-from services.api.commands.schedule import drop_schedule, set_schedule
 from services.api.domain.collection import parse_wish
-from services.api.domain.retention import Trigger
 from services.api.domain.schedule import ScheduleKind
 from services.api.queries import collection as queries
 from services.api.queries.schedule import find_schedule
 
 _RESOURCE = "garbage-collection"
-_SYSTEM = 0
 
 
 class Collections:
@@ -66,39 +62,14 @@ class CollectionSchedule:
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Collect garbage at once, or from now on by a schedule, which takes the place of another."""
         require_system(req, (_RESOURCE, "create"))
-        collection_id = _carry_out(req)
+        collection_id = _plan(req)
         resp.created(f"{API}/system/gc/{collection_id or 'schedule'}")
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Put another schedule in its place, end it, or collect at once."""
         require_system(req, (_RESOURCE, "update"))
-        _carry_out(req)
+        _plan(req)
 
 
-def _carry_out(req: ApiRequest) -> int | None:
-    """Do what the body asks for; returns the number of a collection that is to be at once."""
-    body = read_body(req, ScheduleBody)
-    if body.is_none:
-        drop_schedule(req.database, ScheduleKind.GARBAGE_COLLECTION, _SYSTEM)
-        return None
-    wish = parse_wish(body.parameters)
-    if body.is_manual:
-        context = req.event_context
-        return request_collection(
-            req.database,
-            wish,
-            trigger=Trigger.MANUAL,
-            actor=context.actor,
-            request_id=context.request_id or "",
-            now=req.now,
-        )
-    set_schedule(
-        req.database,
-        ScheduleKind.GARBAGE_COLLECTION,
-        _SYSTEM,
-        body.cron(),
-        now=req.now,
-        cron_type=body.plan.type,
-        parameters=wish.parameters,
-    )
-    return None
+def _plan(req: ApiRequest) -> int | None:
+    return plan(req, ScheduleKind.GARBAGE_COLLECTION, parse_wish, request_collection)

@@ -1,22 +1,18 @@
 """Parked notifications: what the registry sent and nothing could be made of, to read, to take in again, to discard."""
 
-from typing import Any, Final
+from typing import ClassVar, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
-from gateway.portal.errors import BadForm
 from gateway.portal.forms import Form
 from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.administration import admin_page
-from gateway.portal.pages.queues import formatted
-from gateway.portal.pages.sheets import ForAdministrators, FormPage, Visit
+from gateway.portal.pages.settling import SettlePage, formatted
+from gateway.portal.pages.sheets import Visit
 from gateway.portal.portal import Page
-from shared.errors import NotFound
 
 _API: Final = "/system/parked_notifications"
 _BACK: Final = "/admin/queues/parked"
-_VERBS: Final = {"retry": "Take in", "discard": "Discard"}
-_NONE_CHOSEN: Final = "choose at least one notification"
 
 
 class ParkedNotifications(Page):
@@ -44,39 +40,17 @@ class ParkedNotification(Page):
         self.portal.show(req, resp, "parked_notification.html", parked=shown, body=formatted(shown["body"]))
 
 
-class SettleParked(ForAdministrators, FormPage[Visit]):
-    """/admin/queues/parked/{action}: asks first, about those that were chosen."""
+class SettleParked(SettlePage):
+    """/admin/queues/parked/{action}."""
 
     template = "parked_settle.html"
-
-    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> Visit:  # noqa: ANN401
-        """Begin to answer. Raises Unauthorized, Forbidden, and NotFound where nothing of that name is done to them."""
-        visit = super().visit(req, resp, **parts)
-        if parts["action"] not in _VERBS:
-            raise NotFound
-        return visit
-
-    def first(self, visit: Visit) -> Form:
-        """Nothing: they are chosen in the list. Raises BadForm."""
-        del visit
-        raise BadForm(_NONE_CHOSEN)
-
-    def values(self, visit: Visit, form: Form) -> dict[str, Any]:
-        """What becomes of them."""
-        action = visit.parts["action"]
-        return {"action": action, "verb": _VERBS[action], "ids": form.all("ids")}
-
-    def again(self, visit: Visit, form: Form) -> Form | None:
-        """The question, before it is answered."""
-        del visit
-        return form if form.all("ids") and not form.flag("sure") else None
+    verbs: ClassVar = {"retry": "Take in", "discard": "Discard"}
+    none_chosen = "choose at least one notification"
 
     def act(self, visit: Visit, form: Form) -> None:
         """Do it."""
-        ids, action = form.all("ids"), visit.parts["action"]
-        if not ids:
-            raise BadForm(_NONE_CHOSEN)
-        done = visit.api.send("POST", _API, {"action": action, "ids": ids}).content
+        action = visit.parts["action"]
+        done = visit.api.send("POST", _API, {"action": action, "ids": self.chosen(form)}).content
         told = f"Notifications {'taken in' if action == 'retry' else 'discarded'}: {done['count']}."
         if done["still_malformed"]:
             told += f" Still not acceptable, and kept: {done['still_malformed']}."

@@ -1,16 +1,15 @@
 """The queues of events between the services, and the events that no attempt could settle."""
 
-import json
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
-from gateway.portal.errors import BadForm, Refused
+from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
 from gateway.portal.pages.administration import admin_page
-from gateway.portal.pages.sheets import ForAdministrators, FormPage, Visit
+from gateway.portal.pages.settling import SettlePage, formatted
+from gateway.portal.pages.sheets import Visit
 from gateway.portal.portal import Page
-from shared.errors import NotFound
 
 SERVICES: Final = {
     "audit": "Writes the audit record.",
@@ -20,8 +19,6 @@ SERVICES: Final = {
 }
 _BACK: Final = "/admin/queues"
 _AWAY: Final = 503
-_VERBS: Final = {"redrive": "Send back", "discard": "Discard"}
-_NONE_CHOSEN: Final = "choose at least one dead letter"
 
 
 class Queues(Page):
@@ -64,52 +61,21 @@ class DeadLetter(Page):
         self.portal.show(req, resp, "dead_letter.html", letter=shown, body=formatted(shown["body"]))
 
 
-class Settle(ForAdministrators, FormPage[Visit]):
-    """/admin/queues/{queue}/{action}: asks first, about the letters that were chosen."""
+class Settle(SettlePage):
+    """/admin/queues/{queue}/{action}."""
 
     template = "dead_letters_settle.html"
-
-    def visit(self, req: ApiRequest, resp: ApiResponse, **parts: Any) -> Visit:  # noqa: ANN401
-        """Begin to answer. Raises Unauthorized, Forbidden, and NotFound where nothing of that name is done to them."""
-        visit = super().visit(req, resp, **parts)
-        if parts["action"] not in _VERBS:
-            raise NotFound
-        return visit
-
-    def first(self, visit: Visit) -> Form:
-        """Nothing: the letters are chosen in the list. Raises BadForm."""
-        del visit
-        raise BadForm(_NONE_CHOSEN)
+    verbs: ClassVar = {"redrive": "Send back", "discard": "Discard"}
+    none_chosen = "choose at least one dead letter"
 
     def values(self, visit: Visit, form: Form) -> dict[str, Any]:
         """What becomes of them."""
-        queue, action = visit.parts["queue"], visit.parts["action"]
-        return {
-            "queue": queue, "action": action, "verb": _VERBS[action], "ids": form.all("ids"),
-            "service": SERVICES.get(queue, ""),
-        }  # fmt: skip
-
-    def again(self, visit: Visit, form: Form) -> Form | None:
-        """The question, before it is answered."""
-        del visit
-        return form if form.all("ids") and not form.flag("sure") else None
+        queue = visit.parts["queue"]
+        return super().values(visit, form) | {"queue": queue, "service": SERVICES.get(queue, "")}
 
     def act(self, visit: Visit, form: Form) -> None:
         """Do it."""
-        if not form.all("ids"):
-            raise BadForm(_NONE_CHOSEN)
-        queue, action = segment(visit.parts["queue"]), visit.parts["action"]
-        answer = visit.api.send(
-            "POST", f"/system/queues/{queue}/dead_letters", {"action": action, "ids": form.all("ids")}
-        )
+        queue, action, ids = segment(visit.parts["queue"]), visit.parts["action"], self.chosen(form)
+        answer = visit.api.send("POST", f"/system/queues/{queue}/dead_letters", {"action": action, "ids": ids})
         done = "sent back" if action == "redrive" else "discarded"
         self.go(visit, f"{_BACK}/{queue}", f"Dead letters {done}: {answer.content['count']}.")
-
-
-def formatted(body: str) -> str:
-    """JSON with a line for each field; anything else as it is."""
-    try:
-        parsed: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return body
-    return json.dumps(parsed, indent=2, ensure_ascii=False)

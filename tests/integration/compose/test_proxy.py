@@ -5,24 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import socket
-import ssl
 import urllib.request
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compose.conf import views
-from compose.local.certificate import make_certificate
-from tests.integration.compose.conftest import nginx_version, running_proxy
+from tests.integration.compose.conftest import running_proxy
 from tests.integration.compose.echo import Behaviour
-from tests.servers import short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.integration.compose.conftest import Proxy
 
@@ -328,83 +320,6 @@ def test_public_url_speaks_for_itself_whatever_host_a_client_names() -> None:
     assert headers["www-authenticate"].startswith('Bearer realm="https://registry.example/auth/token"')
     assert request["headers"]["host"] == "registry.example"
     assert request["headers"]["x-forwarded-proto"] == "https"
-
-
-@pytest.fixture
-def certificate() -> Iterator[views.Certificate]:
-    with short_folder() as folder:
-        lay(folder, "127.0.0.1")
-        yield views.Certificate(file=folder / "tls.pem", nginx_version=nginx_version())
-
-
-def lay(folder: Path, *names: str) -> None:
-    """A certificate for these names with its key, where the proxy reads it; the authority stays the same."""
-    chain, key = make_certificate(folder, names, datetime.now(UTC))
-    folder.joinpath("tls.new").write_bytes(chain.read_bytes() + key.read_bytes())
-    # the workers of an nginx that root starts are nobody
-    folder.joinpath("tls.new").chmod(0o644)
-    folder.joinpath("tls.new").replace(folder / "tls.pem")
-
-
-@contextmanager
-def connected(proxy: Proxy, certificate: views.Certificate) -> Iterator[ssl.SSLSocket]:
-    context = ssl.create_default_context(cafile=str(certificate.file.with_name("authority.crt")))
-    plain = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
-    with plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
-        yield connection
-
-
-def shown(connection: ssl.SSLSocket) -> list[str]:
-    certificate = connection.getpeercert()
-    assert certificate
-    return [value for _, value in certificate["subjectAltName"]]
-
-
-def test_tls_serves_http_2_and_asks_to_stay(certificate: views.Certificate) -> None:
-    with running_proxy(tls=certificate) as proxy:
-        context = ssl.create_default_context(cafile=str(certificate.file.with_name("authority.crt")))
-        url = f"https://127.0.0.1:{proxy.port}/api/v2.0/ping"
-        with urllib.request.urlopen(url, context=context, timeout=5) as answer:
-            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-            assert json.load(answer)["headers"]["x-forwarded-proto"] == "https"
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        with ssl.create_connection(("127.0.0.1", proxy.port)) as plain, context.wrap_socket(
-            plain, server_hostname="127.0.0.1"
-        ) as connection:
-            assert connection.selected_alpn_protocol() == "h2"
-        status, _, body = proxy.get("/api/v2.0/ping")
-    assert status == 400
-    assert json.loads(body)["errors"][0]["message"] == "this port speaks HTTPS, not HTTP"
-
-
-def test_new_certificate_is_in_force_at_once_and_what_is_open_goes_on(certificate: views.Certificate) -> None:
-    request = b"GET /api/v2.0/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    with running_proxy(tls=certificate) as proxy, connected(proxy, certificate) as first:
-        assert shown(first) == ["127.0.0.1"]
-        first.sendall(request)
-        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
-        lay(certificate.file.parent, "127.0.0.1", "registry.test")
-        with connected(proxy, certificate) as second:
-            assert shown(second) == ["127.0.0.1", "registry.test"]
-        first.sendall(request)
-        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/", 308), ("HEAD", "/projects?page=2", 308), ("GET", "/apis", 308), ("POST", "/", 400),
-        ("GET", "/v2/", 400), ("GET", "/v2", 400), ("GET", "/api/v2.0/projects", 400), ("GET", "/auth/token?a=b", 400),
-        ("GET", "/service/token", 400),
-    ],
-)
-def test_without_tls_a_page_is_found_and_a_script_is_refused(
-    certificate: views.Certificate, method: str, path: str, status: int
-) -> None:
-    with running_proxy(tls=certificate) as proxy:
-        got, headers, _ = proxy.get(path, method=method)
-    assert got == status
-    assert headers.get("location") == (f"https://registry.test:8080{path}" if status == 308 else None)
 
 
 LONG = json.dumps(["a word"] * 1000).encode()

@@ -1,0 +1,77 @@
+"""The tables of schema core, as `shared/migrations` makes them; a test compares the two."""
+
+from services.api.tables.accounts import (
+    members,
+    memberships,
+    projects,
+    robots,
+    user_group_members,
+    user_groups,
+    users,
+)
+from services.api.tables.base import metadata
+from services.api.tables.catalogue import (
+    artifact_blobs,
+    artifact_labels,
+    artifact_references,
+    artifacts,
+    immutable_rules,
+    labels,
+    project_blobs,
+    quota_reservations,
+    reconciliation,
+    repositories,
+    seen,
+    storage_days,
+    tags,
+)
+from services.api.tables.jobs import (
+    audit_purges,
+    collections,
+    pools,
+    retention_executions,
+    retention_policies,
+    retention_tasks,
+    retention_verdicts,
+    schedules,
+)
+from services.api.tables.settings import (
+    configuration,
+    cve_allowlist,
+    project_allowlists,
+)
+
+__all__ = [
+    "artifact_blobs",
+    "artifact_labels",
+    "artifact_references",
+    "artifacts",
+    "audit_purges",
+    "collections",
+    "configuration",
+    "cve_allowlist",
+    "immutable_rules",
+    "labels",
+    "members",
+    "memberships",
+    "metadata",
+    "pools",
+    "project_allowlists",
+    "project_blobs",
+    "projects",
+    "quota_reservations",
+    "reconciliation",
+    "repositories",
+    "retention_executions",
+    "retention_policies",
+    "retention_tasks",
+    "retention_verdicts",
+    "robots",
+    "schedules",
+    "seen",
+    "storage_days",
+    "tags",
+    "user_group_members",
+    "user_groups",
+    "users",
+]
