@@ -138,6 +138,7 @@ def api_routes(
         "/projects/{project}/auditlog-exts": auditlog.ProjectLogs(audit_log_ext_view),
         "/projects/{project}/repositories": repository.Repositories(),
         "/projects/{project}/repositories/{repository}": repository.OneRepository(catalogue),
+        "/projects/{project}/repositories/{repository}/_deletable": repository.RepositoryDeletable(),
         _ARTIFACT: artifact.Artifacts(catalogue),
         _ARTIFACT + "/{reference}": artifact.OneArtifact(catalogue),
         _ARTIFACT + "/{reference}/tags": artifact.Tags(catalogue),

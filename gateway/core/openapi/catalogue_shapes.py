@@ -20,6 +20,17 @@ class RepositoryEntry(TypedDict):
     update_time: Time
 
 
+class DeletableRepository(TypedDict):
+    """Whether a repository could be deleted now, what would go, and the first hundred tags that keep it."""
+
+    deletable: bool
+    message: NotRequired[str]
+    artifact_count: int
+    tag_count: int
+    immutable_tag_count: int
+    immutable_tags: list[str]
+
+
 class FoundRepository(TypedDict):
     """A repository that a search has found."""
 

@@ -174,6 +174,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/repositories"): _list(catalogue.RepositoryEntry),
     ("GET", _PROJECT + "/repositories"): _list(catalogue.RepositoryEntry),
     ("GET", _REPOSITORY): Operation(answer=catalogue.RepositoryEntry),
+    ("GET", _REPOSITORY + "/_deletable"): Operation(answer=catalogue.DeletableRepository),
     ("PUT", _REPOSITORY): Operation(body=RepositoryBody),
     ("DELETE", _REPOSITORY): Operation(),
     # artifact

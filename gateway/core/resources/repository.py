@@ -5,7 +5,7 @@ from gateway.core.bodies.repository import RepositoryBody
 from gateway.core.catalogue import Catalogue, repository_name
 from gateway.core.reading import read_body
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.core.views.repository import repository_view
+from gateway.core.views.repository import deletable_view, repository_view
 from gateway.core.writing import write_page
 from services.api.commands.deletion import delete_repository
 from services.api.commands.repository import update_repository
@@ -31,6 +31,15 @@ class Repositories:
         listing = req.listing()
         page = queries.list_project_repositories(req.database, listing, project_id=place.project_id)
         write_page(req, resp, listing, page, repository_view)
+
+
+class RepositoryDeletable:
+    """/projects/{project}/repositories/{repository}/_deletable."""
+
+    def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, repository: str) -> None:
+        """Tell what goes when the repository is deleted, and whether immutable tags forbid it."""
+        require_project(req, project, ("repository", "delete"), by_name=True)
+        resp.media = deletable_view(queries.deletable(req.database, repository_name(project, repository)))
 
 
 class OneRepository:

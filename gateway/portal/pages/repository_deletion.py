@@ -14,8 +14,6 @@ TYPED_FROM: Final = 11
 """Artifacts from which on a repository's name has to be typed before it is deleted."""
 AT_ONCE: Final = 10
 """Artifacts that one request deletes: at most a few seconds' work, less by far as a rule."""
-_CHUNK: Final = 100
-_CHUNKS: Final = 20
 _BROKEN: Final = 500
 _NOT_ITS_NAME: Final = "The name that you typed is not this repository's: nothing is deleted."
 
@@ -39,11 +37,8 @@ class DeleteRepository(RepositoryPage, FormPage[RepositoryVisit]):
     def values(self, visit: RepositoryVisit, form: Form) -> dict[str, Any]:
         """What goes."""
         del form
-        tags, fast, all_counted = _tags(visit)
-        held = _held(visit)
-        return {
-            "artifacts": held, "tags": tags, "fast": fast, "all_counted": all_counted, "must_type": held >= TYPED_FROM,
-        }  # fmt: skip
+        what = visit.api.get(f"{api_path(visit.repository)}/_deletable")
+        return {"what": what, "must_type": what["artifact_count"] >= TYPED_FROM}
 
     def act(self, visit: RepositoryVisit, form: Form) -> None:
         """Delete it, or the next part of it; a large one only when its name was typed."""
@@ -108,19 +103,3 @@ def _delete_some(visit: RepositoryVisit) -> int:
 
 def _held(visit: RepositoryVisit) -> int:
     return visit.api.listed(f"{api_path(visit.repository)}/artifacts", page_size=1, q="base=*").total
-
-
-def _tags(visit: RepositoryVisit) -> tuple[int, list[str], bool]:
-    """How many tags a repository has, which of them are immutable, and whether all could be counted in good time."""
-    count, fast = 0, []
-    for number in range(1, _CHUNKS + 1):
-        found = visit.api.listed(
-            f"{api_path(visit.repository)}/artifacts", page=number, page_size=_CHUNK, q="base=*,tags=*", sort="id",
-            with_immutable_status=True,
-        )  # fmt: skip
-        tags = [tag for artifact in found.items for tag in artifact["tags"]]
-        count += len(tags)
-        fast += [tag["name"] for tag in tags if tag.get("immutable")]
-        if number * _CHUNK >= found.total:
-            return count, fast, True
-    return count, fast, False

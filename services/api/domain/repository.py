@@ -5,6 +5,17 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deletable:
+    """What goes when a repository is deleted now."""
+
+    artifacts: int
+    """All of them, those that only an index refers to included."""
+    tags: int
+    immutable_tags: tuple[str, ...]
+    """Where there are any, the repository cannot be deleted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Repository:
     """One repository and its counters."""
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from services.api.domain.repository import FoundRepository, Repository
+from services.api.domain.repository import Deletable, FoundRepository, Repository
+from services.api.queries.immutability import immutable_tags
 from services.api.queries.project import within_allowed
-from services.api.tables import projects, repositories
+from services.api.tables import artifacts, projects, repositories, tags
 from shared.auth.principals import Principal
 from shared.errors import NotFound
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
@@ -44,6 +45,18 @@ def get_repository(session: Session, name: RepositoryName) -> Repository:
     if row is None:
         raise NotFound(f"repository {name} not found")
     return _repository(row)
+
+
+def deletable(session: Session, name: RepositoryName) -> Deletable:
+    """What the deletion of a repository takes along, and what keeps it. Raises NotFound."""
+    held = [
+        select(func.count()).where(table.c.repository_id == repositories.c.id).scalar_subquery()
+        for table in (artifacts, tags)
+    ]
+    row = session.execute(select(*held).where(repositories.c.name == name.text)).one_or_none()
+    if row is None:
+        raise NotFound(f"repository {name} not found")
+    return Deletable(artifacts=row[0], tags=row[1], immutable_tags=tuple(sorted(immutable_tags(session, name))))
 
 
 def repository_names(session: Session, caller: Principal | None, *, after: str = "", limit: int) -> list[str]:

@@ -206,6 +206,7 @@ WITHOUT_SUCCESS = {("GET", "/systeminfo/getcert"), ("POST", "/registries/ping")}
 OURS = {
     "/users/{user_id}/disabled",
     "/users/current/roles",
+    "/projects/{project}/repositories/{repository}/_deletable",
     "/users/{user_id}/refresh_tokens",
     "/users/{user_id}/refresh_tokens/{token_id}",
     "/system/queues",

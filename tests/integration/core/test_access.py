@@ -57,6 +57,7 @@ IN_PROJECT = [
     Row("GET", "/projects/{project}/auditlog-exts", "P"),
     Row("GET", "/projects/{project}/repositories", "PMDGL", anybody=True),
     Row("GET", REPOSITORY, "PMDGL"),
+    Row("GET", REPOSITORY + "/_deletable", "PM"),
     Row("PUT", REPOSITORY, "PMD", body={"description": "described"}),
     Row("DELETE", "/projects/{project}/repositories/absent", "PM"),
     Row("GET", REPOSITORY + "/artifacts", "PMDGL", anybody=True),

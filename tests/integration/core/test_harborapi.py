@@ -53,6 +53,7 @@ NOT_OF_THE_CLIENT = {
     ("GET", "/auditlog-exts/events"),
     ("GET", "/projects/{project}/auditlog-exts"),
     ("GET", "/users/current/roles"),
+    ("GET", "/projects/{project}/repositories/{repository}/_deletable"),
     ("PUT", "/users/{user_id}/disabled"),
     ("GET", "/users/{user_id}/refresh_tokens"),
     ("POST", "/users/{user_id}/refresh_tokens"),

@@ -126,3 +126,20 @@ def test_a_deleted_project_leaves_no_rule(api: Api) -> None:
             (name,),
         )
         assert left.fetchone() == (0,)
+
+
+def test_what_goes_with_a_repository_is_told_and_whether_immutable_tags_keep_it(api: Api) -> None:
+    name = api.project()
+    artifact_of(api, name, "app", "v1", "v2")
+    artifact_of(api, name, "app")
+    artifact_of(api, name, "other", "v1")
+    path = f"/projects/{name}/repositories/app/_deletable"
+    counted = {"artifact_count": 2, "tag_count": 2}
+    assert api.get(path).json == counted | {"deletable": True, "immutable_tag_count": 0, "immutable_tags": []}
+    api.made(f"/projects/{name}/immutabletagrules", rule("v1", repositories="other"))
+    assert api.get(path).json["deletable"] is True
+    api.made(f"/projects/{name}/immutabletagrules", rule("v1", repositories="app"))
+    assert api.get(path).json == counted | {
+        "deletable": False, "immutable_tag_count": 1, "immutable_tags": ["v1"], "message": "immutable tags: 1",
+    }  # fmt: skip
+    assert api.get(f"/projects/{name}/repositories/absent/_deletable").status_code == 404
