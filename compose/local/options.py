@@ -31,23 +31,56 @@ class Options(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BREAKWATER_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    home: Path = CHECKOUT / "var"
-    bind: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
-    port: int = Field(default=8080, ge=1, le=65535)
-    url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
-    tls_cert: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
-    tls_key: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
-    tls_names: str = ""
-    token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
-    outbound_allow: str = ""
-    disk_reserve_percent: float = Field(default=5, ge=0, le=50)
-    disk_reserve_bytes: int = Field(default=2**30, ge=0)
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
-    log_forward: str = ""
-    registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = None
+    home: Path = Field(default=CHECKOUT / "var", description="where everything lies that the instance keeps")
+    bind: IPv4Address | IPv6Address = Field(
+        default=IPv4Address("127.0.0.1"), description="the address the proxy listens on"
+    )
+    port: int = Field(
+        default=8080, ge=1, le=65535, description="the port of the proxy, the only one that users see"
+    )
+    url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None,
+        description="the address under which users know the registry; else it follows the host that a client used",
+    )
+    tls_cert: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, description="the certificate with its chain, PEM; goes with the key"
+    )
+    tls_key: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, description="its key, PEM, without a password"
+    )
+    tls_names: str = Field(
+        default="",
+        description="names and addresses, with commas, for which a certificate is made where none is given",
+    )
+    token_lifetime_seconds: int = Field(
+        default=300, ge=60, le=3600, description="how long a registry token lives, 60 to 3600"
+    )
+    outbound_allow: str = Field(
+        default="",
+        description="networks in CIDR form, with commas, that webhooks, directories and other registries may be in"
+        " although they are closed to them otherwise",
+    )
+    disk_reserve_percent: float = Field(
+        default=5, ge=0, le=50, description="pushes are refused while less of the registry's disk is free"
+    )
+    disk_reserve_bytes: int = Field(
+        default=2**30, ge=0, description="or less than so many bytes, whichever is more, of at most half the disk"
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+    log_forward: str = Field(
+        default="",
+        description="a collector outside that is sent every line: `tcp://HOST:PORT` or `udp://HOST:PORT`",
+    )
+    registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, description="the distribution registry that is run, 2.8 or 3.x; else Debian's `docker-registry`"
+    )
     command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
     """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
-    admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(default=None, exclude=True)
+    admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, exclude=True, description="the administrator's first password; else one is made at first start"
+    )
 
     @field_validator("outbound_allow")
     @classmethod

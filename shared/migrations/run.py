@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.db import engine, unavailable_when_down
+from shared.errors import ConfigurationError
 from shared.settings import Settings
 
 _FOLDER = Path(__file__).parent
@@ -20,10 +21,16 @@ LOCK = 7_302_001  # serialises two `up`s that migrate at once
 def upgrade(settings: Settings) -> str:
     """Bring the database to the newest revision and return its name.
 
-    Raises Unavailable where the database does not answer.
+    Raises Unavailable where the database does not answer, and ConfigurationError where it is of a newer version.
     """
     with _connection(settings) as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        found = _revision(connection)
+        if found != "none" and not is_known(found):
+            raise ConfigurationError(
+                f"the database is of a newer version of Breakwater (revision {found}; this one knows {newest()}): "
+                "use that version, or restore a backup of before"
+            )
         command.upgrade(_config(connection), "head")
         return _revision(connection)
 

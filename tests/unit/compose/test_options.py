@@ -117,7 +117,7 @@ def test_local_url_is_one_that_answers(bind: str, url: str) -> None:
 
 
 def test_the_guide_names_every_setting() -> None:
-    guide = (CHECKOUT / "docs" / "operating.md").read_text(encoding="utf-8")
-    table = guide.partition("## Settings")[2].partition("\n## ")[0]
+    guide = (CHECKOUT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    table = guide.partition("## Of an instance")[2].partition("\n## ")[0]
     named = {name for name in Options.model_fields if f"`BREAKWATER_{name.upper()}`" in table}
     assert named == Options.model_fields.keys() - {"command"}
