@@ -8,10 +8,24 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, Uuid, delete, func, select, union_all
+from sqlalchemy import (
+    Column,
+    CompoundSelect,
+    DateTime,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    delete,
+    func,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -87,9 +101,13 @@ def leave(session: Session, pools: Table, pool: Pool) -> None:
     session.execute(delete(pools).where(pools.c.id == pool.id))
 
 
+@cache
+def _living(tables: tuple[Table, ...]) -> CompoundSelect[Any]:
+    return union_all(*(select(pools).where(pools.c.heartbeat_at >= func.now() - LISTED) for pools in tables))
+
+
 def list_pools(session: Session, tables: Sequence[Table]) -> list[ListedPool]:
     """The pools of several services that live, the oldest first."""
-    living = [select(pools).where(pools.c.heartbeat_at >= func.now() - LISTED) for pools in tables]
     listed = [
         ListedPool(
             pool=Pool(
@@ -97,6 +115,6 @@ def list_pools(session: Session, tables: Sequence[Table]) -> list[ListedPool]:
             ),
             beaten_at=row.heartbeat_at,
         )
-        for row in session.execute(union_all(*living))
+        for row in session.execute(_living(tuple(tables)))
     ]
     return sorted(listed, key=lambda each: (each.pool.started_at, each.pool.id))

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import BindParameter, ColumnElement, DateTime, and_, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from services.api.domain.retention import LEASE, Status, log_text
@@ -16,36 +16,62 @@ from services.api.queries.retention import read_task, verdicts_of
 from services.api.tables import audit_purges, collections, retention_executions, retention_tasks
 from shared.jobs import Job, JobId, JobType, Queue
 
-TYPES: Final = (JobType.RETENTION, JobType.PURGE_AUDIT_LOG, JobType.GARBAGE_COLLECTION)
+_NOW: Final = bindparam("now", type_=DateTime(timezone=True))
+_POOLS: Final[BindParameter[Any]] = bindparam("pools", expanding=True)
+
+
+def _open(*, held: bool) -> ColumnElement[bool]:
+    is_held = func.coalesce(
+        and_(retention_tasks.c.holder.is_not(None), retention_tasks.c.lease_until > _NOW), False
+    )
+    return and_(retention_tasks.c.finished_at.is_(None), is_held if held else ~is_held)
+
+
+# made once: to make them costs more than to ask them
+_TASKS_IN_HAND: Final = (
+    select(
+        retention_tasks.c.id,
+        retention_tasks.c.holder,
+        retention_tasks.c.repository,
+        retention_tasks.c.started_at,
+        retention_tasks.c.lease_until,
+    )
+    .where(_open(held=True), retention_tasks.c.holder.in_(_POOLS))
+    .order_by(retention_tasks.c.id)
+)
+_PURGES_IN_HAND: Final = (
+    select(audit_purges.c.id, audit_purges.c.pool_id, audit_purges.c.updated_at)
+    .where(
+        audit_purges.c.finished_at.is_(None),
+        audit_purges.c.status == Status.RUNNING,
+        audit_purges.c.pool_id.in_(_POOLS),
+    )
+    .order_by(audit_purges.c.id)
+)
+_COLLECTIONS_IN_HAND: Final = (
+    select(collections.c.id, collections.c.pool_id, collections.c.progress, collections.c.updated_at)
+    .where(collections.c.status == Status.RUNNING, collections.c.pool_id.in_(_POOLS))
+    .order_by(collections.c.id)
+)
+_WAITING: Final = union_all(
+    select(literal(JobType.RETENTION.value), func.count(), func.min(retention_tasks.c.created_at)).where(
+        _open(held=False)
+    ),
+    select(literal(JobType.PURGE_AUDIT_LOG.value), func.count(), func.min(audit_purges.c.created_at)).where(
+        audit_purges.c.finished_at.is_(None), audit_purges.c.status == Status.PENDING
+    ),
+    select(literal(JobType.GARBAGE_COLLECTION.value), func.count(), func.min(collections.c.created_at)).where(
+        collections.c.status == Status.PENDING
+    ),
+)
 
 
 def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime) -> list[Job]:
     """The retention tasks, purges and garbage collections that these pools carry out."""
-    tasks = session.execute(
-        select(
-            retention_tasks.c.id,
-            retention_tasks.c.holder,
-            retention_tasks.c.repository,
-            retention_tasks.c.started_at,
-            retention_tasks.c.lease_until,
-        )
-        .where(_open(now, held=True), retention_tasks.c.holder.in_(pool_ids))
-        .order_by(retention_tasks.c.id)
-    )
-    purges = session.execute(
-        select(audit_purges.c.id, audit_purges.c.pool_id, audit_purges.c.updated_at)
-        .where(
-            audit_purges.c.finished_at.is_(None),
-            audit_purges.c.status == Status.RUNNING,
-            audit_purges.c.pool_id.in_(pool_ids),
-        )
-        .order_by(audit_purges.c.id)
-    )
-    collecting = session.execute(
-        select(collections.c.id, collections.c.pool_id, collections.c.progress, collections.c.updated_at)
-        .where(collections.c.status == Status.RUNNING, collections.c.pool_id.in_(pool_ids))
-        .order_by(collections.c.id)
-    )
+    of_pools = {"pools": list(pool_ids)}
+    tasks = session.execute(_TASKS_IN_HAND, of_pools | {"now": now})
+    purges = session.execute(_PURGES_IN_HAND, of_pools)
+    collecting = session.execute(_COLLECTIONS_IN_HAND, of_pools)
     return [
         Job(
             id=JobId(type=JobType.RETENTION, number=row.id),
@@ -78,15 +104,9 @@ def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime)
 
 def queues(session: Session, *, now: datetime) -> list[Queue]:
     """How many retention tasks nobody carries out, and how many purges and collections nobody has begun."""
-    tasks = select(func.count(), func.min(retention_tasks.c.created_at)).where(_open(now, held=False))
-    purges = select(func.count(), func.min(audit_purges.c.created_at)).where(
-        audit_purges.c.finished_at.is_(None), audit_purges.c.status == Status.PENDING
-    )
-    waiting = select(func.count(), func.min(collections.c.created_at)).where(collections.c.status == Status.PENDING)
-    found = [session.execute(statement).one() for statement in (tasks, purges, waiting)]
     return [
-        Queue(type=type_, count=count, oldest_at=oldest_at)
-        for type_, (count, oldest_at) in zip(TYPES, found, strict=True)
+        Queue(type=JobType(type_), count=count, oldest_at=oldest_at)
+        for type_, count, oldest_at in session.execute(_WAITING, {"now": now})
     ]
 
 
@@ -104,10 +124,3 @@ def job_log(session: Session, job: JobId) -> str:
     if row is None:
         raise NoSuchRetention
     return log_text(read_task(row), verdicts_of(session, job.number), dry_run=row.dry_run)
-
-
-def _open(now: datetime, *, held: bool) -> ColumnElement[bool]:
-    is_held = func.coalesce(
-        and_(retention_tasks.c.holder.is_not(None), retention_tasks.c.lease_until > now), False
-    )
-    return and_(retention_tasks.c.finished_at.is_(None), is_held if held else ~is_held)

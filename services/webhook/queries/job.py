@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import DateTime, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from services.webhook.domain.delivery import State
@@ -21,15 +21,29 @@ KINDS: Final = {JobType.WEBHOOK: TargetKind.HTTP, JobType.SLACK: TargetKind.SLAC
 
 _TYPES: Final = {kind: type_ for type_, kind in KINDS.items()}
 
+_NOW: Final = bindparam("now", type_=DateTime(timezone=True))
+# made once: to make them costs more than to ask them
+_IN_HAND: Final = (
+    select(targets.c.kind, targets.c.pool_id, targets.c.served_at, deliveries.c.id, deliveries.c.attempts)
+    .join(deliveries, deliveries.c.id == targets.c.delivery_id)
+    .where(targets.c.leased_until > _NOW, targets.c.pool_id.in_(bindparam("pools", expanding=True)))
+    .order_by(targets.c.served_at, deliveries.c.id)
+)
+_WAITING: Final = (
+    select(targets.c.kind, func.count().label("number"), func.min(deliveries.c.due_at).label("oldest_at"))
+    .join(targets, targets.c.id == deliveries.c.target_id)
+    .where(
+        deliveries.c.state == State.PENDING,
+        deliveries.c.due_at <= _NOW,
+        ~func.coalesce(and_(targets.c.delivery_id == deliveries.c.id, targets.c.leased_until > _NOW), False),
+    )
+    .group_by(targets.c.kind)
+)
+
 
 def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime) -> list[Job]:
     """The deliveries that these pools are sending."""
-    rows = session.execute(
-        select(targets.c.kind, targets.c.pool_id, targets.c.served_at, deliveries.c.id, deliveries.c.attempts)
-        .join(deliveries, deliveries.c.id == targets.c.delivery_id)
-        .where(targets.c.leased_until > now, targets.c.pool_id.in_(pool_ids))
-        .order_by(targets.c.served_at, deliveries.c.id)
-    )
+    rows = session.execute(_IN_HAND, {"now": now, "pools": list(pool_ids)})
     return [
         Job(
             id=JobId(type=_TYPES[TargetKind(row.kind)], number=row.id),
@@ -44,14 +58,7 @@ def jobs_in_hand(session: Session, pool_ids: Collection[UUID], *, now: datetime)
 
 def queues(session: Session, *, now: datetime) -> list[Queue]:
     """How many deliveries are due and in nobody's hands; those that wait for another attempt become due later."""
-    in_hand = func.coalesce(and_(targets.c.delivery_id == deliveries.c.id, targets.c.leased_until > now), False)
-    rows = session.execute(
-        select(targets.c.kind, func.count().label("number"), func.min(deliveries.c.due_at).label("oldest_at"))
-        .join(targets, targets.c.id == deliveries.c.target_id)
-        .where(deliveries.c.state == State.PENDING, deliveries.c.due_at <= now, ~in_hand)
-        .group_by(targets.c.kind)
-    )
-    waiting = {row.kind: row for row in rows}
+    waiting = {row.kind: row for row in session.execute(_WAITING, {"now": now})}
     return [
         Queue(type=type_, count=waiting[kind].number, oldest_at=waiting[kind].oldest_at)
         if kind in waiting
