@@ -29,6 +29,7 @@ class Recorder:
         self._settings = settings
         self._tally = tally
         self._ended = Bell()
+        self._complained = False
 
     def keep(self) -> None:
         """Tell from now on, until `close`."""
@@ -63,9 +64,14 @@ class Recorder:
             self._turn()
 
     def _turn(self) -> None:
+        """Tell; what goes on failing is in the log once."""
         try:
             self.tell()
         except BreakwaterError as error:
             logging.get().debug("metrics.put_off", reason=error.sentence)
-        except Exception:  # noqa: BLE001 - the thread must outlive any one bad turn; the line tells of it
-            logging.get().exception("metrics.not_told")
+        except Exception as error:  # noqa: BLE001 - the thread must outlive any one bad turn; the line tells of it
+            if not self._complained:
+                logging.get().error("metrics.not_told", exc_info=error)
+            self._complained = True
+        else:
+            self._complained = False

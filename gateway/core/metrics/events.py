@@ -16,7 +16,9 @@ from shared.messaging.topology import CONSUMERS
 from shared.metrics.figures import BATCH_SECONDS, CONSUMED, DELIVERIES, HANDLED_THROUGH, NOTIFICATIONS, PUBLISHED
 from shared.metrics.queries import Position, Wait, backlog, waits
 
-UNNUMBERED: Final = gauge("outbox_events", "Events that are committed and that the relay has not numbered yet.")
+UNNUMBERED: Final = gauge(
+    "outbox_events", "Events that are committed and that the relay has not numbered yet; counted up to 100,000."
+)
 UNNUMBERED_AGE: Final = gauge("outbox_oldest_seconds", "Since when the oldest of these waits; 0 where none does.")
 SEQUENCE: Final = gauge(
     "event_sequence", "The highest number of an event: given by the relay, and confirmed by the broker.", "step"

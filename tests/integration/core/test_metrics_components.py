@@ -226,6 +226,14 @@ def test_what_waits_in_the_outbox_and_for_the_broker_is_told_with_its_age(api: A
     assert values(api, "unpublished_oldest_seconds")[""] == pytest.approx(600, abs=30)
 
 
+def test_very_many_events_in_the_outbox_are_counted_no_further_than_need_be(api: Api) -> None:
+    rows(api.database, """
+        INSERT INTO events.outbox (event_id, type, routing_key, body)
+        SELECT gen_random_uuid(), 'a', 'a', '{}' FROM generate_series(1, 100010)
+    """)
+    assert values(api, "outbox_events") == {"": 100_000}
+
+
 def log_events(database: Database, kind: type[Event], sequences: list[int], *, ago: timedelta) -> None:
     """Numbered events of a type, as the relay leaves them."""
     rows(
