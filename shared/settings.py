@@ -113,6 +113,11 @@ class Settings(BaseSettings):
         return self.run / "collecting"
 
     @property
+    def proxy_status(self) -> Path:
+        """The socket at which nginx tells how many connections it has."""
+        return self.run / "proxy-status.sock"
+
+    @property
     def registry_control(self) -> Path:
         """The socket of the registry's parent, which collects garbage."""
         return self.run / "registryctl.sock"

@@ -135,6 +135,11 @@ class Layout:
         """The same, the registry's parent's: garbage is being collected."""
         return self.run / "collecting"
 
+    @property
+    def proxy_status(self) -> Path:
+        """The socket at which nginx tells how many connections it has."""
+        return self.run / "proxy-status.sock"
+
 
 def refuse_closed_folders(*folders: Path) -> None:
     """Unprivileged children have to reach these folders. Raises ConfigurationError that names the closed one."""

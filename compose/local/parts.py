@@ -162,7 +162,10 @@ def _proxy(site: Site) -> Part:
     # workers outlive a killed master and would hold the port
     orphans = f'kill -s KILL -- "-$(cat {layout.run}/proxy.pid)"'
     nginx = shlex.join([str(binaries.nginx), "-e", "stderr", "-c", str(layout.conf / "nginx.conf")])
-    start = nginx if site.contained else f"{{ {orphans}; }} 2>/dev/null; exec {nginx}"
+    # a socket that a killed nginx has left is in the way of the next one
+    start = f"rm -f -- {layout.proxy_status}; exec {nginx}"
+    if not site.contained:
+        start = f"{{ {orphans}; }} 2>/dev/null; {start}"
     command: tuple[str, ...] = ("/bin/sh", "-c", start)
     needs_right = site.options.port < LOWEST_FREE_PORT and os.geteuid() == 0
     return Part(
@@ -181,7 +184,10 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         _gunicorn(
             site, "token", "-k", "gateway.worker.SharingWorker", "-w", "2", "--preload",
             account=Account.TOKEN, socket="token",
-            code=("shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/worker.py"),
+            code=(
+                "shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/metering.py",
+                "gateway/worker.py",
+            ),
         ),
         _gunicorn(
             site, "core", "-k", "gthread", "-w", "2", "--threads", "8",
@@ -191,7 +197,10 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
         _gunicorn(
             site, "events", "-k", "gateway.worker.SharingWorker", "-w", "1",
             account=Account.PARTS, socket="stream",
-            code=("shared", "gateway/events", "gateway/browser.py", "gateway/errors.py", "gateway/worker.py"),
+            code=(
+                "shared", "gateway/events", "gateway/browser.py", "gateway/errors.py", "gateway/metering.py",
+                "gateway/worker.py",
+            ),
         ),
         _nameko(site, "intake", "services.webhook.intake:IntakeService", code=("shared", "services/webhook")),
         _nameko(site, "relay", "services.webhook.service:RelayService", code=("shared", "services/webhook")),

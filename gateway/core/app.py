@@ -1,5 +1,7 @@
 """The core mount's wiring: `gunicorn gateway.core.app:application()`."""
 
+import atexit
+
 import falcon
 from sqlalchemy import Engine
 
@@ -13,6 +15,7 @@ from gateway.core.middleware.authentication import Authentication
 from gateway.core.middleware.body_limit import BodyLimit
 from gateway.core.middleware.content_type import ContentTypes
 from gateway.core.middleware.database import DatabaseSession
+from gateway.core.middleware.meter import Meter
 from gateway.core.middleware.paths import Paths
 from gateway.core.middleware.read_only import ReadOnly
 from gateway.core.middleware.request_id import RequestIds
@@ -26,6 +29,8 @@ from shared import logging
 from shared.auth.bearer import Verifier
 from shared.auth.login import Login, build_login
 from shared.db import engine, session_factory
+from shared.metrics.recording import Recorder
+from shared.metrics.tally import Tally
 from shared.secrets import Sealer
 from shared.settings import Settings, load_settings
 
@@ -41,11 +46,15 @@ def application() -> App:
     bind = engine(settings, pool_size=POOL_SIZE)
     login = build_login(settings, bind)
     login.record.keep(report=False)
-    return build(settings, bind, login)
+    tally = Tally()
+    recorder = Recorder(settings, tally)
+    recorder.keep()
+    atexit.register(recorder.close)
+    return build(settings, bind, login, tally)
 
 
-def build(settings: Settings, bind: Engine, login: Login) -> App:
-    """The app for given settings."""
+def build(settings: Settings, bind: Engine, login: Login, tally: Tally | None = None) -> App:
+    """The app for given settings; what it answers is counted in `tally`, where somebody tells of that."""
     sessions, sign_in = session_factory(bind), SignIn(login)
     app = falcon.App(
         request_type=ApiRequest,
@@ -53,6 +62,7 @@ def build(settings: Settings, bind: Engine, login: Login) -> App:
         media_type=falcon.MEDIA_TEXT,  # of what has no body; ContentTypes tells of the rest
         middleware=[
             RequestLog(),
+            Meter(tally or Tally()),
             RequestIds(settings.instance_id),
             SecurityHeaders(),
             ContentTypes(),

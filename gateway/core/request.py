@@ -26,6 +26,8 @@ class ApiRequest(falcon.Request):
     request_id: str
     address: str | None
     caller: Principal
+    is_unjudged: bool = False
+    """Whether a name and a password came that could not be judged, as the database is away; for metrics alone."""
     csrf_token: str | None = None
     """Of the session that the caller is known by; None where it is by a password, or not at all."""
     database: Session

@@ -2,7 +2,8 @@
 
 from gateway.core.catalogue import Catalogue
 from gateway.core.health import HealthCheck
-from gateway.core.metrics.replication import ReplicationMetrics
+from gateway.core.metrics.components import build_components
+from gateway.core.metrics.probes import Prober
 from gateway.core.onboarding import Onboarding
 from gateway.core.other_registries import check_registry
 from gateway.core.request import API, METRICS
@@ -67,7 +68,7 @@ def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
         "/api/docs/page.css": description.DocsStyle(),
         "/api/version": ping.Version(),
         "/healthz": ping.Healthz(),
-        METRICS: metrics.Metrics({"replication": ReplicationMetrics()}),
+        METRICS: metrics.Metrics(build_components(settings), Prober(settings)),
         "/c/login": session.LogIn(SignIn(login)),
         "/c/log_out": session.LogOut(),
     }

@@ -14,10 +14,13 @@ import falcon.asgi
 from gateway.errors import harbor_body, status_of
 from gateway.events.hub import Hub
 from gateway.events.resource import EventStream, Healthz
+from gateway.metering import Meter
 from shared import logging
 from shared.auth.login import Login, build_login
 from shared.db import engine, session_factory
 from shared.errors import BreakwaterError, TooManyRequests, Unavailable
+from shared.metrics.recording import Recorder
+from shared.metrics.tally import Tally
 from shared.settings import Settings, load_settings
 
 PATH: Final = "/api/v2.0/events/stream"
@@ -36,7 +39,10 @@ def build(settings: Settings, hub: Hub) -> falcon.asgi.App[Any, Any]:
     """The app for given settings."""
     bind = engine(settings, pool_size=POOL_SIZE)
     login = build_login(settings, bind)
-    app = falcon.asgi.App(middleware=[Life(hub, login)])
+    tally = Tally()
+    app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
+        middleware=[Life(hub, login, Recorder(settings, tally)), Meter(tally, _area)]
+    )
     app.add_route(PATH, EventStream(hub, login, session_factory(bind)))
     app.add_route("/healthz", Healthz())
     app.add_error_handler(BreakwaterError, _refuse)
@@ -48,9 +54,10 @@ def build(settings: Settings, hub: Hub) -> falcon.asgi.App[Any, Any]:
 class Life:
     """Starts the hub with the worker and ends it, and all streams, when the worker stops."""
 
-    def __init__(self, hub: Hub, login: Login) -> None:
+    def __init__(self, hub: Hub, login: Login, recorder: Recorder) -> None:
         self._hub = hub
         self._login = login
+        self._recorder = recorder
         self._task: asyncio.Task[None] | None = None
 
     async def process_startup(self, _scope: object, _event: object) -> None:
@@ -58,6 +65,7 @@ class Life:
         loop = asyncio.get_running_loop()
         await self._hub.replay.open()
         self._login.record.keep(report=False)
+        self._recorder.keep()
         self._task = asyncio.create_task(self._hub.run())
         # gunicorn waits for open responses, and a stream never ends by itself. Python's own handler runs beside the one
         # that gunicorn has put on the loop.
@@ -72,6 +80,11 @@ class Life:
                 await self._task
         await self._hub.replay.close()
         await asyncio.to_thread(self._login.record.close)
+        await asyncio.to_thread(self._recorder.close)
+
+
+def _area(path: str) -> str | None:
+    return "stream" if path == PATH else None
 
 
 async def _refuse(

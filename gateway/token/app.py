@@ -9,6 +9,7 @@ from falcon.asgi import App, Request, Response
 from gateway.token.basic import BasicResource
 from gateway.token.desk import Desk
 from gateway.token.errors import answer_errors
+from gateway.token.outcomes import TokenMeter
 from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
 from gateway.token.threads import FAR, NEAR, WRITING, Threads
 from services.token.commands import Issuer
@@ -17,6 +18,8 @@ from services.token.signing import CurrentSigner
 from shared import logging
 from shared.auth.login import build_login
 from shared.db import engine, session_factory
+from shared.metrics.recording import Recorder
+from shared.metrics.tally import Tally
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE, Settings, load_settings
 
 _POOL = 4
@@ -27,18 +30,21 @@ _ALLOCATIONS = 20_000
 class _Lifespan:
     """What a worker begins after the fork and ends before it leaves."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, recorder: Recorder) -> None:
         self._desk = desk
+        self._recorder = recorder
 
     async def process_startup(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - Falcon names them
         gc.freeze()  # what is there now stays: the collector need not look at it again
         gc.set_threshold(_ALLOCATIONS)
         self._desk.login.record.keep(report=True)
+        self._recorder.keep()
 
     async def process_shutdown(self, scope: Mapping[str, Any], event: Mapping[str, Any]) -> None:  # noqa: ARG002 - Falcon names them
         for lane in (self._desk.near, self._desk.far, self._desk.writing):
             lane.close()
         self._desk.login.record.close()
+        self._recorder.close()
         self._desk.hot.close()
 
 
@@ -66,7 +72,8 @@ def create_app(settings: Settings) -> App[Request, Response]:
         writing=Threads(WRITING),
         sessions=session_factory(bind),
     )
-    app: App[Request, Response] = App(middleware=_Lifespan(desk))
+    tally = Tally()
+    app: App[Request, Response] = App(middleware=[_Lifespan(desk, Recorder(settings, tally)), TokenMeter(tally)])
     answer_errors(app)
     tokens = TokenResource(desk)
     app.add_route("/auth/token", tokens)

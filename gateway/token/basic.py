@@ -13,9 +13,10 @@ from falcon.asgi import Request, Response
 
 from gateway.errors import CHALLENGE, REGISTRY_CODES, status_of
 from gateway.token.desk import Desk, utc_now
+from gateway.token.outcomes import Grant, refused, shown
 from gateway.token.request import client_of, read_basic
 from services.token.domain import Scope
-from services.token.errors import TooManyGuesses, WrongCredentials
+from services.token.errors import NotAllowed, TooManyGuesses, WrongCredentials
 from shared import logging
 from shared.errors import BreakwaterError, Unauthorized
 
@@ -34,12 +35,15 @@ _MOST_MESSAGE: Final = 1_000
 class BasicResource:
     """Tokens for the proxy to send on in place of a password; only the proxy comes here."""
 
+    hands_out_tokens = True
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Mint a token for the request that the proxy describes."""
         resp.set_header("Cache-Control", "no-store")
+        shown(req, Grant.REQUEST)
         try:
             credential = read_basic(req.auth)
             if credential is None:
@@ -68,6 +72,8 @@ def needed(method: str, address: str) -> tuple[Scope, ...]:
 
 
 def _refuse(req: Request, resp: Response, error: BreakwaterError) -> None:
+    # the code that clients get for it is that of a wrong password too
+    refused(req, "denied" if isinstance(error, NotAllowed) else error.code)
     status = status_of(error.code)
     if status >= status_of("UNKNOWN"):
         logging.get().error(

@@ -6,6 +6,7 @@ import falcon
 from falcon.asgi import App, Request, Response
 
 from gateway.errors import CHALLENGE, registry_body, status_of
+from gateway.token.outcomes import refused
 from services.token.errors import TooManyGuesses
 from shared import logging
 from shared.errors import BreakwaterError, Unauthorized, Unavailable
@@ -21,6 +22,7 @@ def answer_errors(app: App[Request, Response]) -> None:
 
 
 async def _refusal(req: Request, resp: Response, error: BreakwaterError, _params: dict[str, Any]) -> None:
+    refused(req, error.code)
     status = status_of(error.code)
     if status >= status_of("UNKNOWN"):
         logging.get().error("token.failed", code=error.code, reason=error.sentence, request_id=_request_id(req))
@@ -33,8 +35,9 @@ async def _refusal(req: Request, resp: Response, error: BreakwaterError, _params
         resp.set_header("Retry-After", "1")
 
 
-async def _http_error(_req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
+async def _http_error(req: Request, resp: Response, error: falcon.HTTPError, _params: dict[str, Any]) -> None:
     code, sentence = _FALCON_CODES.get(error.status_code, ("BAD_REQUEST", error.title or "the request is malformed"))
+    refused(req, code)
     _write(resp, error.status_code, registry_body(code, sentence))
     if error.headers:
         resp.set_headers(error.headers)

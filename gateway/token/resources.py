@@ -12,6 +12,7 @@ from typing import Any, Final
 from falcon.asgi import Request, Response
 
 from gateway.token.desk import Desk, HandedOut, utc_now
+from gateway.token.outcomes import Grant, shown
 from gateway.token.request import MOST_BODY, client_of, read_basic, read_form, read_query
 from services.token.domain import parse_scopes
 from services.token.errors import WrongCredentials
@@ -24,6 +25,8 @@ _JSON: Final = "application/json"
 class TokenResource:
     """Registry tokens for clients."""
 
+    hands_out_tokens = True
+
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
@@ -32,6 +35,7 @@ class TokenResource:
         now = utc_now()
         asked = read_query(req.query_string)
         credential = read_basic(req.auth)
+        shown(req, Grant.NOTHING if credential is None else Grant.PASSWORD)
         if credential is None:
             handed = self._desk.for_anybody(asked, now)
         else:
@@ -42,6 +46,7 @@ class TokenResource:
         """Hand out a token for a password or a refresh token in a form."""
         now = utc_now()
         form = read_form(await _body(req), req.content_type)
+        shown(req, Grant.PASSWORD if isinstance(form.proof, Credential) else Grant.REFRESH_TOKEN)
         if isinstance(form.proof, Credential):
             handed = await self._desk.for_password(form.asked, form.proof, client_of(req), now)
         else:
@@ -52,12 +57,15 @@ class TokenResource:
 class SystemTokenResource:
     """Registry tokens for the system's own services; the proxy does not lead here."""
 
+    hands_out_tokens = True
+
     def __init__(self, desk: Desk, credentials: Path) -> None:
         self._desk = desk
         self._credentials = credentials
 
     async def on_post(self, req: Request, resp: Response) -> None:
         """Hand out a token to a service that knows its credential."""
+        shown(req, Grant.SYSTEM)
         body = _parse(await _body(req))
         service, listed = body.get("service"), body.get("scope")
         if not isinstance(service, str) or not isinstance(listed, list) or not all(isinstance(s, str) for s in listed):

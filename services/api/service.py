@@ -31,10 +31,12 @@ from services.api.tables import pools
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, settings_of
+from shared.messaging.dependencies import Configured, Counting, settings_of
 from shared.messaging.forever import Stopping, every, forever
 from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
+from shared.metrics.figures import DISK_FREE, DISK_TOTAL
+from shared.metrics.tally import Tally
 from shared.pools import Pool
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
@@ -78,6 +80,7 @@ class MetadataService:
     sessions: "sessionmaker[Session]" = Database(pool_size=9)
     registry: RegistryClient = Registry()
     pool: Pool = Working(concurrency=1)
+    tally: Tally = Counting()
 
     @consume(queue="metadata", batch=100, pace=0.1)
     def observe(self, envelopes: list[Envelope]) -> None:
@@ -165,6 +168,8 @@ class MetadataService:
         except OSError as error:
             log.debug("disk_not_watched", reason=str(error))
             return
+        self.tally.set(DISK_TOTAL, disk.total)
+        self.tally.set(DISK_FREE, disk.free)
         was = settings.readonly_flag.exists()
         reserve = Reserve(percent=settings.disk_reserve_percent, bytes=settings.disk_reserve_bytes)
         full = is_nearly_full(free=disk.free, total=disk.total, reserve=reserve, was=was)

@@ -24,10 +24,12 @@ from shared.db import unavailable_when_down
 from shared.errors import BreakwaterError
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, settings_of
+from shared.messaging.dependencies import Configured, Counting, settings_of
 from shared.messaging.forever import Stopping, forever
 from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
+from shared.metrics.figures import DELIVERIES
+from shared.metrics.tally import Tally
 from shared.outbound import Guard, Reach
 from shared.pools import Pool
 from shared.postgres import connect
@@ -70,6 +72,7 @@ class DeliveryService:
     sessions: "sessionmaker[Session]" = Database(pool_size=WORKERS + 4)
     sender: Sender = Sending()
     pool: Pool = Working(concurrency=WORKERS)
+    tally: Tally = Counting()
 
     @consume(queue="webhook", batch=100, pace=0.1)
     def take(self, envelopes: list[Envelope]) -> None:
@@ -134,6 +137,7 @@ class DeliveryService:
         except Exception:
             log.exception("delivery_failed", delivery=str(claim.uid))
         else:
+            self.tally.count(DELIVERIES, state.value if state else "lost")
             log.info(
                 "delivery_attempted",
                 delivery=str(claim.uid),

@@ -21,7 +21,9 @@ from services.webhook.domain.observation import observe
 from services.webhook.http import Answer, http
 from shared import logging
 from shared.errors import Unavailable
-from shared.messaging.dependencies import settings_of
+from shared.messaging.dependencies import Counting, settings_of
+from shared.metrics.figures import NOTIFICATIONS
+from shared.metrics.tally import Tally
 from shared.settings import Settings
 
 LARGEST_BODY: Final = 1024 * 1024
@@ -90,19 +92,23 @@ class IntakeService:
 
     name = "intake"
     intake = IntakeProvider()
+    tally: Tally = Counting()
 
     @http("POST", "/service/notifications")
     def notifications(self, request: Request) -> Answer:
         """Answer only when everything in the body is committed."""
         if not self.intake.admits(request.headers.get("Authorization", "")):
+            self.tally.count(NOTIFICATIONS, "refused")
             return _refusal(HTTPStatus.UNAUTHORIZED, "the notification's bearer token is missing or wrong")
         length = request.content_length or 0
         if length > LARGEST_PARKED:
+            self.tally.count(NOTIFICATIONS, "refused")
             return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {LARGEST_PARKED} bytes")
         body = request.stream.read(min(length, LARGEST_BODY))
         try:
             return self._take(body, length, address=request.remote_addr or "")
         except Unavailable as error:
+            self.tally.count(NOTIFICATIONS, "put_off")
             logging.get().warning("notification_put_off", reason=error.sentence)
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.sentence)
 
@@ -137,6 +143,8 @@ class IntakeService:
             logging.get().error("notification_failed", reason=type(error).__name__, exc_info=error)
             taken, unreadable = 0, [Unreadable(reason=f"the intake failed on it: {type(error).__name__}", body=body)]
         self.intake.park(unreadable, address=address)
+        self.tally.count(NOTIFICATIONS, "taken")
+        self.tally.count(NOTIFICATIONS, "parked", by=len(unreadable))
         return HTTPStatus.OK, json.dumps({"events": taken, "parked": len(unreadable)})
 
 

@@ -15,10 +15,12 @@ from services.webhook.commands import outbox
 from services.webhook.queries.log import Logged, published_through, unpublished
 from shared import logging
 from shared.messaging.connection import connected, drain
-from shared.messaging.dependencies import Configured
+from shared.messaging.dependencies import Configured, Counting
 from shared.messaging.forever import Stopping, every, forever
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.topology import EVENTS, QUEUES
+from shared.metrics.figures import PUBLISHED
+from shared.metrics.tally import Tally
 from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings
 
@@ -44,6 +46,7 @@ class RelayService:
 
     name = "relay"
     settings = Configured()
+    tally: Tally = Counting()
 
     @forever
     def number(self, stopping: Stopping) -> None:
@@ -83,7 +86,7 @@ class RelayService:
             while not stopping:
                 events = unpublished(database, after=through, most=PUBLISHED_AT_ONCE)
                 if events:
-                    through = _publish(publisher, database, events)
+                    through = _publish(publisher, database, events, self.tally)
                 elif not _await_notify(database):
                     drain(broker, 0)
                     broker.heartbeat_tick()
@@ -126,7 +129,7 @@ def _require_queues(broker: Any) -> None:  # noqa: ANN401 - py-amqp has no types
     channel.close()
 
 
-def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Logged]) -> int:
+def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Logged], tally: Tally) -> int:
     """Publish; returns the last number that the broker has confirmed."""
     try:
         publisher.publish([_outgoing(event) for event in events])
@@ -136,6 +139,8 @@ def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Lo
         raise
     through = events[-1].sequence
     outbox.advance(database, through)
+    for event in events:
+        tally.count(PUBLISHED, event.type)
     return through
 
 

@@ -18,11 +18,12 @@ from nameko.extensions import Entrypoint
 from shared import logging
 from shared.events.envelope import Envelope, decode
 from shared.messaging.connection import BROKER_ERRORS, HEARTBEAT_SECONDS, Backoff, connected, drain
-from shared.messaging.dependencies import settings_of
+from shared.messaging.dependencies import settings_of, tally_of
 from shared.messaging.outage import is_outage
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.settling import Delivery, after_failure, dead_letter, reason
 from shared.messaging.topology import consumer_of
+from shared.metrics.figures import BATCH_SECONDS, CONSUMED, HANDLED_THROUGH, INTERRUPTIONS
 
 WINDOW_SECONDS: Final = 0.002
 """The relay publishes in bursts: what belongs to one arrives within milliseconds."""
@@ -58,6 +59,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         self._waiting: deque[Delivery] = deque()
         self._stopping = eventlet.event.Event()
         self._busy = False
+        self._through = 0
         self._thread: Any = None
         self._log = logging.get(queue=queue)
         super().__init__(expected_exceptions=(Exception,), **options)
@@ -91,6 +93,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
             except (NotPublished, *BROKER_ERRORS) as error:
                 self._busy = False
                 seconds = backoff.next()
+                tally_of(self.container).count(INTERRUPTIONS, "consume")
                 self._log.warning("broker_lost", error=str(error) or type(error).__name__, retry_in=round(seconds, 2))
                 self._pause(seconds)
 
@@ -108,11 +111,14 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
             while not self._stopping.ready():
                 batch = self._gather(connection)
                 if batch:
-                    self._rested = monotonic() + self._pace
+                    started = monotonic()
+                    self._rested = started + self._pace
                     self._busy = True
-                    publisher.publish(self._settle(batch, connection))
+                    outgoing = self._settle(batch, connection)
+                    publisher.publish(outgoing)
                     channel.basic_ack(batch[-1].tag, multiple=True)
                     self._busy = False
+                    self._count(batch, outgoing, monotonic() - started)
                     drain(connection, 0)  # a long batch leaves the broker's heartbeats unread
                 connection.heartbeat_tick()
         finally:
@@ -187,11 +193,23 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         pairs: list[_Pair] = []
         for delivery in batch:
             try:
-                pairs.append((delivery, decode(delivery.body)))
+                envelope = decode(delivery.body)
+                pairs.append((delivery, envelope))
+                self._through = max(self._through, envelope.sequence or 0)
             except Exception as error:  # noqa: BLE001 - an event that crashed us here would come again for ever
                 self._log.error("event_unreadable", reason=reason(error)[1], routing_key=delivery.routing_key)
                 outgoing.append(dead_letter(self._consumer, delivery, error, now=datetime.now(UTC)))
         return pairs
+
+    def _count(self, batch: list[Delivery], outgoing: list[Outgoing], seconds: float) -> None:
+        """Count a batch that is acknowledged."""
+        tally = tally_of(self.container)
+        dead = sum(each.exchange == self._consumer.dead_letters for each in outgoing)
+        for outcome, number in (("done", len(batch) - len(outgoing)), ("again", len(outgoing) - dead), ("dead", dead)):
+            tally.count(CONSUMED, outcome, by=number)
+        tally.time(BATCH_SECONDS, seconds)
+        if self._through:
+            tally.set(HANDLED_THROUGH, self._through)
 
     def _failed(self, pair: _Pair, error: Exception) -> Outgoing:
         delivery, envelope = pair

@@ -11,6 +11,8 @@ from nameko.timer import timer
 from shared import logging
 from shared.errors import BreakwaterError
 from shared.messaging.connection import BROKER_ERRORS, Backoff
+from shared.messaging.dependencies import tally_of
+from shared.metrics.figures import INTERRUPTIONS
 
 STOP_SECONDS: Final = 10
 
@@ -70,6 +72,7 @@ class Forever(Entrypoint):  # type: ignore[misc]  # nameko has no types
             if error is None:
                 backoff.reset()
             elif not self._stopping:
+                tally_of(self.container).count(INTERRUPTIONS, self.method_name)
                 seconds = backoff.next()
                 expected = isinstance(error, (BreakwaterError, *BROKER_ERRORS))
                 log.warning(

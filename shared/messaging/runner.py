@@ -57,7 +57,9 @@ def _run(service: str) -> int:
     from nameko.containers import ServiceContainer  # noqa: PLC0415 - only after the patch
 
     from shared import logging  # noqa: PLC0415 - only after the patch
-    from shared.messaging.dependencies import SETTINGS  # noqa: PLC0415 - only after the patch
+    from shared.messaging.dependencies import SETTINGS, TALLY  # noqa: PLC0415 - only after the patch
+    from shared.metrics.recording import Recorder  # noqa: PLC0415 - only after the patch
+    from shared.metrics.tally import Tally  # noqa: PLC0415 - only after the patch
     from shared.settings import load_settings  # noqa: PLC0415 - only after the patch
 
     settings = load_settings()
@@ -65,9 +67,11 @@ def _run(service: str) -> int:
     getLogger("nameko").setLevel(ERROR)  # what entrypoints expect, they log themselves
     module, _, name = service.partition(":")
     web_server = f"{settings.intake_host}:{settings.intake_port}"
+    tally = Tally()
+    recorder = Recorder(settings, tally)
     container = ServiceContainer(
         getattr(importlib.import_module(module), name),
-        {SETTINGS: settings, "WEB_SERVER_ADDRESS": web_server, "max_workers": MOST_WORKERS},
+        {SETTINGS: settings, TALLY: tally, "WEB_SERVER_ADDRESS": web_server, "max_workers": MOST_WORKERS},
     )
     check_patched()
     if settings.part not in AT_ONCE:
@@ -79,7 +83,9 @@ def _run(service: str) -> int:
     # whoever waits for the service to be ready compares this with the process that runs
     settings.run.joinpath(f"{settings.part}.ready").write_text(str(os.getpid()), encoding="ascii")
     log.info("started", service=container.service_name)
+    recorder.keep()
     container.wait()
+    recorder.close()
     log.info("stopped")
     return 0
 

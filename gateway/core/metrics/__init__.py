@@ -1,1 +1,1 @@
-"""What Prometheus is told, a module for each component; the values come from the database, never from this process."""
+"""What Prometheus is told, a module for each component: by the database and the parts, never by this process."""

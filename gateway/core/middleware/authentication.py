@@ -16,7 +16,7 @@ from gateway.core.request import API, METRICS, ApiRequest, ApiResponse
 from shared.auth import sessions
 from shared.auth.authenticate import Credential
 from shared.auth.principals import Principal
-from shared.errors import Forbidden
+from shared.errors import Forbidden, Unavailable
 from shared.secrets import Secret
 
 CSRF_HEADER: Final = "X-Harbor-CSRF-Token"
@@ -57,7 +57,7 @@ class Authentication:
         if inner is not None:
             req.caller = inner.caller
         elif credential is not None:
-            req.caller = self._sign_in(req, credential)
+            self._judge(req, credential)
         elif req.auth is None and req.session_cookie is not None:
             _resume(req, req.session_cookie)
         if credential is not None or req.csrf_token is not None:
@@ -67,6 +67,15 @@ class Authentication:
         """Hand out what the session's next change has to send."""
         if req.csrf_token is not None:
             resp.set_header(CSRF_HEADER, req.csrf_token)
+
+    def _judge(self, req: ApiRequest, credential: Credential) -> None:
+        """Raises what signing in raises; a scrape goes on without an answer where the database is away."""
+        try:
+            req.caller = self._sign_in(req, credential)
+        except Unavailable:
+            if req.path != METRICS:
+                raise
+            req.is_unjudged = True
 
 
 def _resume(req: ApiRequest, cookie: str) -> None:

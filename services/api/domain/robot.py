@@ -116,6 +116,7 @@ SYSTEM_ACCESS: Final[frozenset[Permission]] = _pairs(
         "jobservice-monitor": "list stop",
         "label": "create delete read update",
         "ldap-user": "create list",
+        "metrics": "read",
         "preheat-instance": "create delete list read update",
         "project": "create list",
         "purge-audit": "create list read stop update",

@@ -1,5 +1,6 @@
 """Reading the collections of garbage, and what they may delete."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +20,13 @@ FIELDS: Final[Fields] = {
     "creation_time": Field(collections.c.created_at, Kind.TIME),
     "update_time": Field(collections.c.updated_at, Kind.TIME),
 }
+_LAST: Final = text("""
+    SELECT l.finished_at, l.status, l.freed, EXISTS (SELECT FROM core.collections WHERE finished_at IS NULL) AS is_open
+    FROM (SELECT) AS one LEFT JOIN LATERAL (
+        SELECT finished_at, status, freed FROM core.collections
+        WHERE finished_at IS NOT NULL AND NOT dry_run ORDER BY id DESC LIMIT 1
+    ) AS l ON true
+""")
 _UNTAGGED: Final = """
     FROM core.artifacts a JOIN core.repositories r ON r.id = a.repository_id
     WHERE a.pushed_at < :before
@@ -32,6 +40,28 @@ _UNTAGGED: Final = """
 """
 _LIST_UNTAGGED: Final = text(f"SELECT r.name, a.digest {_UNTAGGED} ORDER BY r.name, a.id DESC")
 _IS_UNTAGGED: Final = text(f"SELECT EXISTS (SELECT {_UNTAGGED} AND r.name = :repository AND a.digest = :digest)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastCollection:
+    """The last one that has ended and was no dry run, and whether there is one that has not ended."""
+
+    finished_at: datetime | None
+    """None where there was none."""
+    status: Status | None
+    freed: int
+    is_open: bool
+
+
+def last_collection(session: Session) -> LastCollection:
+    """By one statement."""
+    row = session.execute(_LAST).one()
+    return LastCollection(
+        finished_at=row.finished_at,
+        status=Status(row.status) if row.status else None,
+        freed=row.freed or 0,
+        is_open=row.is_open,
+    )
 
 
 def list_collections(session: Session, listing: Listing) -> Page[Collection]:

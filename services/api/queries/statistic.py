@@ -51,6 +51,31 @@ def statistic(session: Session, caller: Principal) -> Statistic:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """All that the system holds."""
+
+    projects: int
+    repositories: int
+    artifacts: int
+    bytes: int
+    database_bytes: int
+
+
+def stored(session: Session) -> Stored:
+    """By one statement over the projects."""
+    row = session.execute(
+        select(
+            func.count().label("projects"),
+            func.coalesce(func.sum(projects.c.repository_count), 0).label("repositories"),
+            func.coalesce(func.sum(projects.c.artifact_count), 0).label("artifacts"),
+            func.coalesce(func.sum(projects.c.storage_used), 0).label("bytes"),
+            func.pg_database_size(func.current_database()).label("database_bytes"),
+        ).where(projects.c.deleted_at.is_(None))
+    ).one()
+    return Stored(**{name: int(number) for name, number in row._mapping.items()})  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MemberProject:
     """A project that somebody has a role in."""
 

@@ -57,6 +57,11 @@ def list_parked(session: Session, listing: Listing) -> Page[ParkedEntry]:
     return fetch(session, statement, listing, lambda row: ParkedEntry(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
+def count_parked(session: Session) -> int:
+    """How many there are."""
+    return session.scalars(select(func.count()).select_from(parked)).one()
+
+
 def get_parked(session: Session, parked_id: UUID) -> Parked:
     """One of them. Raises UnknownParked."""
     row = session.execute(select(*_ENTRY, parked.c.body).where(parked.c.id == parked_id)).mappings().one_or_none()

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from services.api.service import MetadataService
+from shared.metrics.figures import DISK_FREE, DISK_TOTAL
+from shared.metrics.tally import Tally
 from shared.settings import Settings
 
 
@@ -23,6 +25,7 @@ class Usage(NamedTuple):
 def service(tmp_path: Path) -> MetadataService:
     service = MetadataService()
     service.settings = Settings(home=tmp_path, run=tmp_path, registry_storage=tmp_path)
+    service.tally = Tally()
     return service
 
 
@@ -44,6 +47,14 @@ def test_the_real_disk_is_read(service: MetadataService, tmp_path: Path) -> None
     service.settings = service.settings.model_copy(update={"disk_reserve_percent": 0.0, "disk_reserve_bytes": 1})
     service.watch_disk()
     assert not (tmp_path / "readonly").exists()
+
+
+def test_what_room_there_is_is_told(service: MetadataService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", disk(50 * 2**30))
+    service.watch_disk()
+    assert {(told.name, told.value) for told in service.tally.take()} == {
+        (DISK_TOTAL.name, 100 * 2**30), (DISK_FREE.name, 50 * 2**30),
+    }
 
 
 def test_a_storage_that_is_elsewhere_is_not_watched(service: MetadataService, tmp_path: Path) -> None:

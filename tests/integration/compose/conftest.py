@@ -80,6 +80,7 @@ def running_proxy(*, public_url: str | None = None, tls: views.Certificate | Non
                 temporary=folder / "tmp",
                 readonly_flag=folder / "readonly",
                 collecting_flag=folder / "collecting",
+                status_socket=folder / "proxy-status.sock",
                 access_log=f"{folder}/access.log",
                 open_files=1024,
                 workers="1",

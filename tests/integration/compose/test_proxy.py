@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.core.metrics.probes import Prober
+from shared.settings import Settings
 from tests.integration.compose.conftest import running_proxy
 from tests.integration.compose.echo import Behaviour
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -366,3 +369,17 @@ def test_what_comes_compressed_is_passed_on_as_it_is(proxy: Proxy) -> None:
     _, headers, body = proxy.get("/assets/1/own.css", "Accept-Encoding: gzip")
     assert headers["content-encoding"] == "gzip"
     assert body == packed
+
+
+def test_its_own_numbers_are_told_at_a_socket_and_at_no_port(proxy: Proxy) -> None:
+    settings = Settings(home=proxy.folder, run=proxy.folder, part="core", amqp_port=free_port())
+    prober = Prober(settings)
+    before = prober.findings().proxy
+    for path in ("/nginx_status", "/stub_status", "/status", "/"):
+        assert b"server accepts handled requests" not in proxy.get(path)[2]
+    after = prober.findings().proxy
+    assert before
+    assert after
+    assert after.requests - before.requests == 5  # the question itself is one
+    assert after.accepted == after.handled
+    assert after.writing >= 1
