@@ -18,10 +18,11 @@ from compose.local.options import CHECKOUT
 
 SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
 """Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
-_IN_PARTS = ("unit", "integration")
-"""Suites whose modules need nothing of each other, nor the machine to themselves: they run on several cores."""
-_MOST_WORKERS = 4
-"""Each has a PostgreSQL and a RabbitMQ: memory ends before cores do."""
+_MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
+"""Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
+
+A test that needs the machine to itself is marked `alone`: the other workers wait for it.
+"""
 _OF_AN_INSTANCE = ("BREAKWATER_HOME", "BREAKWATER_PORT", "BREAKWATER_BIND", "BREAKWATER_URL")
 
 
@@ -113,8 +114,8 @@ def _suite(path: str, *, long: bool) -> Result:
 def _workers(path: str) -> list[str]:
     """A worker for each core, with servers of its own; a module stays whole, as some build on what came before."""
     tests = path.removeprefix("tests/")
-    count = min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
-    if count == 1 or tests.split("/")[0] not in _IN_PARTS or not (CHECKOUT / "tests" / tests).is_dir():
+    count = min(len(os.sched_getaffinity(0)), _MOST_WORKERS.get(tests.split("/")[0], 1))
+    if count == 1 or not (CHECKOUT / "tests" / tests).is_dir():
         return []
     return ["-n", str(count), "--dist", "loadfile"]
 

@@ -7,7 +7,6 @@ import typer
 
 from compose.cli.table import memory_line, status_table
 from compose.cli.terminal import err, out, print_table, shown
-from compose.cli.tour import take_tour
 from compose.local import down as stopping
 from compose.local.certificate import certificate_warning
 from compose.local.layout import Layout
@@ -28,6 +27,8 @@ def bring_up(
     if not outcome.started:
         out.print(f"everything runs already: {options.public_url}")
     if outcome.first if tour is None else tour:
+        from compose.cli.tour import take_tour  # noqa: PLC0415 - an HTTP client, for the first time alone
+
         out.print("\nThe tour:")
         take_tour(options)
     if outcome.started:

@@ -1,4 +1,4 @@
-"""The verbs in one place. A refusal is one sentence on stderr and exit code 1; wrong usage is exit code 2."""
+"""The command line. A refusal is one sentence on stderr and exit code 1; wrong usage is exit code 2."""
 
 import io
 import sys
@@ -6,32 +6,15 @@ from typing import NoReturn
 
 import typer
 
-from compose.cli import (
-    admin,
-    audit,
-    backup,
-    bench,
-    catalogue,
-    config,
-    develop,
-    doctor,
-    events,
-    gc,
-    keys,
-    lifecycle,
-    logs,
-    replication,
-    screenshots,
-    service,
-    tour,
-)
 from compose.cli.terminal import err
+from compose.cli.verbs import WITHOUT_INSTANCE, Verbs
 from compose.local.options import read_options
 from compose.local.site import existing_site
 from shared.errors import BreakwaterError
 from shared.settings import announce
 
 app = typer.Typer(
+    cls=Verbs,
     name="breakwater",
     help="A container registry with accounts, a record and events.",
     no_args_is_help=True,
@@ -39,36 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("up")(lifecycle.bring_up)
-app.command("down")(lifecycle.take_down)
-app.command("status")(lifecycle.show_status)
-app.command("doctor")(doctor.doctor)
-app.command("logs")(logs.logs)
-app.command("tour")(tour.tour)
-app.command("destroy")(lifecycle.destroy)
-app.add_typer(service.app, name="service")
-app.add_typer(config.app, name="config")
-app.add_typer(admin.app, name="admin")
-app.add_typer(keys.app, name="keys")
-app.add_typer(events.app, name="events")
-app.add_typer(audit.app, name="audit")
-app.add_typer(gc.app, name="gc")
-app.add_typer(replication.app, name="replication")
-app.command("backup")(backup.take_backup)
-app.command("restore")(backup.restore_backup)
-app.command("reconcile")(catalogue.reconcile)
-app.command("adopt")(catalogue.adopt)
-app.command("check")(develop.check)
-app.command("test")(develop.run_tests)
-app.command("test-all")(develop.run_all_tests)
-app.command("test-compose")(develop.run_compose_tests)
-app.add_typer(bench.app, name="bench")
-app.command("screenshots")(screenshots.screenshots)
-
-WITHOUT_INSTANCE = {
-    "up", "down", "destroy", "restore", "config", "check", "test", "test-all", "test-compose", "bench", "screenshots",
-}  # fmt: skip
-"""Verbs that do not ask for an instance that was started once."""
 
 
 @app.callback()

@@ -28,5 +28,11 @@ if [ -f "$authorities" ]; then
     printf '[global]\ncert = /etc/machine-authorities.pem\n' >"$folder/root/etc/pip.conf"
     printf 'cafile=/etc/machine-authorities.pem\n' >"$folder/root/root/.npmrc"
 fi
+# as Debian's official image has it: an image that is not whole is built again, so nothing need be on the disk at once;
+# nobody reads documentation in it; and lists have no descriptions in other languages
+echo force-unsafe-io >"$folder/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
+printf 'path-exclude /usr/share/%s/*\n' doc man info locale >"$folder/root/etc/dpkg/dpkg.cfg.d/without-documentation"
+echo "path-include /usr/share/doc/*/copyright" >>"$folder/root/etc/dpkg/dpkg.cfg.d/without-documentation"
+echo 'Acquire::Languages "none";' >"$folder/root/etc/apt/apt.conf.d/no-languages"
 rm -rf -- "$folder/root/var/cache/apt/archives" "$folder/root/debootstrap"
 tar -C "$folder/root" -c . | docker import --change 'CMD ["/bin/bash"]' - "$image"

@@ -149,35 +149,41 @@ class _Handler(BaseHTTPRequestHandler):
             return
         between, method, target = self.server.between, self.command, self.path
         wrong = between.wrong_for(method, target) or Wrong()
-        status = 0
+        self._told = False
         try:
-            status = self._answer(wrong)
+            self._answer(wrong)
         except (OSError, http.client.HTTPException):
             self.close_connection = True
         finally:
-            between.passed.append(Passed(method=method, target=target, status=status))
+            if not self._told:
+                self._tell(0)
 
-    def _answer(self, wrong: Wrong) -> int:
-        """The status; 0 where nothing is answered."""
+    def _tell(self, status: int) -> None:
+        """Note how a request was answered, before whoever asked hears of it, or has gone without."""
+        self._told = True
+        self.server.between.passed.append(Passed(method=self.command, target=self.path, status=status))
+
+    def _answer(self, wrong: Wrong) -> None:
         if wrong.hangs:
             self.server.between.closing.wait(_PATIENCE)
             self.close_connection = True
-            return 0
+            return
         if wrong.status:
             for _ in self._body():
                 pass
+            self._tell(wrong.status)
             self.send_response(wrong.status)
             for name, value in {**wrong.headers, "Content-Length": "0"}.items():
                 self.send_header(name, value)
             self.end_headers()
-            return wrong.status
+            return
         upstream = http.client.HTTPConnection(self.server.between.upstream, timeout=_PATIENCE)
         try:
-            return self._pass_on(upstream, wrong)
+            self._pass_on(upstream, wrong)
         finally:
             upstream.close()
 
-    def _pass_on(self, upstream: http.client.HTTPConnection, wrong: Wrong) -> int:
+    def _pass_on(self, upstream: http.client.HTTPConnection, wrong: Wrong) -> None:
         upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() not in _NOT_PASSED_ON:
@@ -187,8 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.send(piece)
         if wrong.cut_request is not None:
             self.close_connection = True
-            return 0
+            return
         answer = upstream.getresponse()
+        self._tell(answer.status)
         content = b"" if answer.length is not None else answer.read()
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
@@ -199,7 +206,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self._send(content, answer, wrong)
-        return answer.status
 
     def _send(self, content: bytes, answer: http.client.HTTPResponse, wrong: Wrong) -> None:
         if wrong.cut_answer is not None:

@@ -1,5 +1,7 @@
 """One instance for all tests that break nothing, another for those that do; both are gone afterwards.
 
+Two workers may share the work: then each has the first of them for its own.
+
 BREAKWATER_E2E_HOME and BREAKWATER_E2E_PORT name a running instance to use instead of the first: that saves starts
 while tests are written.
 """
@@ -12,10 +14,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import requests
+from xdist.scheduler import LoadScopeScheduling
 
 from compose.local import processes
 from compose.local.instance import Instance
@@ -34,7 +37,29 @@ if TYPE_CHECKING:
 
 REACHABLE: Final = "127.0.0.1/32"
 """Where webhooks may go in the shared instance, and logins in the fragile one, beyond what is open to all."""
+WITH_FRAGILE: Final = (
+    "test_collecting", "test_doctor", "test_faults", "test_ldap", "test_replication", "test_replication_along",
+    "test_replication_faults", "test_replication_limits", "test_replication_size", "test_replication_terminal",
+    "test_v2",
+)  # fmt: skip
+"""The modules that break the fragile instance, or copy out of it."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
+
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Two workers at most, with an instance each that is not the other's: what needs the fragile one, and the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return str(Path(nodeid.partition("::")[0]).stem in WITH_FRAGILE)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:  # noqa: ANN401 - as above
+    return Lanes(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if "fragile" in getattr(item, "fixturenames", ()) and item.path.stem not in WITH_FRAGILE:
+        raise pytest.UsageError(f"{item.path.stem} needs the fragile instance and is missing in WITH_FRAGILE")
 
 
 @pytest.fixture(scope="session")

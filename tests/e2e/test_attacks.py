@@ -195,6 +195,7 @@ def test_a_wildcard_scope_grants_nothing_to_who_is_no_administrator(
         assert answer.status_code in {requests.codes.bad_request, requests.codes.unauthorized}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "scopes", [["repository:library/a:pull"] * 1000, ["repository:library/" + "a" * 100_000 + ":pull"]],
     ids=["a thousand scopes", "a scope of 100 KB"],

@@ -12,6 +12,7 @@ from compose.local.instance import Instance
 from shared.locks import STORAGE_LOCK
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.e2e.conftest import end
 from tests.e2e.system import System
 from tests.servers import free_port, short_folder
 
@@ -31,18 +32,22 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def system(folder: Path) -> Iterator[System]:
     instance = Instance(home=folder / "one", port=free_port())
-    instance.up()
-    yield System(instance).as_compared()
-    instance.destroy()
+    try:
+        instance.up()
+        yield System(instance).as_compared()
+    finally:
+        end(instance)
 
 
 @pytest.fixture
 def other(folder: Path) -> Iterator[Instance]:
     """A home with nothing in it."""
     instance = Instance(home=folder / "other", port=free_port())
-    yield instance
-    instance.destroy()
-    shutil.rmtree(instance.layout.home, ignore_errors=True)
+    try:
+        yield instance
+    finally:
+        end(instance)
+        shutil.rmtree(instance.layout.home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

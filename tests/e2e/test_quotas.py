@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 
 if TYPE_CHECKING:
     from tests.e2e.system import System
+
+pytestmark = pytest.mark.alone
 
 WITHIN_SECONDS = 1.0
 UPLOADED_SECONDS = 20.0

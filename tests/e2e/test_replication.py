@@ -59,6 +59,7 @@ def test_a_push_makes_the_project_at_the_target_as_open_as_it_is_here(
     assert system.anonymous_registry().pull(repository, "v1").ok is public
 
 
+@pytest.mark.alone
 def test_pushes_are_on_the_other_side_within_two_seconds(
     fragile: System, system: System, here: Replicating, source: RegistryClient, target: RegistryClient,
 ) -> None:

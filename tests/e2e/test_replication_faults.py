@@ -239,22 +239,6 @@ def test_of_a_blob_in_chunks_only_the_chunk_that_went_wrong_is_sent_again(
     assert proxy.uploaded < CHUNK + 3 * MEBIBYTE
 
 
-def test_a_stop_takes_effect_while_the_target_hangs(
-    fragile: System, system: System, here: Replicating, proxy: Between,
-) -> None:
-    project = fragile.new_project()
-    push_to(fragile, f"{project}/app", "v1", make_image(project))
-    policy = here.policy(project, to=here.instance(system, url=proxy.url))
-    proxy.once("HEAD", "/manifests/v1", Wrong(hangs=True))
-    run = here.begin(policy)
-    eventually(lambda: [each for each in here.tasks(run) if each["status"] == "InProgress"], within=10, what="a task")
-    time.sleep(0.5)
-    asked = time.monotonic()
-    here.stop(run)
-    assert here.ended(run, within=10)["status"] == "Stopped"
-    assert time.monotonic() - asked < 1.5
-
-
 def test_a_target_that_is_away_for_seconds_is_tried_again(
     fragile: System, system: System, here: Replicating, target: RegistryClient, proxy: Between,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import requests
 
+from tests.clients.between import Wrong
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.e2e.replicating import OPEN, Replicating, digest_of, distinct, family, fresh, push_to
@@ -39,6 +40,7 @@ def test_a_dry_run_lists_and_counts_and_moves_nothing(
     assert here.run(policy)["bytes_sent"] == run["bytes_total"]
 
 
+@pytest.mark.alone
 def test_a_stop_takes_effect_in_the_middle_of_a_blob(
     fragile: System, system: System, here: Replicating, target: RegistryClient,
     counted: Between,
@@ -63,6 +65,24 @@ def test_a_stop_takes_effect_in_the_middle_of_a_blob(
     assert digest_of(target, repository, "v1") is None
 
 
+@pytest.mark.alone
+def test_a_stop_takes_effect_while_the_target_hangs(
+    fragile: System, system: System, here: Replicating, counted: Between,
+) -> None:
+    project, repository = fresh(fragile)
+    push_to(fragile, repository, "v1", make_image(project))
+    policy = here.policy(project, to=here.instance(system, url=counted.url))
+    counted.once("HEAD", "/manifests/v1", Wrong(hangs=True))
+    run = here.begin(policy)
+    eventually(lambda: [each for each in here.tasks(run) if each["status"] == "InProgress"], within=10, what="a task")
+    time.sleep(0.5)
+    asked = time.monotonic()
+    here.stop(run)
+    assert here.ended(run, within=10)["status"] == "Stopped"
+    assert time.monotonic() - asked < 1.5
+
+
+@pytest.mark.alone
 def test_a_limit_on_bytes_a_second_holds_over_all_tasks_of_a_policy(
     fragile: System, system: System, here: Replicating, counted: Between,
 ) -> None:
@@ -78,6 +98,7 @@ def test_a_limit_on_bytes_a_second_holds_over_all_tasks_of_a_policy(
     assert 0.7 * KIBIBYTE**2 < rate < 1.3 * KIBIBYTE**2
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("of_policy", "of_registry", "most"),
     [({"concurrency": 2}, {}, 2), ({}, {"concurrency": 3}, 3), ({}, {}, 5)],

@@ -173,5 +173,4 @@ def token_mount(settings: Settings, database: Database, *, workers: int = 1) -> 
             wait_for(mount.healthy, seconds=30, what=f"the token mount answers (its log: {log.read_text()})")
             yield mount
         finally:
-            mount.pool.close()  # gunicorn waits for kept-alive connections
             stop(process)
