@@ -52,7 +52,7 @@ def test_a_request_at_work_is_answered_before_the_end(ending: Mount) -> None:
         client.sendall(head.encode() + body[:10])
         time.sleep(0.5)  # the worker has the head, and waits for the rest
         ending.process.terminate()
-        wait_for(lambda: "shutting down" in ending.log.read_text(), seconds=5, what="the mount is about to end")
+        wait_for(lambda: "Shutting down\n" in ending.log.read_text(), seconds=5, what="the mount is about to end")
         time.sleep(0.5)
         client.sendall(body[10:])
         status = client.recv(4096).partition(b"\r\n")[0]
