@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
-from shared import logging
 from shared.errors import Unavailable
 from shared.metrics.figures import BATCH_SECONDS, CONSUMED, DISK_FREE, FIGURES, Counter
 from shared.metrics.recording import Recorder
@@ -86,19 +86,16 @@ def test_what_is_counted_while_the_database_is_away_is_told_afterwards(database:
     assert told(database, "audit") == {(CONSUMED.name, "done"): 2}
 
 
-def test_a_figure_that_the_database_refuses_is_kept_and_complained_of_once(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
-    logging.configure("audit")
+def test_a_figure_that_the_database_refuses_is_kept_and_complained_of_once(database: Database) -> None:
     tally = Tally()
     recorder = Recorder(database.settings("audit"), tally)
     tally.count(Counter(name="n\x00l", meaning=""))
     with pytest.raises(psycopg.Error):
         recorder.tell()
-    capsys.readouterr()
-    recorder.close()
-    recorder.close()
-    assert capsys.readouterr().out.count("metrics.not_told") == 1
+    with capture_logs() as lines:
+        recorder.close()
+        recorder.close()
+    assert [line["event"] for line in lines].count("metrics.not_told") == 1
     assert [each.name for each in tally.take()] == ["n\x00l"]
 
 
