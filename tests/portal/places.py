@@ -35,6 +35,8 @@ PLACES: Final[Mapping[str, str]] = {
     "quotas": "/admin/quotas",
     "directory": "/admin/directory",
     "configuration": "/admin/settings",
+    "purge of the record": "/admin/audit-purge",
+    "garbage collection": "/admin/garbage",
     "queues": "/admin/queues",
     "health": "/admin/health",
     "about": "/about",

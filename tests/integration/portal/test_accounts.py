@@ -23,7 +23,8 @@ OF_ADMINISTRATORS = [
     "/admin/robots/1/edit", "/admin/robots/1/secret", "/admin/robots/1/switch", "/admin/robots/1/delete",
     "/admin/labels", "/admin/labels/new", "/admin/labels/1/edit", "/admin/labels/1/delete", "/admin/quotas",
     "/admin/quotas/1/edit", "/admin/directory", "/admin/directory/search", "/admin/settings",
-    "/admin/audit-purge", "/admin/audit-purge/1/log", "/admin/audit-purge/1/stop", "/admin/health",
+    "/admin/audit-purge", "/admin/audit-purge/1/log", "/admin/audit-purge/1/stop",
+    "/admin/garbage", "/admin/garbage/1/log", "/admin/garbage/1/stop", "/admin/health",
     "/admin/queues/parked", "/admin/queues/parked/notifications/1", "/admin/queues", "/admin/queues/audit",
     "/admin/queues/audit/letters/1",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from tests.integration.portal.browsing import HOSTILE, Browser, Reading
 GIBIBYTE = 1024**3
 SETTINGS = "/admin/settings"
 PURGE = "/admin/audit-purge"
+GARBAGE = "/admin/garbage"
 _numbers = count(1)
 
 
@@ -214,6 +215,56 @@ def test_a_purge_is_tried_asked_about_scheduled_and_stopped(api: Api, admin: Bro
     assert api.get("/system/purgeaudit/schedule").json["schedule"]["type"] == "Daily"
     admin.post(PURGE, wish | {"do": "save", "when": "None"})
     assert api.get("/system/purgeaudit/schedule").json == {}
+
+
+def test_garbage_is_collected_for_a_trial_asked_about_scheduled_and_stopped(api: Api, admin: Browser) -> None:
+    assert "No collection yet" in admin.read(GARBAGE).text
+    wish = {"untagged": "yes", "when": "None", "cron": ""}
+    asked = Reading(admin.post(GARBAGE, wish | {"do": "ask"}).text)
+    assert "Artifacts without a tag that nothing else needs are deleted first." in asked.text
+    assert "pushes and deletions are refused" in asked.text
+    assert asked.values()["untagged"] == "yes"
+    assert api.get("/system/gc").json == []
+    admin.post(GARBAGE, wish | {"do": "trial"})
+    (trial,) = api.get("/system/gc").json
+    assert json.loads(trial["job_parameters"]) == {"delete_untagged": True, "dry_run": True, "workers": 1}
+    second = admin.post(GARBAGE, {"do": "now"})
+    assert second.status_code == 409
+    assert len(api.get("/system/gc").json) == 1
+    shown = admin.get(GARBAGE, part="list").text
+    assert 'hx-trigger="every 3s"' in shown
+    assert "<h1" not in shown
+    told = Reading(admin.post(f"{GARBAGE}/{trial['id']}/stop", {}).text)
+    assert "The collection is withdrawn." in told.text
+    assert api.get(f"/system/gc/{trial['id']}").json["job_status"] == "Stopped"
+    assert "withdrawn before it began" in admin.read(f"{GARBAGE}/{trial['id']}/log").text
+    assert "every 3s" not in admin.get(GARBAGE).text
+    admin.post(GARBAGE, {"do": "now"})
+    (begun, _) = api.get("/system/gc").json
+    assert json.loads(begun["job_parameters"]) == {"delete_untagged": False, "dry_run": False, "workers": 1}
+    with api.database.superuser() as connection:
+        connection.execute(
+            "UPDATE core.collections SET status = 'Success', freed = 3 * 1048576, blobs = 7, finished_at = now()"
+            " WHERE id = %s", (begun["id"],),
+        )  # fmt: skip
+    shown = admin.read(GARBAGE).text
+    assert "3.0 MiB" in shown
+    assert "Success" in shown
+
+    saved = admin.post(GARBAGE, wish | {"do": "save", "when": "Custom", "cron": "0 30 2 * * *"})
+    assert "The schedule is saved." in Reading(saved.text).text
+    page = admin.read(GARBAGE)
+    form = chosen(page)
+    assert (form["when"], form["cron"], form["untagged"]) == ("Custom", "0 30 2 * * *", "yes")
+    assert "Next time:" in page.text
+    assert admin.post(GARBAGE, wish | {"do": "save", "when": "Custom", "cron": HOSTILE}).status_code == 400
+    assert api.get("/system/gc/schedule").json["schedule"]["cron"] == "0 30 2 * * *"
+    admin.post(GARBAGE, wish | {"do": "save", "when": "None"})
+    assert api.get("/system/gc/schedule").json == {}
+
+
+def test_a_purge_of_no_number_is_not_even_asked_about(admin: Browser) -> None:
+    assert admin.post(PURGE, {"do": "ask", "keep": "many", "unit": "days"}).status_code == 400
 
 
 def test_a_schedule_that_cannot_be_is_told_and_shown_again(api: Api, admin: Browser) -> None:
