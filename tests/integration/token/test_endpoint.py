@@ -10,6 +10,7 @@ from shared.auth.roles import Role
 from shared.settings import TOKEN_SERVICE
 from tests import factories
 from tests.integration.token.mount import SYSTEM_CREDENTIAL, Answer, Mount, basic
+from tests.servers import wait_for
 
 Rows = psycopg.Connection[Any]
 PULL = "repository:library/app:pull"
@@ -225,11 +226,15 @@ def test_a_use_moves_a_refresh_tokens_end(mount: Mount, rows: Rows) -> None:
     token = _refresh_token(mount.get("mover", offline_token="true"))
     rows.execute("UPDATE token.refresh_tokens SET expires_at = now() + interval '1 h' WHERE user_id = %s", (user_id,))
     assert _redeem(mount, token).status == 200
-    row = rows.execute(
-        "SELECT used_at IS NOT NULL, expires_at > now() + interval '29 days' FROM token.refresh_tokens"
-        " WHERE user_id = %s", (user_id,),
-    ).fetchone()  # fmt: skip
-    assert row == (True, True)
+
+    def moved() -> bool:
+        row = rows.execute(
+            "SELECT used_at IS NOT NULL, expires_at > now() + interval '29 days' FROM token.refresh_tokens"
+            " WHERE user_id = %s", (user_id,),
+        ).fetchone()  # fmt: skip
+        return row == (True, True)
+
+    wait_for(moved, seconds=5, what="the use is written down, for which no answer waits")
 
 
 def test_robots_keep_their_secret_and_get_no_refresh_token(mount: Mount, rows: Rows) -> None:
