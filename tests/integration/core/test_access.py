@@ -1,7 +1,6 @@
 """Every operation that is built by everybody who may call: who gets through, who is told 401, who 403.
 
-The columns are Harbor's own matrix, written down here once more: a wrong word in a resource shows as a wrong cell.
-A route without a row fails.
+The rows are in `access_rows`. A route without a row fails.
 """
 
 from dataclasses import dataclass
@@ -9,229 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller
+from tests.integration.core.access_rows import (
+    ABSENT,
+    ADMINISTRATORS,
+    EVERYBODY,
+    IN_PROJECT,
+    OF_SYSTEM,
+    OWNER,
+    ROLES,
+    SIGNED_IN,
+    SPECIAL,
+    Row,
+)
+from tests.integration.core.people import ADMIN, NOBODY, Api, Caller
 from tests.integration.core.rows import artifact_of, label_of, retention_of
-
-ROLES = {"P": "projectAdmin", "M": "maintainer", "D": "developer", "G": "guest", "L": "limitedGuest"}
-REPOSITORY = "/projects/{project}/repositories/{repository}"
-ARTIFACT = REPOSITORY + "/artifacts/{reference}"
-HOOKS = "/projects/{project}/webhook"
-POLICY = HOOKS + "/policies/{webhook_policy_id}"
-ABSENT = "999999999"
-NO_DIGEST = "sha256:" + "0" * 64
-
-
-@dataclass(frozen=True)
-class Row:
-    """An operation in a project: the roles that may, and whether anybody may in a public project."""
-
-    method: str
-    path: str
-    roles: str
-    anybody: bool = False
-    body: object = None
-    query: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}{self.query}"
-
-
-IN_PROJECT = [
-    Row("GET", "/projects/{project}", "PMDGL", anybody=True),
-    Row("PUT", "/projects/{project}", "P", body={}),
-    Row("DELETE", "/projects/{project}", "P"),
-    Row("GET", "/projects/{project}/_deletable", "P"),
-    Row("GET", "/projects/{project}/summary", "PMDGL", anybody=True),
-    Row("GET", "/projects/{project}/members", "PMDG"),
-    Row("POST", "/projects/{project}/members", "P", body={}),
-    Row("GET", "/projects/{project}/members/{member_id}", "PMDG"),
-    Row("PUT", "/projects/{project}/members/{member_id}", "P", body={"role_id": 3}),
-    Row("DELETE", "/projects/{project}/members/{member_id}", "P"),
-    Row("GET", "/projects/{project}/metadatas", "PM"),
-    Row("POST", "/projects/{project}/metadatas", "P", body={}),
-    Row("GET", "/projects/{project}/metadatas/public", "PM"),
-    Row("PUT", "/projects/{project}/metadatas/absent", "P", body={}),
-    Row("DELETE", "/projects/{project}/metadatas/absent", "P"),
-    Row("GET", "/projects/{project}/artifacts", "PMDGL", anybody=True),
-    Row("GET", "/projects/{project}/logs", "P"),
-    Row("GET", "/projects/{project}/auditlog-exts", "P"),
-    Row("GET", "/projects/{project}/repositories", "PMDGL", anybody=True),
-    Row("GET", REPOSITORY, "PMDGL"),
-    Row("GET", REPOSITORY + "/_deletable", "PM"),
-    Row("PUT", REPOSITORY, "PMD", body={"description": "described"}),
-    Row("DELETE", "/projects/{project}/repositories/absent", "PM"),
-    Row("GET", REPOSITORY + "/artifacts", "PMDGL", anybody=True),
-    Row("POST", REPOSITORY + "/artifacts", "PMD", query="?from={project}/app@" + NO_DIGEST),
-    Row("GET", ARTIFACT, "PMDGL", anybody=True),
-    Row("DELETE", REPOSITORY + "/artifacts/" + NO_DIGEST, "PM"),
-    Row("GET", ARTIFACT + "/tags", "PMDGL", anybody=True),
-    Row("POST", ARTIFACT + "/tags", "PMD", body={}),
-    Row("DELETE", ARTIFACT + "/tags/absent", "PM"),
-    Row("GET", ARTIFACT + "/accessories", "PMDGL", anybody=True),
-    Row("GET", ARTIFACT + "/additions/license", "PMDGL", anybody=True),
-    Row("POST", ARTIFACT + "/labels", "PMD", body={}),
-    Row("DELETE", ARTIFACT + "/labels/" + ABSENT, "PMD"),
-    Row("GET", "/labels", "PMDG", anybody=True, query="?scope=p&project_id={project_id}"),
-    Row("POST", "/labels", "PM", body={"scope": "p", "name": ""}),
-    Row("GET", "/labels/{label_id}", "PMDG", anybody=True),
-    Row("PUT", "/labels/{label_id}", "PM", body={}),
-    Row("DELETE", "/labels/{label_id}", "PM"),
-    Row("GET", "/projects/{project}/immutabletagrules", "PM"),
-    Row("POST", "/projects/{project}/immutabletagrules", "PM", body={}),
-    Row("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM", body={}),
-    Row("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM"),
-    Row("POST", "/retentions", "PMD", body={"algorithm": "and", "scope": {"level": "project"}}),
-    Row("GET", "/retentions/{id}", "PMD"),
-    Row("PUT", "/retentions/{id}", "PMD", body={}),
-    Row("GET", "/retentions/{id}/executions", "PMD"),
-    Row("POST", "/retentions/{id}/executions", "PMD", body={"dry_run": 1}),
-    Row("PATCH", "/retentions/{id}/executions/{eid}", "PMD", body={}),
-    Row("GET", "/retentions/{id}/executions/{eid}/tasks", "PMD"),
-    Row("GET", "/retentions/{id}/executions/{eid}/tasks/{tid}", "PMD"),
-    Row("DELETE", "/retentions/{id}", "PMD"),
-    Row("GET", "/robots", "PMDG", query="?q=Level=project,ProjectID={project_id}"),
-    Row("POST", "/robots", "P", body={
-        "name": "NOT A NAME", "level": "project",
-        "permissions": [{"kind": "project", "namespace": "{project}",
-                         "access": [{"resource": "repository", "action": "pull"}]}],
-    }),
-    Row("GET", "/robots/{robot_id}", "PMDG"),
-    Row("PUT", "/robots/{robot_id}", "P", body={}),
-    Row("PATCH", "/robots/{robot_id}", "P", body={"secret": "x"}),
-    Row("DELETE", "/robots/{robot_id}", "P"),
-    Row("GET", HOOKS + "/events", "PM"),
-    Row("GET", HOOKS + "/lasttrigger", "PM"),
-    Row("GET", HOOKS + "/jobs", "PM", query="?policy_id={webhook_policy_id}"),
-    Row("GET", HOOKS + "/policies", "PM"),
-    Row("POST", HOOKS + "/policies", "P", body={}),
-    Row("GET", POLICY, "PM"),
-    Row("PUT", POLICY, "P", body={}),
-    Row("DELETE", POLICY, "P"),
-    Row("POST", POLICY + "/test", "P"),
-    Row("POST", POLICY + "/redelivery", "P"),
-    Row("GET", POLICY + "/executions", "PM"),
-    Row("POST", POLICY + "/executions/{execution_id}/redelivery", "P"),
-    Row("GET", POLICY + "/executions/{execution_id}/tasks", "PM"),
-    Row("GET", POLICY + "/executions/{execution_id}/tasks/{task_id}/log", "PM"),
-]  # fmt: skip
-
-EVERYBODY, SIGNED_IN, ADMINISTRATORS, OWNER = "everybody", "signed in", "administrators", "owner"
-OF_SYSTEM = [
-    ("GET", "/ping", EVERYBODY, None),
-    ("GET", "/health", EVERYBODY, None),
-    ("GET", "/systeminfo", EVERYBODY, None),
-    ("GET", "/systeminfo/getcert", EVERYBODY, None),
-    ("GET", "/search?q=x", EVERYBODY, None),
-    ("GET", "/projects", EVERYBODY, None),
-    ("GET", "/repositories", EVERYBODY, None),
-    ("HEAD", "/projects?project_name=library", SIGNED_IN, None),
-    ("GET", "/statistics", SIGNED_IN, None),
-    ("GET", "/statistics/daily", SIGNED_IN, None),
-    ("GET", "/statistics/quotas", SIGNED_IN, None),
-    ("GET", "/users/current", SIGNED_IN, None),
-    ("GET", "/users/current/roles", SIGNED_IN, None),
-    ("GET", "/users/current/permissions", SIGNED_IN, None),
-    ("GET", "/users/current/permissions?scope=/project/{closed}", SIGNED_IN, None),
-    ("GET", "/users/current/permissions?scope=/project/{absent}", SIGNED_IN, None),
-    ("GET", "/users/search?username=u", SIGNED_IN, None),
-    ("GET", "/audit-logs", SIGNED_IN, None),
-    ("GET", "/auditlog-exts", SIGNED_IN, None),
-    ("GET", "/auditlog-exts/events", SIGNED_IN, None),
-    ("GET", "/usergroups/search?groupname=g", SIGNED_IN, None),
-    ("GET", "/usergroups", ADMINISTRATORS, None),
-    ("POST", "/usergroups", ADMINISTRATORS, {}),
-    ("GET", "/usergroups/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/usergroups/{absent}", ADMINISTRATORS, {"group_name": "g"}),
-    ("DELETE", "/usergroups/{absent}", ADMINISTRATORS, None),
-    ("POST", "/ldap/ping", ADMINISTRATORS, {}),
-    ("GET", "/ldap/users/search", ADMINISTRATORS, None),
-    ("POST", "/ldap/users/import", ADMINISTRATORS, {}),
-    ("GET", "/ldap/groups/search", ADMINISTRATORS, None),
-    ("GET", "/systeminfo/volumes", ADMINISTRATORS, None),
-    ("GET", "/configurations", ADMINISTRATORS, None),
-    ("PUT", "/configurations", ADMINISTRATORS, {}),
-    ("GET", "/internalconfig", ADMINISTRATORS, None),
-    ("GET", "/system/CVEAllowlist", SIGNED_IN, None),
-    ("PUT", "/system/CVEAllowlist", ADMINISTRATORS, {}),
-    ("GET", "/labels?scope=g", SIGNED_IN, None),
-    ("POST", "/labels", ADMINISTRATORS, {"scope": "g", "name": ""}),
-    ("GET", "/labels/{global_label}", ADMINISTRATORS, None),
-    ("PUT", "/labels/{global_label}", ADMINISTRATORS, {}),
-    ("DELETE", "/labels/{absent}", ADMINISTRATORS, None),
-    ("GET", "/users", ADMINISTRATORS, None),
-    ("POST", "/users", ADMINISTRATORS, {}),
-    ("DELETE", "/users/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/users/{absent}/sysadmin", ADMINISTRATORS, {"sysadmin_flag": True}),
-    ("PUT", "/users/{absent}/disabled", ADMINISTRATORS, {"disabled": True}),
-    ("GET", "/users/{owner}", OWNER, None),
-    ("PUT", "/users/{owner}", OWNER, {}),
-    ("PUT", "/users/{owner}/password", OWNER, {"old_password": PASSWORD, "new_password": "short"}),
-    ("GET", "/openapi.json", EVERYBODY, None),
-    ("GET", "/system/queues", ADMINISTRATORS, None),
-    ("GET", "/system/queues/audit/dead_letters", ADMINISTRATORS, None),
-    ("POST", "/system/queues/audit/dead_letters", ADMINISTRATORS, {}),
-    ("GET", "/system/queues/audit/dead_letters/none", ADMINISTRATORS, None),
-    ("GET", "/system/parked_notifications", ADMINISTRATORS, None),
-    ("POST", "/system/parked_notifications", ADMINISTRATORS, {}),
-    ("GET", "/system/parked_notifications/none", ADMINISTRATORS, None),
-    ("GET", "/users/{owner}/refresh_tokens", OWNER, None),
-    ("DELETE", "/users/{owner}/refresh_tokens", OWNER, None),
-    ("DELETE", "/users/{owner}/refresh_tokens/00000000-0000-4000-8000-000000000000", OWNER, None),
-    ("GET", "/retentions/metadatas", SIGNED_IN, None),
-    ("GET", "/registries", ADMINISTRATORS, None),
-    ("POST", "/registries", ADMINISTRATORS, {}),
-    ("POST", "/registries/ping", ADMINISTRATORS, {}),
-    ("GET", "/registries/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/registries/{absent}", ADMINISTRATORS, {}),
-    ("DELETE", "/registries/{absent}", ADMINISTRATORS, None),
-    ("GET", "/registries/{absent}/info", ADMINISTRATORS, None),
-    ("GET", "/replication/adapters", ADMINISTRATORS, None),
-    ("GET", "/replication/adapterinfos", ADMINISTRATORS, None),
-    ("GET", "/replication/policies", ADMINISTRATORS, None),
-    ("POST", "/replication/policies", ADMINISTRATORS, {}),
-    ("GET", "/replication/policies/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/replication/policies/{absent}", ADMINISTRATORS, {}),
-    ("DELETE", "/replication/policies/{absent}", ADMINISTRATORS, None),
-    ("GET", "/replication/executions", ADMINISTRATORS, None),
-    ("POST", "/replication/executions", ADMINISTRATORS, {}),
-    ("GET", "/replication/executions/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/replication/executions/{absent}", ADMINISTRATORS, None),
-    ("GET", "/replication/executions/{absent}/tasks", ADMINISTRATORS, None),
-    ("GET", "/replication/executions/{absent}/tasks/{absent}/log", ADMINISTRATORS, None),
-    ("GET", "/schedules", ADMINISTRATORS, None),
-    ("GET", "/schedules/all/paused", SIGNED_IN, None),
-    ("GET", "/jobservice/pools", ADMINISTRATORS, None),
-    ("GET", "/jobservice/pools/{absent}/workers", ADMINISTRATORS, None),
-    ("GET", "/jobservice/queues", ADMINISTRATORS, None),
-    ("GET", "/jobservice/jobs/retention-{absent}/log", ADMINISTRATORS, None),
-    ("GET", "/system/audit-checks", ADMINISTRATORS, None),
-    ("POST", "/system/audit-checks", ADMINISTRATORS, None),
-    ("GET", "/system/gc", ADMINISTRATORS, None),
-    ("GET", "/system/gc/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/system/gc/{absent}", ADMINISTRATORS, None),
-    ("GET", "/system/gc/{absent}/log", ADMINISTRATORS, None),
-    ("GET", "/system/gc/schedule", ADMINISTRATORS, None),
-    ("POST", "/system/gc/schedule", ADMINISTRATORS, {}),
-    ("PUT", "/system/gc/schedule", ADMINISTRATORS, {}),
-    ("GET", "/system/purgeaudit", ADMINISTRATORS, None),
-    ("GET", "/system/purgeaudit/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/system/purgeaudit/{absent}", ADMINISTRATORS, None),
-    ("GET", "/system/purgeaudit/{absent}/log", ADMINISTRATORS, None),
-    ("GET", "/system/purgeaudit/schedule", ADMINISTRATORS, None),
-    ("POST", "/system/purgeaudit/schedule", ADMINISTRATORS, {}),
-    ("PUT", "/system/purgeaudit/schedule", ADMINISTRATORS, {}),
-    ("GET", "/quotas", ADMINISTRATORS, None),
-    ("GET", "/quotas/{absent}", ADMINISTRATORS, None),
-    ("PUT", "/quotas/{absent}", ADMINISTRATORS, {"hard": {"storage": 1}}),
-    ("GET", "/robots", ADMINISTRATORS, None),
-    ("POST", "/robots", ADMINISTRATORS, {"name": "NOT A NAME", "level": "system", "permissions": []}),
-    ("GET", "/robots/{system_robot}", ADMINISTRATORS, None),
-    ("PUT", "/robots/{system_robot}", ADMINISTRATORS, {}),
-    ("PATCH", "/robots/{system_robot}", ADMINISTRATORS, {"secret": "x"}),
-    ("DELETE", "/robots/{absent}", ADMINISTRATORS, None),
-]
-SPECIAL = {("GET", "/permissions"), ("POST", "/projects"), ("POST", "/users/{user_id}/refresh_tokens")}
-"""Operations with a test of their own below."""
 
 
 @dataclass(frozen=True)
