@@ -15,6 +15,7 @@ PURGE: Final = Kind(
     saved="The record is no longer purged by itself.",
     trial="A trial is asked for: its log will tell what would go.",
     stopping="A purge that has not begun is withdrawn. One that has begun goes on to its end.",
+    running="It was too late: the purge is running.",
 )
 
 

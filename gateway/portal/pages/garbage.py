@@ -13,6 +13,7 @@ COLLECTION: Final = Kind(
     saved="Garbage is no longer collected by itself.",
     trial="A trial is asked for: it deletes nothing and tells what would go.",
     stopping="A collection that has not begun is withdrawn. One that runs ends within some seconds; pushes go on then.",
+    running="The collection is asked to end, which takes some seconds.",
 )
 
 

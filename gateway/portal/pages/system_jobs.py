@@ -35,6 +35,8 @@ class Kind:
     """What is said when one is asked for that changes nothing."""
     stopping: str
     """What a stop can still do."""
+    running: str
+    """What is said of one that runs when it is stopped."""
 
     @property
     def schedule(self) -> str:
@@ -132,6 +134,8 @@ class StopJob(ForAdministrators, QuestionPage[Visit]):
         state = visit.api.get(self._run(visit))["job_status"]
         if state == "Stopped":
             return f"The {self.kind.noun} is withdrawn."
+        if state == "Running":
+            return self.kind.running
         return f"It was too late: the {self.kind.noun} is {state.lower()}."
 
     def _run(self, visit: Visit) -> str:
