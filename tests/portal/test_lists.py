@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.portal.browser import PHONE, sign_in
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.e2e.system import Person, System
 
@@ -60,6 +60,32 @@ def test_a_filter_keeps_the_order_and_the_search(browser_page: Page, admin: Pers
     page.get_by_role("searchbox", name="Search projects by name").fill(f"{prefix}-0")
     expect(page.locator("#list")).to_contain_text("5 projects")
     assert first(page) == f"{prefix}-09"
+
+
+def test_a_list_is_dimmed_while_its_own_search_is_answered_and_by_no_other_request(
+    browser_page: Page, admin: Person, prefix: str
+) -> None:
+    page = browser_page
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    sign_in(page, admin)
+    page.route("**/attention", hold)
+    page.goto("/")
+    expect(page.locator("#attention.htmx-request")).to_be_attached()
+    assert page.locator("#list").evaluate("list => getComputedStyle(list).opacity") == "1"
+    held.pop().continue_()
+    expect(page.locator("#attention.htmx-request")).to_have_count(0)
+
+    page.goto("/projects")
+    page.route(f"**/projects?q={prefix}*", hold)
+    page.get_by_role("searchbox", name="Search projects by name").fill(prefix)
+    expect(page.locator("#list")).to_have_css("opacity", "0.6")
+    held.pop().continue_()
+    expect(page.locator("#list")).to_contain_text("27 projects")
+    expect(page.locator("#list")).to_have_css("opacity", "1")
 
 
 @pytest.mark.parametrize("tab", ["Repositories", "Immutable tags", "Settings"])
