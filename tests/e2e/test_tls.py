@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import html
+import re
 import socket
 import ssl
 import subprocess
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +77,37 @@ def test_client_that_trusts_the_authority_logs_in_and_pushes(
             ["skopeo", *words], input=instance.admin_password, capture_output=True, text=True, check=False, timeout=60,
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_page_on_trust_tells_every_client_what_makes_it_trust(
+    instance: Instance, authority: Path, tmp_path: Path
+) -> None:
+    page = requests.get(f"{instance.url}/trust", timeout=10, verify=str(authority)).text
+    lines = [html.unescape(line) for line in re.findall(r'<div class="command"><code tabindex="0">(.*?)</code>', page)]
+    for line in lines:
+        if "update-ca" not in line:
+            here = line.replace("sudo ", "").replace(" /", f" {tmp_path}/").replace("install -m", "install -D -m")
+            subprocess.run(["sh", "-e", "-c", here], cwd=tmp_path, check=True, timeout=30)
+    assert (tmp_path / "ca.crt").read_bytes() == authority.read_bytes()
+    told = subprocess.run(
+        ["sh", "-c", next(line for line in lines if line.startswith("openssl"))],
+        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    assert told.stdout.strip().rpartition("=")[2] in page
+
+    host = f"{ADDRESS}:{instance.port}"
+    folders = ("etc/docker/certs.d", "etc/containers/certs.d", "etc/containerd/certs.d")
+    for file in (
+        *(tmp_path / folder / host / "ca.crt" for folder in folders),
+        tmp_path / "usr/local/share/ca-certificates/breakwater.crt",
+        tmp_path / "etc/pki/ca-trust/source/anchors/breakwater.crt",
+    ):
+        assert file.read_bytes() == authority.read_bytes()
+    written = tomllib.loads((tmp_path / "etc/containerd/certs.d" / host / "hosts.toml").read_text())
+    assert written == {
+        "server": instance.url,
+        "host": {instance.url: {"ca": f"/etc/containerd/certs.d/{host}/ca.crt"}},
+    }
 
 
 def test_client_that_does_not_trust_it_is_not_talked_into_it(instance: Instance) -> None:

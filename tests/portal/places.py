@@ -40,6 +40,7 @@ PLACES: Final[Mapping[str, str]] = {
     "queues": "/admin/queues",
     "health": "/admin/health",
     "about": "/about",
+    "trust": "/trust",
 }
 """By what each is; `{project}`, `{repository}` and `{digest}` stand for one artifact that is there."""
 DIALOGS: Final[Mapping[str, tuple[str, str]]] = {

@@ -16,6 +16,7 @@ from gateway.portal.pages import (
     quotas,
     settings,
     system_robots,
+    trust,
     users,
 )
 from gateway.portal.portal import Portal
@@ -23,7 +24,7 @@ from gateway.portal.portal import Portal
 
 def administration_pages(portal: Portal) -> dict[str, Any]:
     """The pages by their addresses."""
-    return {"/about": about.About(portal)} | _accounts(portal) | _system(portal)
+    return {"/about": about.About(portal), "/trust": trust.Trust(portal)} | _accounts(portal) | _system(portal)
 
 
 def _accounts(portal: Portal) -> dict[str, Any]:

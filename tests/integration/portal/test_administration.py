@@ -315,5 +315,13 @@ def test_about_tells_strangers_no_versions(api: Api, admin: Browser) -> None:
     assert version not in stranger.text
     assert "Sign in to see its version." in stranger.text
     assert "/api/docs" in stranger.links()
+    assert "/trust" in stranger.links()
+
+
+def test_without_a_certificate_of_its_own_making_the_page_on_trust_says_what_else_there_is(api: Api) -> None:
     assert api.get("/systeminfo/getcert", NOBODY).status_code == 404
-    assert "/api/v2.0/systeminfo/getcert" not in admin.read("/about").links()
+    stranger = Browser(api)
+    assert "You came here without TLS" in stranger.read("/trust").text
+    given = Reading(stranger.get("/trust", **{"X-Forwarded-Proto": "https"}).text)
+    assert "names an authority that the machines of most companies trust already" in given.text
+    assert "/api/v2.0/systeminfo/getcert" not in given.links()
