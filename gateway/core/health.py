@@ -2,9 +2,12 @@
 
 import re
 import socket
+import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.settings import Settings
 
 TIMEOUT_SECONDS: Final = 2.0
+GOOD_SECONDS: Final = 1.0
 _AMQP_GREETING: Final = b"AMQP\x00\x00\x09\x01"
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-4])\d\d ")
 """An answer that is no fault of the server's: the registry greets whoever has no token with 401."""
@@ -36,16 +40,24 @@ class Component:
 
 
 class HealthCheck:
-    """Asks all parts at once; the pool bounds how many threads that takes however often it is called."""
+    """Asks all parts at once, and at most once a second: strangers may call it as often as they like."""
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    def __init__(self, probes: Mapping[str, Probe], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._probes = dict(sorted(probes.items()))
         self._pool = ThreadPoolExecutor(max_workers=2 * len(probes), thread_name_prefix="health")
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._told: list[Component] = []
+        self._told_at = -inf
 
     def components(self) -> list[Component]:
-        """Every part, by name."""
-        asked = {name: self._pool.submit(probe) for name, probe in self._probes.items()}
-        return [Component(name=name, problem=_problem(answer)) for name, answer in asked.items()]
+        """Every part, by name, as it was a second ago at most; who comes while they are asked waits for that answer."""
+        with self._asking:
+            if self._clock() - self._told_at >= GOOD_SECONDS:
+                asked = {name: self._pool.submit(probe) for name, probe in self._probes.items()}
+                self._told = [Component(name=name, problem=_problem(answer)) for name, answer in asked.items()]
+                self._told_at = self._clock()
+            return list(self._told)
 
 
 def build_health_check(settings: Settings, engine: Engine) -> HealthCheck:

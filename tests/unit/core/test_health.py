@@ -72,3 +72,22 @@ def test_a_silent_or_missing_server_is_unhealthy(tmp_path: Path) -> None:
     assert _broker("127.0.0.1", free_port()) == "the broker does not answer"
     with listener(tmp_path) as path:
         assert _http(path, "/") == "no answer"
+
+
+def test_parts_are_asked_at_most_once_a_second_however_many_want_to_know() -> None:
+    asked: list[str] = []
+    now = 100.0
+
+    def probe() -> str:
+        asked.append("")
+        sleep(0.05)
+        return str(len(asked))
+
+    check = HealthCheck({"part": probe}, clock=lambda: now)
+    with ThreadPoolExecutor(8) as crowd:
+        told = list(crowd.map(lambda _: check.components()[0].problem, range(8)))
+    assert told == ["1"] * 8
+    now += 0.99
+    assert check.components()[0].problem == "1"
+    now += 0.02
+    assert check.components()[0].problem == "2"
