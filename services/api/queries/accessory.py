@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, select
+from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, bindparam, case, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.accessory import OTHER, TYPES, Accessory
@@ -28,14 +28,32 @@ FIELDS: Final[Fields] = {
 }
 
 _NEWEST_FIRST = (artifacts.c.pushed_at.desc(), artifacts.c.id.desc())
+_ACCESSORIES: Final[Select[Any]] = (
+    select(
+        artifacts.c.id.label("artifact_id"),
+        _subjects.c.id.label("subject_id"),
+        _subjects.c.digest.label("subject_digest"),
+        repositories.c.name.label("repository_name"),
+        artifacts.c.digest,
+        _TYPE.label("type"),
+        artifacts.c.size,
+        artifacts.c.pushed_at,
+    )
+    .join(
+        _subjects,
+        (artifacts.c.repository_id == _subjects.c.repository_id) & (artifacts.c.subject == _subjects.c.digest),
+    )
+    .join(repositories, repositories.c.id == _subjects.c.repository_id)
+)
+_OF_ARTIFACTS: Final[Select[Any]] = _ACCESSORIES.where(
+    _subjects.c.id == any_(bindparam("artifact_ids", type_=ARRAY(BigInteger)))
+).order_by(*_NEWEST_FIRST)
 
 
 def list_accessories(session: Session, listing: Listing, *, artifact_id: int) -> Page[Accessory]:
     """The accessories of one artifact, the newest first unless asked otherwise."""
-    statement = (
-        _accessories()
-        .where(_subjects.c.id == artifact_id, *conditions(listing.terms, FIELDS))
-        .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
+    statement = _ACCESSORIES.where(_subjects.c.id == artifact_id, *conditions(listing.terms, FIELDS)).order_by(
+        *ordering(listing.order, FIELDS, _NEWEST_FIRST)
     )
     return fetch(session, statement, listing, _read)
 
@@ -44,28 +62,9 @@ def accessories_of(session: Session, artifact_ids: Collection[int]) -> dict[int,
     """The accessories of many artifacts by one statement, the newest first."""
     found: dict[int, list[Accessory]] = {}
     if artifact_ids:
-        statement = _accessories().where(_subjects.c.id.in_(artifact_ids)).order_by(*_NEWEST_FIRST)
-        for row in session.execute(statement):
+        for row in session.execute(_OF_ARTIFACTS, {"artifact_ids": list(artifact_ids)}):
             found.setdefault(row.subject_id, []).append(_read(row))
     return {subject_id: tuple(accessories) for subject_id, accessories in found.items()}
-
-
-def _accessories() -> Select[Any]:
-    about = (artifacts.c.repository_id == _subjects.c.repository_id) & (artifacts.c.subject == _subjects.c.digest)
-    return (
-        select(
-            artifacts.c.id.label("artifact_id"),
-            _subjects.c.id.label("subject_id"),
-            _subjects.c.digest.label("subject_digest"),
-            repositories.c.name.label("repository_name"),
-            artifacts.c.digest,
-            _TYPE.label("type"),
-            artifacts.c.size,
-            artifacts.c.pushed_at,
-        )
-        .join(_subjects, about)
-        .join(repositories, repositories.c.id == _subjects.c.repository_id)
-    )
 
 
 def _read(row: Row[Any]) -> Accessory:

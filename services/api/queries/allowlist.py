@@ -1,13 +1,15 @@
 """Reading allowlists of vulnerabilities: the system's, and what holds for a project."""
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.allowlist import Allowlist
 from services.api.domain.project import Project
 from services.api.tables import cve_allowlist, project_allowlists
+
+_OWN: Final = select(project_allowlists).where(project_allowlists.c.project_id == bindparam("project_id"))
 
 
 def get_allowlist(session: Session, *, for_change: bool = False) -> Allowlist:
@@ -28,7 +30,7 @@ def allowlist_for(session: Session, project: Project) -> Allowlist:
 
 def own_allowlist(session: Session, project_id: int) -> Allowlist | None:
     """The list that a project was given, if it ever was."""
-    row = session.execute(select(project_allowlists).where(project_allowlists.c.project_id == project_id)).one_or_none()
+    row = session.execute(_OWN, {"project_id": project_id}).one_or_none()
     return None if row is None else _read(row)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, lateral, select, true
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, any_, bindparam, func, lateral, select, true
 from sqlalchemy.orm import Session
 
 from services.api.domain.artifact import Artifact, Child
@@ -69,6 +69,17 @@ FIELDS: Final[Fields] = {
 }
 
 _NEWEST_FIRST = (artifacts.c.pushed_at.desc(), artifacts.c.id.desc())
+_ARTIFACTS: Final = select(artifacts, repositories.c.name.label("repository_name")).join(
+    repositories, repositories.c.id == artifacts.c.repository_id
+)
+_COUNTER: Final = select(repositories.c.id, repositories.c.artifact_count).where(
+    repositories.c.name == bindparam("name")
+)
+_CHILDREN: Final = (
+    select(artifact_references)
+    .where(artifact_references.c.parent_id == any_(bindparam("artifact_ids", type_=ARRAY(BigInteger))))
+    .order_by(artifact_references.c.parent_id, artifact_references.c.position)
+)
 
 
 def list_artifacts(
@@ -81,8 +92,7 @@ def list_artifacts(
     with_accessories: bool = False,
 ) -> Page[Artifact]:
     """The artifacts of a repository: those tagged or child of no index, all with `base=*`. Raises NotFound."""
-    counter = select(repositories.c.id, repositories.c.artifact_count).where(repositories.c.name == repository.text)
-    counted = session.execute(counter).one_or_none()
+    counted = session.execute(_COUNTER, {"name": repository.text}).one_or_none()
     if counted is None:
         raise NotFound(f"repository {repository} not found")
     within = artifacts.c.repository_id == counted.id
@@ -135,7 +145,7 @@ def get_artifact(
     with_accessories: bool = False,
 ) -> Artifact:
     """One artifact by tag or digest. Raises NotFound."""
-    query = _select().where(repositories.c.name == repository.text)
+    query = _ARTIFACTS.where(repositories.c.name == repository.text)
     if isinstance(reference, Digest):
         query = query.where(artifacts.c.digest == reference.text)
     else:
@@ -165,8 +175,7 @@ def _page(
     filters = conditions(listing.terms, FIELDS)
     wanted = [within, *([] if everything else [artifacts.c.listed]), *filters]
     rows = session.execute(
-        _select()
-        .where(*wanted)
+        _ARTIFACTS.where(*wanted)
         .order_by(*ordering(listing.order, FIELDS, _NEWEST_FIRST))
         .limit(listing.limit)
         .offset(listing.offset)
@@ -179,12 +188,6 @@ def _page(
         session, rows, with_tags=with_tags, with_labels=with_labels, with_accessories=with_accessories
     )
     return Page(records=records, total=int(total or 0))
-
-
-def _select() -> Select[Any]:
-    return select(artifacts, repositories.c.name.label("repository_name")).join(
-        repositories, repositories.c.id == artifacts.c.repository_id
-    )
 
 
 def _latest(project_id: int) -> ColumnElement[bool]:
@@ -237,12 +240,7 @@ def _complete(
 def _children_of(session: Session, artifact_ids: Collection[int]) -> dict[int, tuple[Child, ...]]:
     found: dict[int, list[Child]] = {}
     if artifact_ids:
-        query = (
-            select(artifact_references)
-            .where(artifact_references.c.parent_id.in_(artifact_ids))
-            .order_by(artifact_references.c.parent_id, artifact_references.c.position)
-        )
-        for row in session.execute(query):
+        for row in session.execute(_CHILDREN, {"artifact_ids": list(artifact_ids)}):
             found.setdefault(row.parent_id, []).append(
                 Child(
                     parent_id=row.parent_id,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Row, Select, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from services.api.domain.immutability import ImmutableRule, immutable_among
@@ -19,12 +19,15 @@ FIELDS: Final[Fields] = {
     "creation_time": Field(immutable_rules.c.created_at, Kind.TIME),
     "update_time": Field(immutable_rules.c.updated_at, Kind.TIME),
 }
-_COLUMNS: Final = (
+_RULES: Final[Select[Any]] = select(
     immutable_rules.c.id,
     immutable_rules.c.project_id,
     immutable_rules.c.disabled,
     immutable_rules.c.repository_selectors,
     immutable_rules.c.tag_selectors,
+)
+_IN_FORCE: Final[Select[Any]] = _RULES.join(projects, projects.c.id == immutable_rules.c.project_id).where(
+    projects.c.name == bindparam("project"), projects.c.deleted_at.is_(None), immutable_rules.c.disabled.is_(False)
 )
 # what has passed the gate may not be in the catalogue yet
 _TAGS_UNDER_WAY: Final = text(
@@ -37,7 +40,7 @@ _TAGS_UNDER_WAY: Final = text(
 
 def get_rule(session: Session, project_id: int, rule_id: int) -> ImmutableRule:
     """A rule of this very project. Raises NoSuchRule."""
-    wanted = _rules().where(immutable_rules.c.id == rule_id, immutable_rules.c.project_id == project_id)
+    wanted = _RULES.where(immutable_rules.c.id == rule_id, immutable_rules.c.project_id == project_id)
     row = session.execute(wanted).one_or_none()
     if row is None:
         raise NoSuchRule
@@ -46,22 +49,15 @@ def get_rule(session: Session, project_id: int, rule_id: int) -> ImmutableRule:
 
 def list_rules(session: Session, project_id: int, listing: Listing) -> Page[ImmutableRule]:
     """A project's rules, in the order in which they were made."""
-    statement = (
-        _rules()
-        .where(immutable_rules.c.project_id == project_id, *conditions(listing.terms, FIELDS))
-        .order_by(*ordering(listing.order, FIELDS, (immutable_rules.c.id.asc(),)))
+    statement = _RULES.where(immutable_rules.c.project_id == project_id, *conditions(listing.terms, FIELDS)).order_by(
+        *ordering(listing.order, FIELDS, (immutable_rules.c.id.asc(),))
     )
     return fetch(session, statement, listing, _read)
 
 
 def rules_of(session: Session, project: str) -> list[ImmutableRule]:
     """The rules that are in force in a project."""
-    in_force = (
-        _rules()
-        .join(projects, projects.c.id == immutable_rules.c.project_id)
-        .where(projects.c.name == project, projects.c.deleted_at.is_(None), immutable_rules.c.disabled.is_(False))
-    )
-    return [_read(row) for row in session.execute(in_force)]
+    return [_read(row) for row in session.execute(_IN_FORCE, {"project": project})]
 
 
 def immutable_tags(
@@ -82,10 +78,6 @@ def tags_under_way(session: Session, repository: RepositoryName, digest: Digest)
 def _tags(session: Session, repository: RepositoryName) -> list[str]:
     held = select(tags.c.name).join(repositories, repositories.c.id == tags.c.repository_id)
     return list(session.scalars(held.where(repositories.c.name == repository.text).order_by(tags.c.name)))
-
-
-def _rules() -> Select[Any]:
-    return select(*_COLUMNS)
 
 
 def _read(row: Row[Any]) -> ImmutableRule:

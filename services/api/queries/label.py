@@ -5,7 +5,7 @@ from functools import reduce
 from operator import and_
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Select, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.label import Label, LabelText
@@ -24,11 +24,20 @@ FIELDS: Final[Fields] = {
 }
 
 _LARGEST_ID: Final = 2**31 - 1
+_LABELS: Final[Select[Any]] = select(*labels.c, projects.c.name.label("project")).outerjoin(
+    projects, projects.c.id == labels.c.project_id
+)
+_OF_ARTIFACTS: Final[Select[Any]] = (
+    _LABELS.add_columns(artifact_labels.c.artifact_id)
+    .join(artifact_labels, artifact_labels.c.label_id == labels.c.id)
+    .where(artifact_labels.c.artifact_id == any_(bindparam("artifact_ids", type_=ARRAY(BigInteger))))
+    .order_by(labels.c.name, labels.c.id)
+)
 
 
 def find_label(session: Session, label_id: int) -> Label | None:
     """The label of this number, global or of any project."""
-    row = session.execute(_labels().where(labels.c.id == label_id)).one_or_none()
+    row = session.execute(_LABELS.where(labels.c.id == label_id)).one_or_none()
     return None if row is None else _read(row)
 
 
@@ -43,10 +52,8 @@ def get_label(session: Session, label_id: int) -> Label:
 def list_labels(session: Session, listing: Listing, *, project_id: int | None) -> Page[Label]:
     """The labels of a project, or the global ones, by name unless asked otherwise."""
     scope = labels.c.project_id.is_(None) if project_id is None else labels.c.project_id == project_id
-    statement = (
-        _labels()
-        .where(scope, *conditions(listing.terms, FIELDS))
-        .order_by(*ordering(listing.order, FIELDS, (labels.c.name.asc(), labels.c.id.asc())))
+    statement = _LABELS.where(scope, *conditions(listing.terms, FIELDS)).order_by(
+        *ordering(listing.order, FIELDS, (labels.c.name.asc(), labels.c.id.asc()))
     )
     return fetch(session, statement, listing, _read)
 
@@ -55,14 +62,7 @@ def labels_of(session: Session, artifact_ids: Collection[int]) -> dict[int, tupl
     """The labels of many artifacts by one statement, by name."""
     found: dict[int, list[Label]] = {}
     if artifact_ids:
-        borne = (
-            _labels()
-            .add_columns(artifact_labels.c.artifact_id)
-            .join(artifact_labels, artifact_labels.c.label_id == labels.c.id)
-            .where(artifact_labels.c.artifact_id.in_(artifact_ids))
-            .order_by(labels.c.name, labels.c.id)
-        )
-        for row in session.execute(borne):
+        for row in session.execute(_OF_ARTIFACTS, {"artifact_ids": list(artifact_ids)}):
             found.setdefault(row.artifact_id, []).append(_read(row))
     return {artifact_id: tuple(borne) for artifact_id, borne in found.items()}
 
@@ -87,10 +87,6 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_ID)) and int(text) <= _LARGEST_ID):
         raise BadRequest(f"{text[:40]!r} is not the number of a label")
     return int(text)
-
-
-def _labels() -> Select[Any]:
-    return select(*labels.c, projects.c.name.label("project")).outerjoin(projects, projects.c.id == labels.c.project_id)
 
 
 def _read(row: Row[Any]) -> Label:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     and_,
     any_,
+    bindparam,
     false,
     func,
     literal,
@@ -49,10 +50,17 @@ _OF_ROLES: Final[Fields] = {name: FIELDS[name] for name in ("name", "project_id"
 _LIST: Final[Permission] = ("project", "list")
 """Of the system: to know of every project, without a right in any."""
 
+_PROJECTS: Final[Select[Any]] = (
+    select(*(column for column in projects.c if column.name != "deleted_at"), users.c.username.label("owner_name"))
+    .join(users, users.c.id == projects.c.owner_id)
+    .where(projects.c.deleted_at.is_(None))
+)
+_NUMBERED: Final[Select[Any]] = _PROJECTS.where(projects.c.id == bindparam("project_id"))
+
 
 def get_project(session: Session, project_id: int) -> Project:
     """The project. Raises NoSuchProject where it is not there, or deleted."""
-    row = session.execute(_projects().where(projects.c.id == project_id)).one_or_none()
+    row = session.execute(_NUMBERED, {"project_id": project_id}).one_or_none()
     if row is None:
         raise NoSuchProject
     return _read(row)
@@ -71,10 +79,8 @@ def exists(session: Session, name: str) -> bool:
 
 def list_projects(session: Session, caller: Principal, listing: Listing) -> Page[Project]:
     """The projects that the caller may see, by name unless asked otherwise."""
-    statement = (
-        _projects()
-        .where(visible_to(caller), *conditions(listing.terms, FIELDS))
-        .order_by(*ordering(listing.order, FIELDS, (projects.c.name.asc(),)))
+    statement = _PROJECTS.where(visible_to(caller), *conditions(listing.terms, FIELDS)).order_by(
+        *ordering(listing.order, FIELDS, (projects.c.name.asc(),))
     )
     return fetch(session, statement, listing, _read)
 
@@ -203,15 +209,6 @@ def _member(caller: Principal, *wanted: ColumnElement[bool]) -> ColumnElement[bo
     """Correlated: as a list of numbers, it would be made for every page, however few projects the page looks at."""
     mine = (memberships.c.project_id == projects.c.id, memberships.c.user_id == caller.id)
     return select(memberships.c.role_id).where(*mine, *wanted).exists()
-
-
-def _projects() -> Select[Any]:
-    columns = [column for column in projects.c if column.name != "deleted_at"]
-    return (
-        select(*columns, users.c.username.label("owner_name"))
-        .join(users, users.c.id == projects.c.owner_id)
-        .where(projects.c.deleted_at.is_(None))
-    )
 
 
 def _held(row: Row[Any]) -> HeldRole:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.repository import Deletable, FoundRepository, Repository
@@ -27,6 +27,7 @@ FIELDS: Final[Fields] = {
 }
 
 _NEWEST_FIRST = (repositories.c.created_at.desc(), repositories.c.id.desc())
+_NAMED: Final = select(repositories).where(repositories.c.name == bindparam("name"))
 
 
 def list_repositories(session: Session, caller: Principal, listing: Listing) -> Page[Repository]:
@@ -41,7 +42,7 @@ def list_project_repositories(session: Session, listing: Listing, *, project_id:
 
 def get_repository(session: Session, name: RepositoryName) -> Repository:
     """One repository by its full name. Raises NotFound."""
-    row = session.execute(select(repositories).where(repositories.c.name == name.text)).one_or_none()
+    row = session.execute(_NAMED, {"name": name.text}).one_or_none()
     if row is None:
         raise NotFound(f"repository {name} not found")
     return _repository(row)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import ARRAY, BigInteger, Row, any_, bindparam, select
 from sqlalchemy.orm import Session
 
 from services.api.domain.artifact import Tag
@@ -20,6 +20,11 @@ FIELDS: Final[Fields] = {
 }
 
 _NEWEST_FIRST = (tags.c.pushed_at.desc(), tags.c.id.desc())
+_OF_ARTIFACTS: Final = (
+    select(tags)
+    .where(tags.c.artifact_id == any_(bindparam("artifact_ids", type_=ARRAY(BigInteger))))
+    .order_by(*_NEWEST_FIRST)
+)
 
 
 def list_tags(session: Session, listing: Listing, *, artifact_id: int) -> Page[Tag]:
@@ -42,8 +47,7 @@ def tags_of(session: Session, artifact_ids: Collection[int]) -> dict[int, tuple[
     """The tags of many artifacts by one statement, newest first."""
     found: dict[int, list[Tag]] = {}
     if artifact_ids:
-        rows = session.execute(select(tags).where(tags.c.artifact_id.in_(artifact_ids)).order_by(*_NEWEST_FIRST))
-        for row in rows:
+        for row in session.execute(_OF_ARTIFACTS, {"artifact_ids": list(artifact_ids)}):
             found.setdefault(row.artifact_id, []).append(_tag(row))
     return {artifact_id: tuple(named) for artifact_id, named in found.items()}
 
