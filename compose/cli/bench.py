@@ -37,6 +37,8 @@ class Measurement(StrEnum):
     """Lists of a thousand and of a million rows."""
     PORTAL = "portal"
     """The portal's pages at a thousand projects: weight, server time, and how soon a push shows."""
+    COSTS = "costs"
+    """What one push, pull, token, event and list page cost, by part."""
 
 
 @app.callback()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from compose.local.instance import Instance
-from tests.bench import api, detour, events, intake, lists, memory, portal, replication, tokens, transfers
+from tests.bench import api, costs, detour, events, intake, lists, memory, portal, replication, tokens, transfers
 from tests.bench.figures import Figure, show, write
 from tests.bench.machine import cores_worth
 from tests.bench.rig import Rig
@@ -33,6 +33,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[[Rig], list[Figure]]]] = {
     "api": api.measure,
     "lists": lists.measure,
     "portal": portal.measure,
+    "costs": costs.measure,
 }
 
 LOOPBACK: Final = "127.0.0.0/8"

@@ -46,8 +46,9 @@ class Figure:
     name: str
     ours: Side
     against: Side
-    goal: Goal
-    limit: float
+    goal: Goal = Goal.AT_MOST
+    limit: float | None = None
+    """None where nothing was asked for."""
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,6 +57,8 @@ class Figure:
 
     @property
     def met(self) -> bool:
+        if self.limit is None:
+            return True
         return self.ratio >= self.limit if self.goal is Goal.AT_LEAST else self.ratio <= self.limit
 
 
@@ -84,7 +87,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
             str(figure.ours),
             str(figure.against),
             f"[{'green' if figure.met else 'red'}]{_short(figure.ratio)}[/]",
-            f"{figure.goal.value} {_short(figure.limit)}",
+            "" if figure.limit is None else f"{figure.goal.value} {_short(figure.limit)}",
         )
     console.print(table)
     for figure in figures:

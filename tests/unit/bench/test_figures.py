@@ -28,6 +28,14 @@ def test_a_goal_is_met_on_its_side_of_the_limit(ours: float, goal: Goal, met: bo
     assert figure(ours=ours, against=1.0, goal=goal, limit=1.15).met is met
 
 
+def test_a_figure_of_which_nothing_was_asked_is_shown_without_a_goal() -> None:
+    free = Figure(name="cost", ours=Side(what="ours", value=2, unit="ms"), against=Side(what="a", value=4, unit="ms"))
+    out = io.StringIO()
+    show([free], Console(file=out, width=120))
+    assert free.met
+    assert "≤" not in out.getvalue()
+
+
 @pytest.mark.parametrize(("share", "value"), [(0.0, 1.0), (0.5, 51.0), (0.99, 100.0), (1.0, 100.0)])
 def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
     assert percentile([float(number) for number in range(100, 0, -1)], share) == value
