@@ -88,7 +88,7 @@ def find_groups(connection: Connection, settings: LdapSettings, name: str) -> li
         size_limit=MOST_FOUND,
         time_limit=settings.timeout,
     )
-    raise_if(_UNSEARCHABLE, connection.result)
+    raise_if(_UNSEARCHABLE, connection.result, about=settings.group_base_dn)
     return list(_groups(connection, settings))
 
 
@@ -120,7 +120,7 @@ def _holding(connection: Connection, settings: LdapSettings, members: list[str])
             attributes=ldap3.NO_ATTRIBUTES,
             time_limit=settings.timeout,
         )
-        raise_if(_UNSEARCHABLE | _TOO_MANY, connection.result)
+        raise_if(_UNSEARCHABLE | _TOO_MANY, connection.result, about=settings.group_base_dn)
         yield from (dn for dn in (_readable(str(entry["dn"])) for entry in _entries(connection)) if dn)
 
 
@@ -135,7 +135,7 @@ def _search_users(
         size_limit=most,
         time_limit=settings.timeout,
     )
-    raise_if(_UNSEARCHABLE, connection.result)
+    raise_if(_UNSEARCHABLE, connection.result, about=settings.base_dn)
     return _entries(connection)
 
 
