@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from shared.names import Digest, RepositoryName, TagName
+from shared.names import Digest, InvalidName, RepositoryName, TagName
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
 from shared.secrets import Secret
@@ -39,5 +39,8 @@ def artifact_name(text: str) -> tuple[RepositoryName, TagName | Digest]:
     name, at, digest = text.partition("@")
     if at:
         return RepositoryName.parse(name), Digest.parse(digest)
-    name, _, tag = text.rpartition(":")
+    name, colon, tag = text.rpartition(":")
+    if not colon:
+        forms = "project/repository:tag or project/repository@digest"
+        raise InvalidName(f"{text[:80]!r} names no artifact: that is {forms}")
     return RepositoryName.parse(name), TagName.parse(tag)

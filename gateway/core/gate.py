@@ -36,7 +36,7 @@ from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_ref
 from shared.registry import agent
 from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryUnavailable
-from shared.registry.manifests import MANIFEST_LIMIT
+from shared.registry.manifests import MANIFEST_LIMIT, refuse_other_schema
 from shared.registry.transport import UnixPool, read_limited
 
 ROUTE: Final = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)\Z")
@@ -97,7 +97,8 @@ class Gate:
     def __call__(self, req: ApiRequest, resp: ApiResponse, **path: str) -> None:
         """One manifest write.
 
-        Raises UnknownName, ReadOnlyMode, NoSuchProject, OverQuota, Forbidden, Conflict, TooLarge, RegistryUnavailable.
+        Raises UnknownName, ReadOnlyMode, NoSuchProject, OverQuota, Forbidden, Conflict, TooLarge, UnreadableManifest,
+        RegistryUnavailable.
         """
         kind = KINDS.get(req.method)
         if kind is None:
@@ -127,6 +128,7 @@ class Gate:
                 raise ReadOnlyMode
 
     def _put(self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, push: Push) -> None:
+        refuse_other_schema(push.body, push.media_type)
         expectation_id = expect_push(self._sessions, self._client, push, context=context_of(req, bearer))
         self._forward(req, resp, push.body, expectation_id)
         subject = push.subject if resp.status_code in _DONE else None

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.webhook.commands import delivery
 from services.webhook.commands.enqueue import CHANNEL, enqueue, wake
 from services.webhook.domain.delivery import Claim, Fault, Outcome
+from services.webhook.lanes import Lanes
 from services.webhook.sender import Sender
 from services.webhook.tables import pools
 from shared import logging
@@ -84,12 +85,12 @@ class DeliveryService:
     @forever
     def deliver(self, stopping: Stopping) -> None:
         """Hand what is due to workers as they get free; what they have in hand at the end, they finish."""
-        workers = eventlet.GreenPool(WORKERS)
+        workers, lanes = eventlet.GreenPool(WORKERS), Lanes(WORKERS)
         try:
             with unavailable_when_down(), connect(self.settings) as database:
                 database.execute(f"LISTEN {CHANNEL}".encode())
                 while not stopping:
-                    if not self._hand_out(workers):
+                    if not self._hand_out(workers, lanes):
                         for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                             pass
         finally:
@@ -113,20 +114,24 @@ class DeliveryService:
         """Be listed among those who work jobs."""
         beat_on(self.sessions, pools, self.pool, stopping)
 
-    def _hand_out(self, workers: Any) -> bool:  # noqa: ANN401 - eventlet has no types
+    def _hand_out(self, workers: Any, lanes: Lanes) -> bool:  # noqa: ANN401 - eventlet has no types
         """Start a worker for each target that is due, as far as there are any free; whether there was one."""
         free = workers.free()
         if not free:
             eventlet.sleep(BUSY_SECONDS)
             return True
         with self.sessions.begin() as session:
-            claims = delivery.claim(session, most=free, pool_id=self.pool.id, now=_now())
+            claims = delivery.claim(
+                session, most=free, pool_id=self.pool.id, now=_now(), quick=lanes.quick, others=lanes.free
+            )
         for claim in claims:
-            workers.spawn_n(self._send, claim)
+            lanes.begin(claim)
+            workers.spawn_n(self._send, claim, lanes)
         return bool(claims)
 
-    def _send(self, claim: Claim) -> None:
+    def _send(self, claim: Claim, lanes: Lanes) -> None:
         """Send one and write down how it went. What goes wrong here leaves the lease to run out."""
+        outcome: Outcome | None = None
         try:
             outcome = self._attempt(claim)
             with unavailable_when_down(), self.sessions.begin() as session:
@@ -147,6 +152,8 @@ class DeliveryService:
                 state=state.value if state else "lost",
                 outcome=outcome.message,
             )
+        finally:
+            lanes.end(claim, outcome)
 
     def _attempt(self, claim: Claim) -> Outcome:
         started_at = _now()

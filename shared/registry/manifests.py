@@ -26,6 +26,8 @@ INDEX_TYPES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGE_CONFIG_TYPES: Final = frozenset({OCI_IMAGE_CONFIG, DOCKER_IMAGE_CONFIG})
 ACCEPT: Final = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}"
 
+SCHEMA_VERSION: Final = 2
+"""Of every manifest and index of OCI."""
 MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a manifest: what the gate lets in and the registry stores."""
 CONFIG_LIMIT: Final = 1024 * 1024
@@ -154,6 +156,21 @@ def parse(body: bytes, media_type: str) -> Stored:
             config=_descriptor(content.get("config")), layers=_descriptors(content.get("layers")), **shared
         )
     raise UnreadableManifest(f"a manifest of the type {declared[:80]!r} is not catalogued")
+
+
+def refuse_other_schema(body: bytes, media_type: str) -> None:
+    """Go on only where what is sent as an OCI manifest or index is of schema version 2. Raises UnreadableManifest.
+
+    To another version, or none, distribution answers 500; whatever else is wrong with a manifest it says itself.
+    """
+    if _bare(media_type) not in {OCI_MANIFEST, OCI_INDEX}:
+        return
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    if content is None or (isinstance(content, dict) and content.get("schemaVersion") != SCHEMA_VERSION):
+        raise UnreadableManifest(f"the manifest must have schemaVersion {SCHEMA_VERSION}")
 
 
 def parse_image_config(body: bytes) -> ImageConfig:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gateway.core.reading import Body
-from services.api.domain.immutability import ACTION, TEMPLATE, RuleDraft
+from services.api.domain.immutability import ACTION, TEMPLATE, ImmutableRule, RuleDraft
 from shared.errors import BadRequest
 from shared.selector import KIND, Selector
 
@@ -32,8 +32,7 @@ class ImmutableRuleBody(Body):
 
     def draft(self) -> RuleDraft:
         """The rule asked for. Raises BadRequest where it is of another kind, or selects by another scope."""
-        if self.action != ACTION or self.template != TEMPLATE:
-            raise BadRequest(f"action can only be {ACTION} and template {TEMPLATE}")
+        self._check_kind()
         if set(self.scope_selectors) != {"repository"}:
             raise BadRequest("scope_selectors must hold repository and nothing else")
         return RuleDraft(
@@ -41,3 +40,22 @@ class ImmutableRuleBody(Body):
             repository_selectors=tuple(each.selector() for each in self.scope_selectors["repository"]),
             tag_selectors=tuple(each.selector() for each in self.tag_selectors),
         )
+
+    def change_of(self, rule: ImmutableRule) -> RuleDraft:
+        """What shall take a rule's place: `disabled` alone switches it, and it selects what it did. Raises BadRequest.
+
+        Clients switch rules like this, for Harbor heeds nothing else of a body that does.
+        """
+        given = self.model_fields_set
+        if "disabled" not in given or given & {"tag_selectors", "scope_selectors"}:
+            return self.draft()
+        self._check_kind()
+        return RuleDraft(
+            disabled=self.disabled,
+            repository_selectors=rule.repository_selectors,
+            tag_selectors=rule.tag_selectors,
+        )
+
+    def _check_kind(self) -> None:
+        if self.action != ACTION or self.template != TEMPLATE:
+            raise BadRequest(f"action can only be {ACTION} and template {TEMPLATE}")

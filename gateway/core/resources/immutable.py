@@ -39,12 +39,13 @@ class OneImmutableRule:
     """/projects/{project}/immutabletagrules/{immutable_rule_id}."""
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse, project: str, immutable_rule_id: str) -> None:
-        """Put another rule in a rule's place."""
+        """Put another rule in a rule's place, or switch it."""
         place = require_project(req, project, ("immutable-tag", "update"))
+        rule = queries.get_rule(req.database, place.project_id, identifier(immutable_rule_id))
         commands.update_rule(
             req.database,
-            queries.get_rule(req.database, place.project_id, identifier(immutable_rule_id)),
-            read_body(req, ImmutableRuleBody).draft(),
+            rule,
+            read_body(req, ImmutableRuleBody).change_of(rule),
             project=place.name,
             public=place.public,
             now=req.now,

@@ -195,4 +195,5 @@ def _check_permission(permission: RobotPermission) -> None:
     unknown = permission.access - (SYSTEM_ACCESS if system else PROJECT_ACCESS)
     if unknown:
         resource, action = min(unknown)
-        raise UnfitRobot(f"a robot account cannot be given {resource[:40]}:{action[:40]} in a {permission.scope}")
+        place = "the system" if system else "a project"
+        raise UnfitRobot(f"a robot account cannot be given {resource[:40]}:{action[:40]} in {place}")

@@ -4,6 +4,7 @@ A target is served by one at a time, so that one that is slow or dead holds nobo
 cannot record any more. Locks are taken in one order: target, then delivery.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -36,6 +37,7 @@ _READY: Final = text(
     WHERE p.enabled AND (SELECT enabled FROM directory.notification)
       AND (t.leased_until IS NULL OR t.leased_until <= :now)
       AND (t.open_until IS NULL OR t.open_until <= :now)
+      AND (t.id = ANY(CAST(:quick AS integer[]))) = :of_quick
       AND EXISTS (SELECT FROM webhook.deliveries d
                   WHERE d.target_id = t.id AND d.state = 'pending' AND d.due_at <= :now)
     ORDER BY t.served_at NULLS FIRST, t.id
@@ -68,12 +70,27 @@ _LEASE: Final = text(
 _FREE: Final[dict[str, Any]] = {"lease": None, "leased_until": None, "pool_id": None, "delivery_id": None}
 
 
-def claim(session: Session, *, most: int, pool_id: UUID, now: datetime) -> list[Claim]:
-    """Up to `most` deliveries that are due, each of another target, longest unserved first; ours for the lease."""
-    ready = session.scalars(_READY, {"now": now, "most": most}).all()
+def claim(
+    session: Session,
+    *,
+    most: int,
+    pool_id: UUID,
+    now: datetime,
+    quick: Collection[int] = (),
+    others: int | None = None,
+) -> list[Claim]:
+    """Up to `most` deliveries that are due, each of another target, longest unserved first; ours for the lease.
+
+    Of targets that are not among the quick ones there are `others` at most.
+    """
+    asked = {"now": now, "quick": list(quick)}
+    room = most if others is None else min(most, others)
+    ready = list(session.scalars(_READY, asked | {"of_quick": False, "most": room}))
+    if quick:
+        ready += session.scalars(_READY, asked | {"of_quick": True, "most": most - len(ready)})
     if not ready:
         return []
-    found = session.execute(_NEXT, {"targets": list(ready), "now": now}).all()
+    found = session.execute(_NEXT, {"targets": ready, "now": now}).all()
     lease = uuid4()
     leased = session.execute(
         _LEASE,

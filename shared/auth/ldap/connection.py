@@ -4,10 +4,12 @@ It goes where a guard lets it go and nowhere else. Referrals are not followed, a
 would be an anonymous bind that succeeds.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from threading import Event, Timer
 from typing import Any, Final
 
 import ldap3
@@ -29,12 +31,42 @@ class _Tls(ldap3.Tls):
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(validate=context.verify_mode)
         self._context = context
+        self.refusal = ""
+        """Why it was not agreed on, in words: those of the library are a tuple within a tuple."""
 
-    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's
+    def wrap_socket(self, connection: Connection, do_handshake: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - the library's
         """Encrypt a connection. Raises OSError where the server cannot be trusted."""
         connection.socket = self._context.wrap_socket(
-            connection.socket, server_hostname=connection.server.host, do_handshake_on_connect=do_handshake
+            connection.socket, server_hostname=connection.server.host, do_handshake_on_connect=False
         )
+        try:
+            with _in_time(connection):
+                connection.socket.do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            self.refusal = f"its certificate is not trusted: {error.verify_message}"
+            raise
+        except ssl.SSLError as error:
+            self.refusal = f"it does not speak TLS as it should: {error.reason or 'it hung up'}"
+            raise
+
+
+class _Connection(ldap3.Connection):
+    """A connection whose every operation ends in time.
+
+    The library's time-out is that of the socket: a server that sends a little now and then would never run into it.
+    """
+
+    def bind(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - the library's, here and below
+        with _in_time(self):
+            return super().bind(*given, **named)
+
+    def extended(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+        with _in_time(self):
+            return super().extended(*given, **named)
+
+    def search(self, *given: Any, **named: Any) -> Any:  # noqa: ANN401
+        with _in_time(self):
+            return super().search(*given, **named)
 
 
 class _Server(ldap3.Server):
@@ -66,7 +98,7 @@ def open_bound(guard: Guard, settings: LdapSettings, url: str, dn: str, password
     except ssl.SSLError as error:
         raise LDAPException("ldap_ca_certificate holds no certificate in PEM") from error
     server = _Server(guard, url, timeout=settings.timeout, tls=tls)
-    connection = ldap3.Connection(
+    connection = _Connection(
         server,
         user=dn or None,
         password=password or None,
@@ -78,14 +110,16 @@ def open_bound(guard: Guard, settings: LdapSettings, url: str, dn: str, password
         raise_exceptions=False,
     )
     try:
+        connection.open()
         if settings.start_tls and not server.ssl:
-            connection.open()
             connection.start_tls()
         if connection.bind():
             return connection
         raise_if(BROKEN, connection.result)
-    except BaseException:
+    except BaseException as error:
         close(connection)
+        if tls.refusal and isinstance(error, LDAPException):
+            raise LDAPException(tls.refusal) from error
         raise
     close(connection)
     return None
@@ -132,10 +166,34 @@ def close(connection: Connection) -> None:
             left.close()
 
 
-def raise_if(codes: frozenset[int], result: Mapping[str, Any]) -> None:
-    """Raises LDAPException where an operation ended with one of these codes."""
+def raise_if(codes: frozenset[int], result: Mapping[str, Any], *, about: str = "") -> None:
+    """Raises LDAPException where an operation about an entry ended with one of these codes."""
     if result["result"] in codes:
-        raise LDAPException(f"{result['description']}: {result['message']}")
+        raise LDAPException(": ".join(filter(None, (result["description"], about, result["message"]))))
+
+
+@contextmanager
+def _in_time(connection: Connection) -> Iterator[None]:
+    """Hang up on a server that takes longer than its time. Raises LDAPException then."""
+    line, late = connection.socket, Event()
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):
+            # not the encrypted socket's own way, which would go on in plain text
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    timer = Timer(connection.receive_timeout, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (LDAPException, OSError) as error:
+        if late.is_set():
+            raise LDAPException(f"no whole answer within {connection.receive_timeout} s") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 @lru_cache(maxsize=8)

@@ -22,11 +22,12 @@ MOST_FOUND: Final = 1_000
 """Entries that one search shows at most: who wants others has to say more."""
 
 _SCOPES: Final = {0: ldap3.BASE, 1: ldap3.LEVEL, 2: ldap3.SUBTREE}
-_ABSENT: Final = frozenset({32, 34})
-"""No such entry, or a name that the server does not take for one."""
+_ABSENT: Final = frozenset({10, 32, 34})
+"""No such entry here, at most in another directory, or a name that the server does not take for one."""
 _TOO_MANY: Final = frozenset({4})
-_UNSEARCHABLE: Final = BROKEN | {3, 11, 32, 50}
-"""The same of a search: it took too long, or its base is missing or closed to us; no user's name causes these."""
+_UNSEARCHABLE: Final = BROKEN | {3, 10, 11, 32, 50}
+"""The same of a search: it took too long, or its base is missing, elsewhere or closed to us; no user's name causes
+these."""
 _AT_ONCE: Final = 50
 
 
@@ -88,7 +89,7 @@ def find_groups(connection: Connection, settings: LdapSettings, name: str) -> li
         size_limit=MOST_FOUND,
         time_limit=settings.timeout,
     )
-    raise_if(_UNSEARCHABLE, connection.result)
+    raise_if(_UNSEARCHABLE, connection.result, about=settings.group_base_dn)
     return list(_groups(connection, settings))
 
 
@@ -120,7 +121,7 @@ def _holding(connection: Connection, settings: LdapSettings, members: list[str])
             attributes=ldap3.NO_ATTRIBUTES,
             time_limit=settings.timeout,
         )
-        raise_if(_UNSEARCHABLE | _TOO_MANY, connection.result)
+        raise_if(_UNSEARCHABLE | _TOO_MANY, connection.result, about=settings.group_base_dn)
         yield from (dn for dn in (_readable(str(entry["dn"])) for entry in _entries(connection)) if dn)
 
 
@@ -135,7 +136,7 @@ def _search_users(
         size_limit=most,
         time_limit=settings.timeout,
     )
-    raise_if(_UNSEARCHABLE, connection.result)
+    raise_if(_UNSEARCHABLE, connection.result, about=settings.base_dn)
     return _entries(connection)
 
 

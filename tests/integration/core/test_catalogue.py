@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.core.people import ADMIN, NOBODY, Api, code
+from tests.integration.core.people import ADMIN, NOBODY, Api, code, sentence
 from tests.integration.core.rows import artifact_of
 
 
@@ -187,6 +187,13 @@ def test_statistics_count_what_the_caller_may_see(api: Api) -> None:
 def test_a_copy_of_what_is_no_artifacts_name_is_refused(api: Api, origin: str) -> None:
     project = api.project()
     assert api.send("POST", f"/projects/{project}/repositories/app/artifacts?from={origin}").status_code == 400
+
+
+@pytest.mark.parametrize("origin", ["app", "library/app"])
+def test_a_copy_of_no_tag_and_no_digest_is_told_how_an_artifact_is_named(api: Api, origin: str) -> None:
+    answer = api.send("POST", f"/projects/{api.project()}/repositories/app/artifacts?from={origin}")
+    forms = "project/repository:tag or project/repository@digest"
+    assert sentence(answer) == f"'{origin}' names no artifact: that is {forms}"
 
 
 @pytest.mark.parametrize("query", ["", "?from="])

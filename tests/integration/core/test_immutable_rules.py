@@ -36,6 +36,20 @@ def test_a_rule_is_made_changed_and_deleted(api: Api) -> None:
     assert told == [["immutable_tag_rules"]] * 3
 
 
+@pytest.mark.parametrize("disabled", [True, False])
+def test_a_rule_is_switched_by_disabled_alone(api: Api, *, disabled: bool) -> None:
+    name = api.project()
+    number = api.made(f"/projects/{name}/immutabletagrules", rule(disabled=not disabled))
+    path = f"/projects/{name}/immutabletagrules/{number}"
+    (made,) = rules(api, name)
+    assert api.send("PUT", path, ADMIN, {"disabled": disabled}).status_code == 200
+    assert rules(api, name) == [made | {"disabled": disabled}]
+    other_way = {"disabled": not disabled}
+    for unfit in ({}, other_way | {"tag_selectors": []}, other_way | {"action": "retain"}):
+        assert api.send("PUT", path, ADMIN, unfit).status_code == 400
+    assert rules(api, name) == [made | {"disabled": disabled}]
+
+
 def test_the_same_rule_is_made_once(api: Api) -> None:
     name = api.project()
     api.made(f"/projects/{name}/immutabletagrules", rule())

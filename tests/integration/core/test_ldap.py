@@ -59,7 +59,7 @@ def test_a_directory_is_tried_out_before_it_is_configured(api: Api, directory: D
     [
         ({"ldap_search_password": "wrong"}, "search account"),
         ({"ldap_search_dn": "cn=nobody,dc=example,dc=test"}, "search account"),
-        ({"ldap_base_dn": "dc=elsewhere,dc=test"}, "noSuchObject"),
+        ({"ldap_base_dn": "dc=elsewhere,dc=test"}, ": noSuchObject: dc=elsewhere,dc=test"),
         ({"ldap_filter": "(objectClass="}, "filter"),
         ({"ldap_url": f"ldap://127.0.0.1:{free_port()}"}, "refused"),
         ({"ldap_url": "ldap://no-such-host.invalid"}, "no-such-host"),
@@ -75,6 +75,22 @@ def test_what_is_wrong_with_a_directory_is_told(
     assert said in answer.json["message"]
     assert directory.reader_password not in answer.text
     assert api.send("POST", "/ldap/ping", ADMIN).json == {"success": True}
+
+
+def test_a_base_that_another_directory_keeps_is_told_and_not_taken_for_an_empty_one(
+    api: Api, directory: Directory
+) -> None:
+    away = f"ou=away,{directory.base}"
+    directory.add(
+        f"dn: {away}\nobjectClass: referral\nobjectClass: extensibleObject\nou: away\n"
+        f"ref: ldap://127.0.0.1:{free_port()}/{directory.base}\n"
+    )
+    tried = api.send("POST", "/ldap/ping", ADMIN, _configuration(directory, ldap_base_dn=away))
+    assert (tried.status_code, tried.json) == (200, {"message": f"{directory.url}: referral: {away}"})
+    assert api.get(f"/ldap/groups/search?groupdn=cn=ops,{away}").json == []
+    company.configure(api, directory, ldap_base_dn=away)
+    assert api.get("/users/current", Caller(name="p010", password=company.PEOPLE["p010"])).status_code == 503
+    assert _stored(api, "SELECT count(*) FROM core.users WHERE username = 'p010'") == [(0,)]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -17,9 +18,12 @@ from shared.db import engine, session_factory
 from shared.registry.transport import UnixPool
 from tests.integration.broker import CHECKOUT
 from tests.integration.conftest import Database
+from tests.integration.gate.policed import Project
 from tests.integration.metadata.conftest import Catalogue
 from tests.integration.registry_rig import Answer, Pusher, RegistryServer, Tokens, registry_server, token_mount
 from tests.servers import Postgres, _accepts, short_folder, stop, wait_for
+
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -148,3 +152,13 @@ def catalogue(database: Database, registry: RegistryServer, tokens: Tokens) -> I
 def app() -> str:
     """A repository that no other test has."""
     return f"library/app-{token_hex(4)}"
+
+
+@pytest.fixture
+def project(database: Database, registry: RegistryServer, tokens: Tokens) -> Iterator[Project]:
+    bind = engine(database.settings("metadata"), pool_size=4)
+    name = f"team{next(_numbers)}"
+    with database.superuser() as connection:
+        connection.execute("INSERT INTO core.projects (name, owner_id) VALUES (%s, 1)", (name,))
+    yield Project(name, database, session_factory(bind), registry, tokens)
+    bind.dispose()

@@ -15,6 +15,7 @@ import pytest
 
 from services.token.keys import rotate
 from shared.names import Digest, RepositoryName, TagName
+from shared.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from shared.registry.transport import UnixPool
 from tests import factories
 from tests.clients.images import OCI_MANIFEST, Blob, make_image
@@ -117,6 +118,19 @@ def test_a_manifest_of_more_than_four_mebibytes_is_refused(app: str, pusher: Pus
         "message": "the manifest is larger than 4 MiB",
     }
     assert expected.rows() == []
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST])
+@pytest.mark.parametrize(
+    "body", [b"{}", b"null", b"[]", b"nonsense", b'{"schemaVersion": 1}', b'{"schemaVersion": 3}',
+             b'{"schemaVersion": null}', b'{"schemaVersion": "2"}', b"[" * 10_000],
+)  # fmt: skip
+def test_what_is_no_manifest_is_a_400_and_leaves_nothing_open(
+    app: str, pusher: Pusher, expected: Expected, media_type: str, body: bytes
+) -> None:
+    answer = pusher.put_manifest(app, "v1", Blob.of(body, media_type))
+    assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (400, "MANIFEST_INVALID")
+    assert "open" not in [state for (state,) in expected.rows("state")]
 
 
 def test_a_manifest_that_comes_in_chunks_is_taken_whole(

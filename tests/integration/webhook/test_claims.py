@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,9 +41,11 @@ class Desk:
         with self.sessions.begin() as session:
             return enqueue.enqueue(session, envelopes, host="h", now=now)
 
-    def claim(self, *, most: int = 8, now: datetime = NOW) -> list[Claim]:
+    def claim(
+        self, *, most: int = 8, now: datetime = NOW, quick: Collection[int] = (), others: int | None = None
+    ) -> list[Claim]:
         with self.sessions.begin() as session:
-            return delivery.claim(session, most=most, pool_id=POOL, now=now)
+            return delivery.claim(session, most=most, pool_id=POOL, now=now, quick=quick, others=others)
 
     def record(self, claim: Claim, fault: Fault | None = None, *, now: datetime = NOW) -> State | None:
         outcome = Outcome(fault=fault, message="told", request="", response="", started_at=now, finished_at=now)
@@ -85,6 +87,21 @@ def test_who_waits_longest_comes_first(desk: Desk) -> None:
         desk.record(claim)
     assert served[:3] == served[3:]
     assert len(set(served)) == 3
+
+
+@pytest.mark.parametrize(
+    ("most", "others", "claimed"), [(8, 0, (0, 2)), (8, 1, (1, 2)), (8, 8, (3, 2)), (2, 1, (1, 1)), (1, 2, (1, 0))]
+)
+def test_of_targets_that_are_not_quick_no_more_are_claimed_than_there_is_room_for(
+    desk: Desk, most: int, others: int, claimed: tuple[int, int]
+) -> None:
+    project = desk.hooks.project()
+    for name in ("a", "b", "c", "d", "e"):
+        desk.hooks.policy(project, f"https://{name}.example.test/")
+    desk.take(push(project))
+    targets = [row[0] for row in desk.hooks.rows("SELECT id FROM webhook.targets ORDER BY id")]
+    claims = {claim.target_id for claim in desk.claim(most=most, quick=targets[3:], others=others)}
+    assert (len(claims & {*targets[:3]}), len(claims & {*targets[3:]})) == claimed
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_word_does_not_count(desk: Desk) -> None:

@@ -62,6 +62,15 @@ def test_permissions_that_cannot_be_given_are_refused(
         check_permissions(given, level=level, project=project)
 
 
+@pytest.mark.parametrize(
+    ("namespace", "scope", "where"), [("/", Scope.SYSTEM, "the system"), ("a", Scope.PROJECT, "a project")]
+)
+def test_what_cannot_be_given_is_told_with_where(namespace: str, scope: Scope, where: str) -> None:
+    given = [permission(namespace, ("configuration", "fly"), scope=scope)]
+    with pytest.raises(UnfitRobot, match=rf"cannot be given configuration:fly in {where}$"):
+        check_permissions(given, level=Level.SYSTEM, project=None)
+
+
 def test_no_robot_can_be_given_what_would_let_it_rise() -> None:
     assert ("robot", "update") not in PROJECT_ACCESS | SYSTEM_ACCESS
     assert not {resource for resource, _ in SYSTEM_ACCESS} & {"configuration", "sysadmin"}
