@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     token_lifetime_seconds: int = Field(default=300, ge=60, le=3600)
     outbound_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    traces_endpoint: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = None
+    traces_ratio: float = Field(default=1, ge=0, le=1)
 
     @property
     def secrets(self) -> Path:

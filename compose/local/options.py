@@ -73,6 +73,12 @@ class Options(BaseSettings):
         default="",
         description="a collector outside that is sent every line: `tcp://HOST:PORT` or `udp://HOST:PORT`",
     )
+    traces_endpoint: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None,
+        description="a collector of OpenTelemetry that is sent traces by OTLP over HTTP: `http://HOST:PORT`, to which"
+        " `/v1/traces` is added; without one there are none",
+    )
+    traces_ratio: float = Field(default=1, ge=0, le=1, description="which share of the traces is sent, 0 to 1")
     registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None, description="the distribution registry that is run, 2.8 or 3.x; else Debian's `docker-registry`"
     )
@@ -104,6 +110,14 @@ class Options(BaseSettings):
         match = _COLLECTOR.fullmatch(value)
         if value and (match is None or not 0 < int(match["port"]) <= _LAST_PORT):
             raise ValueError("a collector is tcp://HOST:PORT or udp://HOST:PORT")
+        return value
+
+    @field_validator("traces_endpoint")
+    @classmethod
+    def _no_secret(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        """It is remembered and shown like any other."""
+        if value is not None and (value.username or value.password or value.query or value.fragment):
+            raise ValueError("a collector is http://HOST:PORT or https://HOST:PORT, without a password or a query")
         return value
 
     @model_validator(mode="after")

@@ -186,7 +186,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
             account=Account.TOKEN, socket="token",
             code=(
                 "shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/metering.py",
-                "gateway/worker.py",
+                "gateway/tracing.py", "gateway/worker.py",
             ),
         ),
         _gunicorn(
@@ -199,7 +199,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
             account=Account.PARTS, socket="stream",
             code=(
                 "shared", "gateway/events", "gateway/browser.py", "gateway/errors.py", "gateway/metering.py",
-                "gateway/worker.py",
+                "gateway/tracing.py", "gateway/worker.py",
             ),
         ),
         _nameko(site, "intake", "services.webhook.intake:IntakeService", code=("shared", "services/webhook")),

@@ -84,6 +84,8 @@ class Site:
             "DISK_RESERVE_BYTES": options.disk_reserve_bytes,
             "ASSETS_FOLDER": self.assets,
             "LOG_LEVEL": options.log_level,
+            "TRACES_ENDPOINT": options.traces_endpoint or "",
+            "TRACES_RATIO": options.traces_ratio,
         }
         return {f"BREAKWATER_{name}": str(value) for name, value in values.items() if str(value)}
 

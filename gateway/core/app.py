@@ -20,11 +20,13 @@ from gateway.core.middleware.paths import Paths
 from gateway.core.middleware.read_only import ReadOnly
 from gateway.core.middleware.request_id import RequestIds
 from gateway.core.middleware.request_log import RequestLog
+from gateway.core.middleware.route import Routes, route_of
 from gateway.core.middleware.security_headers import SecurityHeaders
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.routes import all_routes
 from gateway.core.sign_in import SignIn
 from gateway.portal.mount import mount_portal
+from gateway.tracing import Wsgi, traced_wsgi
 from shared import logging
 from shared.auth.bearer import Verifier
 from shared.auth.login import Login, build_login
@@ -33,16 +35,19 @@ from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
 from shared.secrets import Sealer
 from shared.settings import Settings, load_settings
+from shared.tracing import current as tracing
 
 POOL_SIZE = 12  # the threads of a worker, and what acts on the registry or asks for health beside them
 
 App = falcon.App[ApiRequest, ApiResponse]
 
 
-def application() -> App:
+def application() -> Wsgi:
     """The app of one gunicorn worker, from the environment. Raises ConfigurationError."""
     settings = load_settings()
     logging.configure(settings.part, level=settings.log_level)
+    tracing.begin(settings)
+    atexit.register(tracing.end)
     bind = engine(settings, pool_size=POOL_SIZE)
     login = build_login(settings, bind)
     login.record.keep(report=False)
@@ -50,7 +55,7 @@ def application() -> App:
     recorder = Recorder(settings, tally)
     recorder.keep()
     atexit.register(recorder.close)
-    return build(settings, bind, login, tally)
+    return traced_wsgi(build(settings, bind, login, tally), route_of)
 
 
 def build(settings: Settings, bind: Engine, login: Login, tally: Tally | None = None) -> App:
@@ -71,6 +76,7 @@ def build(settings: Settings, bind: Engine, login: Login, tally: Tally | None = 
             DatabaseSession(sessions),
             Authentication(sign_in),
             ReadOnly(),
+            *([Routes()] if tracing.tracer() else []),
         ],
     )
     check, catalogue = build_health_check(settings, bind), build_catalogue(settings, sessions)

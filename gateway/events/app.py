@@ -4,6 +4,7 @@ One worker: its one hub reads the log once for all clients.
 """
 
 import asyncio
+import atexit
 import signal
 from contextlib import suppress
 from typing import Any, Final
@@ -15,6 +16,7 @@ from gateway.errors import harbor_body, status_of
 from gateway.events.hub import Hub
 from gateway.events.resource import EventStream, Healthz
 from gateway.metering import Meter
+from gateway.tracing import Asgi, traced_asgi
 from shared import logging
 from shared.auth.login import Login, build_login
 from shared.db import engine, session_factory
@@ -22,17 +24,20 @@ from shared.errors import BreakwaterError, TooManyRequests, Unavailable
 from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
 from shared.settings import Settings, load_settings
+from shared.tracing import current as tracing
 
 PATH: Final = "/api/v2.0/events/stream"
 POOL_SIZE: Final = 4
 RETRY_AFTER: Final = "2"
 
 
-def application() -> falcon.asgi.App[Any, Any]:
+def application() -> Asgi:
     """The app of the gunicorn worker, from the environment. Raises ConfigurationError."""
     settings = load_settings()
     logging.configure(settings.part, level=settings.log_level)
-    return build(settings, Hub(settings))
+    tracing.begin(settings)
+    atexit.register(tracing.end)
+    return traced_asgi(build(settings, Hub(settings)), lambda path: PATH if path == PATH else None)
 
 
 def build(settings: Settings, hub: Hub) -> falcon.asgi.App[Any, Any]:

@@ -1,5 +1,6 @@
 """The token mount: the one process that reads the signing key. For gunicorn's asgi worker."""
 
+import atexit
 import gc
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from gateway.token.errors import answer_errors
 from gateway.token.outcomes import TokenMeter
 from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
 from gateway.token.threads import FAR, NEAR, WRITING, Threads
+from gateway.tracing import Asgi, traced_asgi
 from services.token.commands import Issuer
 from services.token.database import HotConnection
 from services.token.signing import CurrentSigner
@@ -21,8 +23,10 @@ from shared.db import engine, session_factory
 from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE, Settings, load_settings
+from shared.tracing import current as tracing
 
 _POOL = 4
+_PATHS = frozenset({"/auth/token", "/service/token", "/internal/token", "/internal/basic"})
 _ALLOCATIONS = 20_000
 """Between two looks of the collector: a request leaves nothing behind for it, and makes hundreds of objects."""
 
@@ -48,11 +52,13 @@ class _Lifespan:
         self._desk.hot.close()
 
 
-def application() -> App[Request, Response]:
+def application() -> Asgi:
     """The entry point: settings from the environment. Raises ConfigurationError."""
     settings = load_settings()
     logging.configure(settings.part, level=settings.log_level)
-    return create_app(settings)
+    tracing.begin(settings)
+    atexit.register(tracing.end)
+    return traced_asgi(create_app(settings), _route)
 
 
 def create_app(settings: Settings) -> App[Request, Response]:
@@ -82,3 +88,10 @@ def create_app(settings: Settings) -> App[Request, Response]:
     app.add_route("/internal/basic", BasicResource(desk))
     app.add_route("/internal/health", HealthResource(desk))
     return app
+
+
+def _route(path: str) -> str | None:
+    """All of them are fixed; what a client makes up is not told, and whether all is well nobody traces."""
+    if path == "/internal/health":
+        return None
+    return path if path in _PATHS else ""

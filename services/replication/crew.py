@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -37,6 +38,8 @@ from shared.messaging.forever import Stopping
 from shared.outbound import Guard, Reach
 from shared.pools import Pool, leave
 from shared.settings import Settings
+from shared.tracing.current import tracer, within
+from shared.tracing.spans import Attribute, Kind, Span
 
 TASKS_AT_ONCE: Final = 16
 BLOBS_AT_ONCE: Final = 4
@@ -216,6 +219,14 @@ class Crew:
 
     def _attempt(self, hand: Hand) -> Ending | None:
         """How an attempt ends; None where it was broken off for another worker to go on with."""
+        span = _span(hand.claim)
+        with within(span):
+            ending = self._carry_out(hand)
+        if span is not None:
+            _end_span(span, ending)
+        return ending
+
+    def _carry_out(self, hand: Hand) -> Ending | None:
         claim = hand.claim
         try:
             carrier = Carrier(
@@ -271,7 +282,8 @@ def in_parallel(functions: Sequence[Callable[[], None]]) -> None:
     threads: list[Any] = []
     room = eventlet.GreenPool(BLOBS_AT_ONCE)
     try:
-        threads.extend(room.spawn(function) for function in functions)
+        # a green thread begins without the context of whoever begins it
+        threads.extend(room.spawn(copy_context().run, function) for function in functions)
         for thread in threads:
             thread.wait()
     finally:
@@ -299,6 +311,37 @@ def _tell(claim: Claim, ending: Ending, state: TaskState | None) -> None:
         message=ending.message,
         sent=ending.progress.bytes_sent,
     )
+
+
+def _span(claim: Claim) -> Span | None:
+    """Of an attempt: below what the task was made for, or where that is not known, in a trace of its own."""
+    here = tracer()
+    if here is None:
+        return None
+    name = f"replicate {claim.operation.value}"
+    attributes: dict[str, Attribute] = {
+        "breakwater.replication.policy": claim.policy.name,
+        "breakwater.replication.execution_id": claim.execution_id,
+        "breakwater.replication.task_id": claim.task_id,
+        "breakwater.replication.source": claim.source,
+        "breakwater.replication.target": claim.target,
+        "breakwater.replication.registry": claim.registry.name,
+        "breakwater.attempt": claim.attempt,
+    }
+    span = here.after(claim.traceparent, name, Kind.INTERNAL, attributes)
+    return span or here.root(name, Kind.INTERNAL, attributes)
+
+
+def _end_span(span: Span, ending: Ending | None) -> None:
+    """None of what a registry has said goes with it: that is in the task's log."""
+    if ending is None:
+        span.end({"breakwater.replication.outcome": "handed_on"})
+        return
+    outcome: dict[str, Attribute] = {
+        "breakwater.replication.outcome": ending.state.value,
+        "breakwater.replication.sent_bytes": ending.progress.bytes_sent,
+    }
+    span.end(outcome, error=ending.fault.value if ending.fault else "")
 
 
 def _stopped(hand: Hand) -> Ending | None:

@@ -22,6 +22,7 @@ from shared.registry.errors import RegistryRefused, RegistryUnavailable
 from shared.registry.tokens import SystemTokens
 from shared.registry.transport import UnixPool
 from shared.settings import Settings
+from shared.tracing.current import calling
 
 PLACE: Final = "here"
 SERVICE: Final = "replication"
@@ -80,17 +81,20 @@ class Sockets:
         gated = internal or "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)
         pool = self._gate if gated else self._registry
         try:
-            return pool.urlopen(
-                method,
-                f"{parsed.path}{f'?{parsed.query}' if parsed.query else ''}",
-                body=body,  # type: ignore[arg-type]  # urllib3 asks for IO, and uses `read`
-                headers=headers,
-                timeout=Timeout(connect=patience, read=patience),
-                pool_timeout=POOL_SECONDS,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            with calling(method, parsed.path, "core.sock" if gated else "registry.sock") as call:
+                response = pool.urlopen(
+                    method,
+                    f"{parsed.path}{f'?{parsed.query}' if parsed.query else ''}",
+                    body=body,  # type: ignore[arg-type]  # urllib3 asks for IO, and uses `read`
+                    headers={**headers, **call.headers},
+                    timeout=Timeout(connect=patience, read=patience),
+                    pool_timeout=POOL_SECONDS,
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+                call.status = response.status
+                return response
         except (HTTPError, OSError) as error:
             raise trouble(error, "the gate here" if gated else "the registry here") from error
 

@@ -5,6 +5,7 @@ It copies too, as `services.replication.worker` does alone where one process is 
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -33,6 +34,8 @@ from shared.events import Envelope, EventContext
 from shared.messaging.consume import consume
 from shared.messaging.forever import Stopping, forever
 from shared.postgres import connect
+from shared.tracing.current import tracer
+from shared.tracing.spans import Kind
 
 POLL_SECONDS: Final = 0.5
 CHECK_LIMIT: Final = 30.0
@@ -129,6 +132,12 @@ class ReplicationService(WorkerService):
             return health.take_unchecked(session, now=_now())
 
     def _start(self, session: Session, policy_id: int, trigger: Trigger, scope: Scope) -> None:
+        """Nobody has asked for it: it begins a trace."""
+        here = tracer()
+        span = here and here.root(
+            "start replication", Kind.INTERNAL,
+            {"breakwater.replication.policy_id": policy_id, "breakwater.replication.trigger": trigger.value},
+        )  # fmt: skip
         start_execution(
             session,
             policy_id,
@@ -137,8 +146,10 @@ class ReplicationService(WorkerService):
             operator=self._context.actor.name,
             dry_run=False,
             now=_now(),
-            context=self._context,
+            context=replace(self._context, traceparent=span.traceparent if span else None),
         )
+        if span:
+            span.end()
 
     @property
     def _context(self) -> EventContext:

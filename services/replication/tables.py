@@ -104,6 +104,7 @@ executions: Final = Table(
     Column("stopped", Integer, nullable=False, server_default="0"),
     Column("created_at", _moment, nullable=False, server_default=_now),
     Column("ended_at", _moment),
+    Column("traceparent", Text, nullable=False, server_default=""),
 )
 
 tasks: Final = Table(
@@ -133,6 +134,7 @@ tasks: Final = Table(
     Column("created_at", _moment, nullable=False),
     Column("started_at", _moment),
     Column("ended_at", _moment),
+    Column("traceparent", Text, nullable=False, server_default=""),
 )
 
 task_lines: Final = Table(
@@ -151,6 +153,7 @@ changes: Final = Table(
     Column("source", Text, primary_key=True),
     Column("reference", Text, primary_key=True),
     Column("due_at", _moment, nullable=False),
+    Column("traceparent", Text, nullable=False, server_default=""),
 )
 
 copies: Final = Table(

@@ -5,10 +5,12 @@ notification that can never be accepted is parked and answered with success. Wha
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from nameko.extensions import DependencyProvider
@@ -17,7 +19,7 @@ from werkzeug.wrappers import Request
 from services.webhook.commands.notification import park, record
 from services.webhook.connections import Connections
 from services.webhook.domain.notification import Notification, Unreadable, read
-from services.webhook.domain.observation import observe
+from services.webhook.domain.observation import Observation, observe
 from services.webhook.http import Answer, http
 from shared import logging
 from shared.errors import Unavailable
@@ -25,6 +27,8 @@ from shared.messaging.dependencies import Counting, settings_of
 from shared.metrics.figures import NOTIFICATIONS
 from shared.metrics.tally import Tally
 from shared.settings import Settings
+from shared.tracing.messages import follow, making
+from shared.tracing.spans import Span
 
 LARGEST_BODY: Final = 1024 * 1024
 """A notification is one or two kilobytes."""
@@ -61,7 +65,10 @@ class Intake:
             if isinstance(each, Notification) and (observation := observe(each, instance_id=self.instance_id))
         ]
         if observations:
-            self.connections.run(lambda connection: record(connection, observations))
+            spans = _begin_spans(observations)
+            carried = [_carrying(each, spans.get(each.id)) for each in observations]
+            told = self.connections.run(lambda connection: record(connection, carried))
+            _end_spans(spans, told)
         return len(observations)
 
     def park(self, unreadable: Sequence[Unreadable], *, address: str) -> None:
@@ -150,3 +157,27 @@ class IntakeService:
 
 def _refusal(status: HTTPStatus, sentence: str) -> Answer:
     return status, json.dumps({"error": sentence})
+
+
+def _begin_spans(observations: Sequence[Observation]) -> Mapping[UUID, Span]:
+    """For each event that is made; none where nothing is traced."""
+    found = {
+        each.id: making(each.context.request_id, event_id=each.id, event_type=each.event.type)
+        for each in observations
+    }
+    return {event_id: span for event_id, span in found.items() if span is not None}
+
+
+def _carrying(observation: Observation, span: Span | None) -> Observation:
+    if span is None:
+        return observation
+    return replace(observation, context=replace(observation.context, traceparent=span.traceparent))
+
+
+def _end_spans(spans: Mapping[UUID, Span], told: Mapping[UUID, str | None]) -> None:
+    """End those of events that were written, in the trace that the gate has begun; of others nothing is to tell."""
+    for event_id, gate in told.items():
+        span = spans.get(event_id)
+        if span is not None:
+            follow(span, gate)
+            span.end()

@@ -4,7 +4,7 @@ Each of the two holds an advisory lock on the very connection it works on, so th
 instance, and whoever loses the lock can do no more. Numbering never waits for the broker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final
@@ -23,6 +23,9 @@ from shared.metrics.figures import PUBLISHED
 from shared.metrics.tally import Tally
 from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings
+from shared.tracing.context import HEADER
+from shared.tracing.messages import publishing
+from shared.tracing.spans import Span
 
 NUMBERING_LOCK: Final = 7_302_011
 PUBLISHING_LOCK: Final = 7_302_012
@@ -131,12 +134,16 @@ def _require_queues(broker: Any) -> None:  # noqa: ANN401 - py-amqp has no types
 
 def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Logged], tally: Tally) -> int:
     """Publish; returns the last number that the broker has confirmed."""
+    spans = [_span(event, batch=len(events)) for event in events]
     try:
-        publisher.publish([_outgoing(event) for event in events])
+        publisher.publish(list(map(_outgoing, events, spans)))
     except NotPublished as error:
+        _end(spans[: error.confirmed])
+        _end(spans[error.confirmed :], error=error.code)
         if error.confirmed:
             outbox.advance(database, events[error.confirmed - 1].sequence)
         raise
+    _end(spans)
     through = events[-1].sequence
     outbox.advance(database, through)
     for event in events:
@@ -144,10 +151,30 @@ def _publish(publisher: Publisher, database: psycopg.Connection, events: list[Lo
     return through
 
 
-def _outgoing(event: Logged) -> Outgoing:
+def _outgoing(event: Logged, span: Span | None) -> Outgoing:
+    """The message; its body stays as it was made, and where the way of it is traced a header says so."""
+    properties: dict[str, Any] = {
+        "content_type": CONTENT_TYPE, "message_id": str(event.event_id), "type": event.type,
+    }  # fmt: skip
+    if span is not None:
+        properties["application_headers"] = {HEADER: span.traceparent}
     return Outgoing(
+        exchange=EVENTS, routing_key=event.routing_key, body=event.body.encode(), properties=properties
+    )
+
+
+def _span(event: Logged, *, batch: int) -> Span | None:
+    return publishing(
+        event.traceparent,
         exchange=EVENTS,
         routing_key=event.routing_key,
-        body=event.body.encode(),
-        properties={"content_type": CONTENT_TYPE, "message_id": str(event.event_id), "type": event.type},
+        event_id=event.event_id,
+        event_type=event.type,
+        batch=batch,
     )
+
+
+def _end(spans: Iterable[Span | None], *, error: str = "") -> None:
+    for span in spans:
+        if span is not None:
+            span.end(error=error)

@@ -6,6 +6,7 @@ one by one to find the culprit, then later, then put among the dead letters. It 
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from time import monotonic
@@ -24,6 +25,8 @@ from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.settling import Delivery, after_failure, dead_letter, reason
 from shared.messaging.topology import consumer_of
 from shared.metrics.figures import BATCH_SECONDS, CONSUMED, HANDLED_THROUGH, INTERRUPTIONS
+from shared.tracing.messages import processing
+from shared.tracing.spans import Span
 
 WINDOW_SECONDS: Final = 0.002
 """The relay publishes in bursts: what belongs to one arrives within milliseconds."""
@@ -231,16 +234,35 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
     def _attempt(self, pairs: list[_Pair]) -> Exception | None:
         """Run the service's method in a nameko worker; returns what it raised."""
         done = eventlet.event.Event()
+        spans = [self._span(delivery, envelope, batch=len(pairs)) for delivery, envelope in pairs]
 
         def finished(_context: object, result: object, exc_info: Any) -> tuple[object, Any]:  # noqa: ANN401 - nameko's
             done.send(None if exc_info is None else exc_info[1])
             return result, exc_info
 
-        self.container.spawn_worker(self, ([envelope for _, envelope in pairs],), {}, handle_result=finished)
+        self.container.spawn_worker(
+            self, ([_following(envelope, span) for (_, envelope), span in zip(pairs, spans, strict=True)],), {},
+            handle_result=finished,
+        )  # fmt: skip
         raised = done.wait()
+        for span in spans:
+            if span is not None:
+                span.end(error=reason(raised)[0] if isinstance(raised, Exception) else "")
         if raised is not None and not isinstance(raised, Exception):
             raise raised
         return raised
+
+    def _span(self, delivery: Delivery, envelope: Envelope, *, batch: int) -> Span | None:
+        """Of one event's handling, below its publication; None where that is not traced."""
+        return processing(
+            delivery.traceparent or envelope.traceparent,
+            queue=self._consumer.queue,
+            routing_key=delivery.routing_key,
+            event_id=envelope.id,
+            event_type=envelope.event.type,
+            batch=batch,
+            attempt=delivery.attempts + 1,
+        )
 
     def _wait_out(self, error: Exception, pauses: Backoff) -> None:
         seconds = pauses.next()
@@ -257,6 +279,11 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         while drain(connection, 0):
             pass
         return self._take(most)
+
+
+def _following(envelope: Envelope, span: Span | None) -> Envelope:
+    """The event as the service is given it: what that does because of it follows from the handling."""
+    return envelope if span is None else replace(envelope, traceparent=span.traceparent)
 
 
 def _beat(connection: Any) -> None:  # noqa: ANN401 - py-amqp has no types

@@ -10,6 +10,7 @@ from shared.errors import NotFound
 from shared.messaging.publish import Outgoing, Publisher
 from shared.messaging.settling import ATTEMPTS, ERROR_CODE, ERROR_SENTENCE, FAILED_AT, Delivery
 from shared.messaging.topology import AT_ONCE, Consumer
+from shared.tracing.context import HEADER
 
 MOST_READ: Final = 1_000
 """How many are looked at in one go, from the oldest; sent back where none is named are all."""
@@ -166,7 +167,11 @@ def _letter(consumer: Consumer, delivery: Delivery) -> DeadLetter:
 
 
 def _again(consumer: Consumer, delivery: Delivery) -> Outgoing:
-    kept = {name: value for name, value in delivery.headers.items() if name.startswith("x-breakwater-")}
+    kept = {
+        name: value
+        for name, value in delivery.headers.items()
+        if name.startswith("x-breakwater-") or name == HEADER
+    }
     for name in (ATTEMPTS, ERROR_CODE, ERROR_SENTENCE, FAILED_AT):
         kept.pop(name, None)
     return Outgoing(

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from logging import ERROR, getLogger
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(service: str) -> int:
-    import eventlet  # noqa: PLC0415 - only after the patch
+    import eventlet.patcher  # noqa: PLC0415 - only after the patch
     from nameko.containers import ServiceContainer  # noqa: PLC0415 - only after the patch
 
     from shared import logging  # noqa: PLC0415 - only after the patch
@@ -61,10 +62,12 @@ def _run(service: str) -> int:
     from shared.metrics.recording import Recorder  # noqa: PLC0415 - only after the patch
     from shared.metrics.tally import Tally  # noqa: PLC0415 - only after the patch
     from shared.settings import load_settings  # noqa: PLC0415 - only after the patch
+    from shared.tracing import current as tracing  # noqa: PLC0415 - only after the patch
 
     settings = load_settings()
     logging.configure(settings.part, level=settings.log_level)
     getLogger("nameko").setLevel(ERROR)  # what entrypoints expect, they log themselves
+    tracing.begin(settings, start=_in_a_thread, sleep=eventlet.patcher.original("time").sleep)
     module, _, name = service.partition(":")
     web_server = f"{settings.intake_host}:{settings.intake_port}"
     tally = Tally()
@@ -86,8 +89,16 @@ def _run(service: str) -> int:
     recorder.keep()
     container.wait()
     recorder.close()
+    tracing.end()
     log.info("stopped")
     return 0
+
+
+def _in_a_thread(function: Callable[[], None]) -> None:
+    """A thread of the system's: what it waits for stops no green one."""
+    import eventlet.patcher  # noqa: PLC0415 - only after the patch
+
+    eventlet.patcher.original("threading").Thread(target=function, name="traces", daemon=True).start()
 
 
 def _stop_on_signal(container: Any) -> None:  # noqa: ANN401 - nameko has no types

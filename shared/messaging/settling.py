@@ -10,6 +10,7 @@ from typing import Any, Final
 from shared.errors import BreakwaterError
 from shared.messaging.publish import Outgoing
 from shared.messaging.topology import DELAYS, Consumer
+from shared.tracing.context import HEADER
 
 ATTEMPTS: Final = "x-breakwater-attempts"
 ERROR_CODE: Final = "x-breakwater-error-code"
@@ -45,6 +46,12 @@ class Delivery:
             headers=headers,
             properties={name: properties[name] for name in _KEPT_PROPERTIES if name in properties},
         )
+
+    @property
+    def traceparent(self) -> str | None:
+        """Where in a trace it was published; None where that is not told."""
+        told = self.headers.get(HEADER)
+        return told if isinstance(told, str) else None
 
     @property
     def attempts(self) -> int:
@@ -84,6 +91,7 @@ def _outgoing(
         ERROR_SENTENCE: sentence,
         FAILED_AT: now.isoformat(timespec="milliseconds"),
         ROUTING_KEY: delivery.routing_key,
+        **({HEADER: delivery.traceparent} if delivery.traceparent else {}),
     }
     return Outgoing(
         exchange=exchange,

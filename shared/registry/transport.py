@@ -14,6 +14,7 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from shared.registry.errors import RegistryRefused
+from shared.tracing.current import calling
 
 BLOCK: Final = 16 * 1024
 """Bytes of a body that are sent at once, unless told otherwise."""
@@ -49,7 +50,7 @@ class UnixPool(HTTPConnectionPool):
             pass
 
         Connection.path = path
-        self.ConnectionCls = Connection
+        self.ConnectionCls: type[_UnixConnection] = Connection
         super().__init__(
             "localhost", maxsize=maxsize, block=True, timeout=timeout or Timeout(connect=5, read=30), retries=False,
             blocksize=blocksize,
@@ -57,9 +58,13 @@ class UnixPool(HTTPConnectionPool):
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
         """Send one request, once; the body of the answer is still to be read. Raises urllib3's HTTPError."""
-        return self.urlopen(
-            method, path, body=body, headers=headers, preload_content=False, redirect=False, pool_timeout=WAIT_SECONDS
-        )
+        with calling(method, path, self.ConnectionCls.path.name) as call:
+            response = self.urlopen(
+                method, path, body=body, headers={**headers, **call.headers}, preload_content=False, redirect=False,
+                pool_timeout=WAIT_SECONDS,
+            )  # fmt: skip
+            call.status = response.status
+        return response
 
 
 def read_limited(response: BaseHTTPResponse, limit: int, what: str) -> bytes:

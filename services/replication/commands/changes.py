@@ -3,7 +3,7 @@
 A change is a hint: what is done about it is decided when it is done, by what both registries hold then.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from services.replication.tables import changes, copies, executions, policies, t
 from shared.events import Envelope, EventContext
 from shared.events.definitions.artifact import ArtifactDeleted, ArtifactPushed
 from shared.events.definitions.tag import TagCreated, TagDeleted
+from shared.tracing.context import well_formed
 
 WINDOW: Final = timedelta(seconds=0.1)
 """A push is told of by several events: they become one."""
@@ -43,14 +44,25 @@ _LAST: Final = text(
 
 def note(session: Session, envelopes: Sequence[Envelope], *, now: datetime) -> int:
     """Keep what events tell to the policies that follow events; returns how many changes there are now to act on."""
-    touched = dict(_touched(session, envelopes))
+    touched: dict[_Change, bool] = {}
+    causes: dict[_Change, str] = {}
+    for envelope in envelopes:
+        for change, gone in _touched(session, envelope):
+            touched[change] = gone
+            causes.setdefault(change, well_formed(envelope.traceparent))
     if not touched:
         return 0
     following = select(policies).where(
         policies.c.enabled, policies.c.trigger == Trigger.EVENT_BASED, policies.c.target_id.is_not(None)
     )
     rows = [
-        {"policy_id": policy.id, "source": repository, "reference": reference, "due_at": now + WINDOW}
+        {
+            "policy_id": policy.id,
+            "source": repository,
+            "reference": reference,
+            "due_at": now + WINDOW,
+            "traceparent": causes[repository, reference],
+        }
         for policy in map(read_policy, session.execute(following))
         for (repository, reference), gone in touched.items()
         if (policy.deletion or not gone)
@@ -85,10 +97,10 @@ def begin(session: Session, *, now: datetime, context: EventContext) -> int | No
             changes.c.source == taken.c.source,
             changes.c.reference == taken.c.reference,
         )
-        .returning(changes.c.source, changes.c.reference)
+        .returning(changes.c.source, changes.c.reference, changes.c.traceparent)
     )
-    pairs: list[_Change] = sorted((row.source, row.reference) for row in session.execute(gone))
-    rows, message = _tasks(policy, _not_waiting(session, policy.id, pairs), now)
+    causes = {(row.source, row.reference): row.traceparent for row in session.execute(gone)}
+    rows, message = _tasks(policy, _not_waiting(session, policy.id, sorted(causes)), causes, now)
     if not rows and not message:
         return None
     row = session.execute(
@@ -144,25 +156,24 @@ def _due_policy(session: Session, now: datetime) -> Policy | None:
     return read_policy(row)
 
 
-def _touched(session: Session, envelopes: Iterable[Envelope]) -> Iterator[tuple[_Change, bool]]:
-    """What events are about, and whether it is gone by the last word on it."""
-    for envelope in envelopes:
-        match envelope.event:
-            case TagCreated() as event:
-                yield (event.repository, event.tag), False
-            case TagDeleted() as event:
+def _touched(session: Session, envelope: Envelope) -> Iterator[tuple[_Change, bool]]:
+    """What an event is about, and whether that is gone by its word."""
+    match envelope.event:
+        case TagCreated() as event:
+            yield (event.repository, event.tag), False
+        case TagDeleted() as event:
+            yield (event.repository, event.tag), True
+        case ArtifactPushed() as event:
+            yield (event.repository, event.tag or event.digest), False
+        case ArtifactDeleted() as event:
+            if event.tag:
                 yield (event.repository, event.tag), True
-            case ArtifactPushed() as event:
-                yield (event.repository, event.tag or event.digest), False
-            case ArtifactDeleted() as event:
-                if event.tag:
-                    yield (event.repository, event.tag), True
-                # a manifest takes all its tags with it, whether or not each is told of
-                gone = select(copies.c.reference).where(
-                    copies.c.source == event.repository, copies.c.digest == event.digest
-                )
-                for reference in session.scalars(gone).unique():
-                    yield (event.repository, reference), True
+            # a manifest takes all its tags with it, whether or not each is told of
+            gone = select(copies.c.reference).where(
+                copies.c.source == event.repository, copies.c.digest == event.digest
+            )
+            for reference in session.scalars(gone).unique():
+                yield (event.repository, reference), True
 
 
 def _not_waiting(session: Session, policy_id: int, pairs: list[_Change]) -> list[_Change]:
@@ -179,7 +190,9 @@ def _not_waiting(session: Session, policy_id: int, pairs: list[_Change]) -> list
     return [pair for pair in pairs if pair not in known]
 
 
-def _tasks(policy: Policy, pairs: list[_Change], now: datetime) -> tuple[list[dict[str, Any]], str]:
+def _tasks(
+    policy: Policy, pairs: list[_Change], causes: Mapping[_Change, str], now: datetime
+) -> tuple[list[dict[str, Any]], str]:
     """The tasks, and the sentence where a repository has no place at the target."""
     rows: list[dict[str, Any]] = []
     message = ""
@@ -189,7 +202,8 @@ def _tasks(policy: Policy, pairs: list[_Change], now: datetime) -> tuple[list[di
         except UnfitPolicy as error:
             message = error.sentence
             continue
-        rows.append(task_row(policy, source, target, (reference,), now=now))
+        row = task_row(policy, source, target, (reference,), now=now)
+        rows.append(row | {"traceparent": causes[source, reference]})
     return rows, message
 
 

@@ -71,7 +71,7 @@ _TAKE: Final = text(
     UPDATE replication.tasks t SET state = 'running', worker = :worker, attempts = attempts + 1,
         started_at = coalesce(started_at, :now)
     FROM mine WHERE t.id = mine.id
-    RETURNING t.id, execution_id, policy_id, registry_id, operation, source, target, tags, attempts
+    RETURNING t.id, execution_id, policy_id, registry_id, operation, source, target, tags, attempts, traceparent
     """
 )
 _REPORT: Final = text(
@@ -225,6 +225,7 @@ def _claims(session: Session, worker: UUID, taken: Sequence[Any]) -> list[Claim]
             public=row.source in known and known[row.source].public,
             referred=row.source in known and known[row.source].referred,
             catalogued=_catalogued(standing, row) if row in pushed else {},
+            traceparent=row.traceparent,
         )
         for row in taken
     ]

@@ -18,6 +18,7 @@ from services.replication.errors import NoSuchExecution, NoSuchPolicy, PolicyDis
 from services.replication.queries.rows import read_execution
 from services.replication.tables import executions, policies, tasks
 from shared.events import EventContext
+from shared.tracing.context import well_formed
 
 SKIPPED: Final = "Execution skipped: active replication still in progress."
 
@@ -58,6 +59,7 @@ def start_execution(
             due_at=now,
             created_at=now,
             ended_at=now if skipped else None,
+            traceparent=well_formed(context.traceparent),
         )
         .returning(executions)
     ).one()

@@ -84,12 +84,12 @@ def prepare(
             listed = content.artifacts(reading) if source is None else _remote(policy, source)
             seen: set[tuple[str, str]] = set()
             for batch in _batches(_rows(policy, listed, seen, now)):
-                total += _add(sessions, execution.id, worker, batch)
+                total += _add(sessions, execution, worker, batch)
         if policy.deletion and not execution.dry_run:
             with sessions() as session:
                 gone = content.lost_copies(session, policy.id) if source is None else _gone(session, policy.id, seen)
             for batch in _batches(_deletions(policy, gone, now)):
-                total += _add(sessions, execution.id, worker, batch)
+                total += _add(sessions, execution, worker, batch)
         return _open(sessions, execution, worker, total, now, context)
     except _Lost:
         with sessions.begin() as session:
@@ -202,13 +202,14 @@ def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _add(sessions: sessionmaker[Session], execution_id: int, worker: UUID, rows: Sequence[dict[str, Any]]) -> int:
+def _add(sessions: sessionmaker[Session], execution: Execution, worker: UUID, rows: Sequence[dict[str, Any]]) -> int:
+    ours = {"execution_id": execution.id, "traceparent": execution.traceparent}
     with sessions.begin() as session:
-        _lock(session, execution_id, worker)
-        session.execute(insert(tasks), [row | {"execution_id": execution_id} for row in rows])
+        _lock(session, execution.id, worker)
+        session.execute(insert(tasks), [row | ours for row in rows])
         session.execute(
             update(executions)
-            .where(executions.c.id == execution_id)
+            .where(executions.c.id == execution.id)
             .values(total=executions.c.total + len(rows), in_progress=executions.c.in_progress + len(rows))
         )
     return len(rows)

@@ -35,6 +35,8 @@ class Claim:
 
     Empty where another registry is the source, and for what an event brought: that may be ahead of the catalogue.
     """
+    traceparent: str = ""
+    """What it follows from; empty where that was not traced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

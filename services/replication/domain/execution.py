@@ -63,3 +63,5 @@ class Execution:
     stopped: int
     created_at: datetime
     ended_at: datetime | None
+    traceparent: str = ""
+    """What trace its tasks belong to; empty where whoever began it was not traced."""

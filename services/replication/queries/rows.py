@@ -102,6 +102,7 @@ def read_execution(row: Row[Any]) -> Execution:
         stopped=row.stopped,
         created_at=row.created_at,
         ended_at=row.ended_at,
+        traceparent=row.traceparent,
     )
 
 

@@ -19,6 +19,7 @@ from services.replication.domain.task import Fault
 from services.replication.errors import AttemptFailed
 from services.replication.remote.faults import trouble
 from shared.outbound import Guard, OutboundRefused, guarded_pool
+from shared.tracing.current import calling
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 60.0
@@ -85,19 +86,22 @@ class Pools:
         self, method: str, target: Url, headers: Mapping[str, str], body: Body, patience: float
     ) -> BaseHTTPResponse:
         forwarded = self._proxy is not None and target.scheme == "http"
-        return self._pool(target).urlopen(
-            method,
-            target.url if forwarded else target.request_uri,
-            body=body,  # type: ignore[arg-type]  # urllib3 asks for IO, and uses `read`
-            headers={**headers, **(self._proxy_headers if forwarded else {})},
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=Timeout(connect=patience, read=patience),
-            pool_timeout=POOL_SECONDS,
-            preload_content=False,
-            decode_content=False,
-        )
+        with calling(method, target._replace(auth=None).url, target.host or "", target.port) as call:
+            response = self._pool(target).urlopen(
+                method,
+                target.url if forwarded else target.request_uri,
+                body=body,  # type: ignore[arg-type]  # urllib3 asks for IO, and uses `read`
+                headers={**headers, **call.headers, **(self._proxy_headers if forwarded else {})},
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=patience, read=patience),
+                pool_timeout=POOL_SECONDS,
+                preload_content=False,
+                decode_content=False,
+            )
+            call.status = response.status
+            return response
 
     def _pool(self, target: Url) -> HTTPConnectionPool:
         key = (target.scheme or "", target.host or "", target.port)

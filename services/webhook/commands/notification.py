@@ -4,8 +4,9 @@ On the registry's way, which waits for the answer before it sends the next: henc
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 import psycopg
 
@@ -38,22 +39,33 @@ RECORD: Final[LiteralString] = """
         FROM answered WHERE expected.id = answered.id
     ), fresh AS (
         INSERT INTO events.seen (event_id) SELECT event_id FROM incoming ON CONFLICT DO NOTHING RETURNING event_id
+    ), told AS (
+        SELECT incoming.*, projects.id AS project_id, answered.actor, answered.actor_kind, answered.address,
+            answered.user_agent, answered.request_id,
+            CASE WHEN answered.traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN answered.traceparent END
+                AS gate
+        FROM incoming
+        JOIN fresh ON fresh.event_id = incoming.event_id
+        LEFT JOIN answered ON answered.event_id = incoming.event_id
+        LEFT JOIN directory.projects ON projects.name = incoming.project
+        WHERE CASE WHEN answered.id IS NULL THEN NOT incoming.on_behalf ELSE answered.state <> 'settled' END
+    ), written AS (
+        INSERT INTO events.outbox (event_id, type, routing_key, project, body)
+        SELECT event_id, type, routing_key, project,
+            jsonb_set(
+                CASE WHEN on_behalf THEN jsonb_set(jsonb_set(body, '{data,client}', jsonb_build_object(
+                         'address', address, 'user_agent', user_agent)),
+                         '{data,request_id}', to_jsonb(request_id))
+                         || jsonb_build_object('actor', actor, 'actorkind', actor_kind)
+                     ELSE body END,
+                '{data,project_id}', coalesce(to_jsonb(project_id), 'null'))
+                -- the gate's trace; in it this is a span of its own where one was begun
+                || CASE WHEN gate IS NULL THEN '{}' ELSE jsonb_build_object('traceparent',
+                       overlay(gate PLACING coalesce(substr(body->>'traceparent', 37, 16), substr(gate, 37, 16))
+                               FROM 37 FOR 16)) END
+        FROM told ORDER BY place
     )
-    INSERT INTO events.outbox (event_id, type, routing_key, project, body)
-    SELECT incoming.event_id, incoming.type, incoming.routing_key, incoming.project,
-        jsonb_set(
-            CASE WHEN incoming.on_behalf THEN jsonb_set(jsonb_set(incoming.body, '{data,client}', jsonb_build_object(
-                     'address', answered.address, 'user_agent', answered.user_agent)),
-                     '{data,request_id}', to_jsonb(answered.request_id))
-                     || jsonb_build_object('actor', answered.actor, 'actorkind', answered.actor_kind)
-                 ELSE incoming.body END,
-            '{data,project_id}', coalesce(to_jsonb(projects.id), 'null'))
-    FROM incoming
-    JOIN fresh ON fresh.event_id = incoming.event_id
-    LEFT JOIN answered ON answered.event_id = incoming.event_id
-    LEFT JOIN directory.projects ON projects.name = incoming.project
-    WHERE CASE WHEN answered.id IS NULL THEN NOT incoming.on_behalf ELSE answered.state <> 'settled' END
-    ORDER BY incoming.place
+    SELECT event_id, gate FROM told
 """
 PARK: Final[LiteralString] = """
     INSERT INTO events.parked (reason, body, address)
@@ -61,14 +73,17 @@ PARK: Final[LiteralString] = """
 """
 
 
-def record(connection: psycopg.Connection, observations: Iterable[Observation]) -> int:
-    """Write the events that are new and whose tellers we are; returns how many. Atomic on an autocommit connection."""
+def record(connection: psycopg.Connection, observations: Iterable[Observation]) -> Mapping[UUID, str | None]:
+    """Write the events that are new and whose tellers we are. Atomic on an autocommit connection.
+
+    Returns their ids, each with the trace context that the gate has given the write it tells of, where it has.
+    """
     rows = {str(each.id): _row(each) for each in observations}
     if not rows:
-        return 0
+        return {}
     events = [row | {"place": place} for place, row in enumerate(rows.values())]
     text = json.dumps(events, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return connection.execute(RECORD, {"events": text}).rowcount
+    return dict(connection.execute(RECORD, {"events": text}).fetchall())
 
 
 def park(connection: psycopg.Connection, unreadable: Sequence[Unreadable], *, address: str) -> int:

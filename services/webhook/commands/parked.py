@@ -44,7 +44,7 @@ def retry_parked(session: Session, parked_id: UUID, *, context: EventContext) ->
     ]
     reason = _take_off(session, parked_id)
     connection = session.connection().connection.driver_connection
-    recorded = record(connection, observations)  # type: ignore[arg-type]  # psycopg's own connection, by the engine's URL
+    recorded = len(record(connection, observations))  # type: ignore[arg-type]  # psycopg's own connection, by the engine's URL
     event = ParkedNotificationAccepted(parked_id=str(parked_id), reason=reason, events=recorded)
     emit(session, event, context=context)
     return recorded

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 UNPUBLISHED: Final[LiteralString] = """
-    SELECT sequence, event_id, type, routing_key, body::text AS body
+    SELECT sequence, event_id, type, routing_key, body::text AS body, body->>'traceparent' AS traceparent
     FROM events.log WHERE sequence > %(after)s ORDER BY sequence LIMIT %(most)s
 """
 
@@ -22,6 +22,7 @@ class Logged:
     type: str
     routing_key: str
     body: str
+    traceparent: str | None
 
 
 def published_through(connection: psycopg.Connection) -> int:

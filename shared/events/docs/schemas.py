@@ -24,7 +24,7 @@ ENVELOPE: Final[dict[str, str]] = {
     "actor": "name of whoever did it: a user, a robot account, `anonymous`, or a part of the system",
     "actorkind": "what the actor is: user, robot, anonymous or system",
     "sequence": "the event's number in the log of this instance, as text; numbers rise without gaps",
-    "traceparent": "the W3C trace context of the request, where the client sent one",
+    "traceparent": "the W3C trace context of what made the event, or of the client where nothing is traced",
     "data": "what happened; see each event",
 }
 """The envelope's attributes and their meanings."""

@@ -152,11 +152,11 @@ class Desk:
                 now=now, context=CONTEXT,
             )  # fmt: skip
 
-    def note(self, *events: Event, now: datetime = NOW) -> int:
+    def note(self, *events: Event, now: datetime = NOW, traceparent: str | None = None) -> int:
         envelopes = [
             Envelope(
                 id=uuid4(), source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event,
-                sequence=None, request_id=None, address=None, user_agent=None, traceparent=None,
+                sequence=None, request_id=None, address=None, user_agent=None, traceparent=traceparent,
             )
             for event in events
         ]  # fmt: skip

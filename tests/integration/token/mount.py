@@ -150,7 +150,9 @@ def bundle(settings: Settings) -> Path:
 
 
 @contextmanager
-def token_mount(settings: Settings, database: Database, *, workers: int = 1) -> Iterator[Mount]:
+def token_mount(
+    settings: Settings, database: Database, *, workers: int = 1, variables: Mapping[str, str] | None = None
+) -> Iterator[Mount]:
     """The mount under gunicorn on a socket of its own."""
     with short_folder() as folder:
         socket, log = folder / "token.sock", folder / "log"
@@ -161,6 +163,7 @@ def token_mount(settings: Settings, database: Database, *, workers: int = 1) -> 
             "BREAKWATER_DATABASE_PORT": str(settings.database_port),
             "BREAKWATER_DATABASE_NAME": settings.database_name,
             "BREAKWATER_OUTBOUND_ALLOW": ",".join(map(str, settings.outbound_allow)),
+            **(variables or {}),
         }
         command = [
             sys.executable, "-m", "gunicorn", "-c", "python:compose.conf.gunicorn",

@@ -60,6 +60,18 @@ def test_nobody_shares_the_host_s_network() -> None:
     ]
 
 
+def test_with_traces_every_part_that_may_have_a_network_reaches_their_collector_and_nothing_else_changes() -> None:
+    traces = yaml.safe_load(FILE.with_name("compose.traces.yaml").read_text())
+    without = {part for part in SERVICES if SERVICE[part].get("network_mode") == "none"}
+    assert traces["services"] == {part: {"networks": ["traces"]} for part in {*SERVICES} - without} | {
+        part: {"environment": {"BREAKWATER_TRACES_ENDPOINT": ""}} for part in without
+    }
+    assert traces["networks"] == {"traces": {}}
+    assert set(traces) == {"services", "networks"}
+    for part in SERVICES:
+        assert {"BREAKWATER_TRACES_ENDPOINT", "BREAKWATER_TRACES_RATIO"} <= SERVICE[part]["environment"].keys()
+
+
 def members(network: str) -> set[str]:
     return {name for name, service in SERVICE.items() if network in service.get("networks", ())}
 

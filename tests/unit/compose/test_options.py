@@ -75,6 +75,10 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("LOG_FORWARD", "collector:514", "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
         ("LOG_FORWARD", "tcp://collector:70000", "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
         ("LOG_FORWARD", 'tcp://c" x="y:1', "BREAKWATER_LOG_FORWARD is not valid: a collector is tcp://HOST:PORT"),
+        ("TRACES_ENDPOINT", "collector:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: "),
+        ("TRACES_ENDPOINT", "http://a:b@host:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
+        ("TRACES_ENDPOINT", "http://host:4318?key=b", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
+        ("TRACES_RATIO", "1.5", "BREAKWATER_TRACES_RATIO is not valid: "),
         ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
     ],
 )
