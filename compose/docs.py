@@ -47,8 +47,8 @@ _CONTAINERS: Final = """
 ## Of containers: variables of `docker compose`
 
 Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
-`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW` and `_TOKEN_LIFETIME_SECONDS`, which mean there what they mean
-above:
+`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS` and `_TOKEN_LIFETIME_SECONDS`, which mean there what
+they mean above:
 
 """
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"

@@ -20,6 +20,10 @@ LOG_FILE_BYTES = 20 * 1024**2
 LOG_FILES_KEPT = 4
 SPOOL_FILE_BYTES = 20 * 1024**2
 SPOOL_FILES_KEPT = 1
+_OTHER_CONNECTIONS = 80
+"""To the database: of services, of the event stream and of people."""
+_CONNECTIONS_OF_PROCESSES = 25
+"""Of one process of the token service and one of the API together, where both pools are full."""
 
 _COMPONENT = r"[a-z0-9]++(?:(?:\.|__?|-++)[a-z0-9]++)*+"
 GRAMMAR = {
@@ -200,13 +204,16 @@ def broker(*, listen: str, definitions: Path, memory_share: str = "0.4") -> View
     return {"listen": listen, "definitions": definitions, "memory_share": memory_share}
 
 
-def database(*, socket_folder: Path, hba_file: Path, port: int, listen_addresses: str = "") -> View:
-    """For postgresql.conf."""
+def database(
+    *, socket_folder: Path, hba_file: Path, port: int, processes: int, listen_addresses: str = ""
+) -> View:
+    """For postgresql.conf; `processes` are those of the token service, and of the API, that connect to it."""
     return {
         "socket_folder": socket_folder,
         "hba_file": hba_file,
         "port": port,
         "listen_addresses": listen_addresses,
+        "connections": max(200, _OTHER_CONNECTIONS + _CONNECTIONS_OF_PROCESSES * processes),
     }
 
 

@@ -144,7 +144,8 @@ def _registryctl(site: Site) -> str:
 
 def _database(site: Site) -> views.View:
     return views.database(
-        socket_folder=site.database_socket, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET
+        socket_folder=site.database_socket, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET,
+        processes=site.options.processes,
     )
 
 

@@ -5,6 +5,7 @@ An instance is known by its home. What it was once started with is remembered th
 """
 
 import json
+import os
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -19,6 +20,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 REMEMBERED = "settings.json"
 _COLLECTOR = re.compile(r"(tcp|udp)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})", re.ASCII)
 _LAST_PORT = 65535
+_FEWEST_WORKERS = 2
+_MOST_WORKERS = 8
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 
 
@@ -54,6 +57,12 @@ class Options(BaseSettings):
     )
     token_lifetime_seconds: int = Field(
         default=300, ge=60, le=3600, description="how long a registry token lives, 60 to 3600"
+    )
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="processes of the token service, and of the API with the portal, each; 0: one a core, 2 to 8",
     )
     outbound_allow: str = Field(
         default="",
@@ -125,6 +134,11 @@ class Options(BaseSettings):
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none")
         return self
+
+    @property
+    def processes(self) -> int:
+        """How many processes each of those has."""
+        return self.workers or min(max(_FEWEST_WORKERS, os.cpu_count() or 1), _MOST_WORKERS)
 
     @property
     def names(self) -> tuple[str, ...]:

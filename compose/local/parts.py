@@ -182,7 +182,7 @@ def _proxy(site: Site) -> Part:
 def _python_parts(site: Site) -> tuple[Part, ...]:
     return (
         _gunicorn(
-            site, "token", "-k", "gateway.worker.SharingWorker", "-w", "2", "--preload",
+            site, "token", "-k", "gateway.worker.SharingWorker", "-w", str(site.options.processes), "--preload",
             account=Account.TOKEN, socket="token",
             code=(
                 "shared", "services/token", "gateway/token", "gateway/errors.py", "gateway/metering.py",
@@ -190,7 +190,7 @@ def _python_parts(site: Site) -> tuple[Part, ...]:
             ),
         ),
         _gunicorn(
-            site, "core", "-k", "gthread", "-w", "2", "--threads", "8",
+            site, "core", "-k", "gthread", "-w", str(site.options.processes), "--threads", "8",
             account=Account.PARTS, socket="core",
             code=("shared", "services", "gateway", "package-lock.json", "compose/assets.py"),
         ),

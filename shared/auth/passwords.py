@@ -41,13 +41,11 @@ def _hash_of_nothing() -> str:
 
 @cache
 def _hashers() -> ThreadPoolExecutor:
-    """Threads on half of the cores, behind all else: a burst of logins, or of guesses, must not stall tokens.
+    """One thread, behind all else: a burst of logins, or of guesses, must not stall tokens.
 
-    Made at first use: not before a server has forked its workers.
+    A server has more processes where there are more cores. Made at first use: not before it has forked them.
     """
-    return ThreadPoolExecutor(
-        max((os.cpu_count() or 1) // 2, 1), thread_name_prefix="argon2", initializer=_step_back
-    )
+    return ThreadPoolExecutor(1, thread_name_prefix="argon2", initializer=_step_back)
 
 
 def _step_back() -> None:

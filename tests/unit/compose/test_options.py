@@ -78,6 +78,7 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("TRACES_ENDPOINT", "collector:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: "),
         ("TRACES_ENDPOINT", "http://a:b@host:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
         ("TRACES_ENDPOINT", "http://host:4318?key=b", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
+        ("WORKERS", "65", "BREAKWATER_WORKERS is not valid: "),
         ("TRACES_RATIO", "1.5", "BREAKWATER_TRACES_RATIO is not valid: "),
         ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
     ],
@@ -91,6 +92,17 @@ def test_wrong_setting_is_refused_in_one_sentence_that_names_it(
         read_options()
     assert refusal.value.sentence.startswith(sentence)
     assert "\n" not in refusal.value.sentence
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "processes"),
+    [(0, None, 2), (0, 1, 2), (0, 2, 2), (0, 6, 6), (0, 64, 8), (1, 64, 1), (16, 2, 16)],
+)
+def test_processes_are_as_many_as_cores_within_reason_or_as_was_said(
+    monkeypatch: pytest.MonkeyPatch, workers: int, cores: int | None, processes: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert Options(workers=workers).processes == processes
 
 
 def test_unreadable_memory_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,17 @@ def test_database_takes_passwords_alone_and_listens_on_its_socket_alone(configur
     assert "listen_addresses = ''\n" in text(site, "postgresql.conf")
 
 
+@pytest.mark.parametrize(("workers", "connections"), [(2, 200), (8, 280), (16, 480)])
+def test_database_has_room_for_the_pools_of_all_processes(
+    configured: Callable[..., Site], workers: int, connections: int
+) -> None:
+    site = configured(workers=workers)
+    assert f"max_connections = {connections}\n" in text(site, "postgresql.conf")
+    programs = supervised(site)
+    for name in ("token", "core"):
+        assert f" -w {workers} " in programs[f"program:{name}"]["command"]
+
+
 def test_broker_listens_on_loopback_with_its_definitions(configured: Callable[..., Site]) -> None:
     site = configured()
     assert "listeners.tcp.default = 127.0.0.1:40001\n" in text(site, "rabbitmq.conf")
