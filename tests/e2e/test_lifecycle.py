@@ -39,7 +39,8 @@ REPLICATION_LIMIT = 80 * 1024**2
 def instance() -> Iterator[Instance]:
     """Started by the first test that needs it running; the tests below stand in the order of its life."""
     with short_folder() as folder:
-        own = Instance(home=folder / "home", port=free_port())
+        # what it may hold is told for a machine of two cores
+        own = Instance(home=folder / "home", port=free_port(), variables={"BREAKWATER_WORKERS": "2"})
         yield own
         own.destroy()
 
