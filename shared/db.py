@@ -4,17 +4,14 @@ Time-outs are short everywhere; a database that is away becomes `Unavailable`, n
 query is not away: that is `QueryGivenUp`.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, Engine, MetaData, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy import URL, Engine, MetaData, create_engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import QueryGivenUp, Unavailable
 from shared.postgres import AWAY, STATEMENT_TIMEOUT_MS, is_given_up
@@ -27,8 +24,6 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
-_GOOD_SECONDS: Final = 1.0
-"""How long a connection that was good is taken to be so."""
 
 
 def metadata_for(schema: str) -> MetaData:
@@ -39,37 +34,15 @@ def metadata_for(schema: str) -> MetaData:
 def engine(settings: Settings, *, pool_size: int = 5, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> Engine:
     """An engine of this process's role; the pool never grows past `pool_size`."""
     info = settings.conninfo()
-    made = create_engine(
+    return create_engine(
         URL.create("postgresql+psycopg"),
         connect_args={**info, "options": f"-c statement_timeout={statement_timeout_ms} -c timezone=UTC"},
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        pool_pre_ping=True,
         hide_parameters=True,
     )
-    event.listen(made, "checkin", _note_rest)
-    event.listen(made, "checkout", _look_at_rested)
-    return made
-
-
-def _note_rest(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["rests_since"] = time.monotonic()
-
-
-def _look_at_rested(connection: psycopg.Connection[Any], record: ConnectionPoolEntry, _fairy: object) -> None:
-    """Have the pool make anew a connection that was lost while it rested.
-
-    SQLAlchemy's own ping would ask at each loan, on the way of each request. Of a connection that was good a moment ago
-    the request itself finds out; all others are made anew then.
-    """
-    rests_since = record.info.get("rests_since")
-    if rests_since is None or time.monotonic() - rests_since < _GOOD_SECONDS:
-        return
-    try:
-        connection.execute("")
-        connection.rollback()
-    except psycopg.Error as error:
-        raise DisconnectionError from error
 
 
 def session_factory(bind: Engine) -> sessionmaker[Session]:

@@ -1,8 +1,14 @@
-"""Running the revisions: Alembic without a configuration file, one transaction a revision."""
+"""Running the revisions: Alembic without a configuration file, all of them in one transaction.
 
+Clients go on meanwhile. A revision waits for a table that they use for less time than makes a deadlock, so none of them
+is ever given up for it; what has been done is undone then, and begun anew.
+"""
+
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -11,20 +17,37 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from shared.db import engine, unavailable_when_down
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, QueryGivenUp
 from shared.settings import Settings
 
 _FOLDER = Path(__file__).parent
 LOCK = 7_302_001  # serialises two `up`s that migrate at once
+LOCK_MILLISECONDS: Final = 500
+"""PostgreSQL looks for deadlocks after a second."""
+PATIENCE_SECONDS: Final = 120.0
+_PAUSE_SECONDS: Final = 0.2
 
 
 def upgrade(settings: Settings) -> str:
     """Bring the database to the newest revision and return its name.
 
-    Raises Unavailable where the database does not answer, and ConfigurationError where it is of a newer version.
+    Raises Unavailable where the database does not answer, QueryGivenUp where somebody uses a table for minutes, and
+    ConfigurationError where it is of a newer version.
     """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _upgrade(settings)
+        except QueryGivenUp:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _upgrade(settings: Settings) -> str:
     with _connection(settings) as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
         found = _revision(connection)
         if found != "none" and not is_known(found):
             raise ConfigurationError(

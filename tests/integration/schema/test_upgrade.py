@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self
@@ -22,7 +23,7 @@ from shared import directory
 from shared.auth.passwords import verify_password
 from shared.auth.roles import Role
 from shared.db import engine, session_factory
-from shared.errors import ConfigurationError
+from shared.errors import ConfigurationError, QueryGivenUp
 from shared.events import Actor, ActorKind, Envelope, EventContext, emit
 from shared.events.definitions.user import UserLoggedIn
 from shared.events.envelope import build, parse
@@ -190,6 +191,32 @@ def test_everything_is_there_afterwards_and_works_while_it_is_brought_up_to_date
         assert (what.artifacts, what.tags, what.immutable_tags) == (1, 1, ())
         assert get_project(session, team).name == "team"
     bind.dispose()
+
+
+def test_a_client_that_takes_tables_in_another_order_is_waited_for_and_not_given_up(first: Database) -> None:
+    waiting = (
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'core.users'::regclass"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with ThreadPoolExecutor(1) as thread, first.superuser() as client, first.superuser() as watching:
+        with client.transaction():
+            client.execute("LOCK TABLE core.users IN ACCESS SHARE MODE")
+            upgraded = thread.submit(run.upgrade, first.settings("owner"))
+            eventually(lambda: watching.execute(waiting).fetchone(), within=20, what="the upgrade waits", every=0.02)
+            client.execute("LOCK TABLE core.members IN ACCESS SHARE MODE")
+        assert upgraded.result(60) == run.newest()
+
+
+def test_a_table_that_is_used_for_minutes_is_told_and_leaves_all_as_it_was(
+    first: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "PATIENCE_SECONDS", 1.0)
+    with first.superuser() as client, client.transaction():
+        client.execute("LOCK TABLE core.users IN ACCESS SHARE MODE")
+        with pytest.raises(QueryGivenUp):
+            run.upgrade(first.settings("owner"))
+        assert run.current(first.settings("owner")) == FIRST
+    assert run.upgrade(first.settings("owner")) == run.newest()
 
 
 def test_the_record_holds_and_goes_on(first: Database) -> None:
