@@ -31,7 +31,6 @@ SHARED: Final = 6
 LAYER: Final = 20_000
 EVENTS_A_SECOND: Final = 100
 CONNECTIONS: Final = 32
-_QUIET_SECONDS: Final = 2.0
 _WORTH_TELLING: Final = 0.000_005
 
 
@@ -113,6 +112,7 @@ class _Meter:
 
     def _settle(self) -> None:
         """Wait until nothing has been recorded for a while, and nothing waits to be."""
+        quiet_seconds = self._rig.scaled(2, 0.2)
         seen, quiet_since = self._recorded(), time.monotonic()
 
         def quiet() -> bool:
@@ -120,7 +120,7 @@ class _Meter:
             now = self._recorded()
             if now != seen or now[0]:
                 seen, quiet_since = now, time.monotonic()
-            return time.monotonic() - quiet_since > _QUIET_SECONDS
+            return time.monotonic() - quiet_since > quiet_seconds
 
         eventually(quiet, within=120, what="all that was set off has ended")
 
