@@ -1,6 +1,7 @@
 """A load client that costs little: prepared requests on kept-alive connections, one epoll loop in a process of its own.
 
-It speaks just enough HTTP/1.1 for answers with a Content-Length; anything else is an error, not a guess.
+It speaks just enough HTTP/1.1 for answers with a Content-Length, and for a server that says that a connection's last
+answer has come, as nginx does after a thousand; anything else is an error, not a guess.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _length(head: bytes) -> int:
 class _Lane:
     """One connection: what was sent when, and what has come so far."""
 
-    __slots__ = ("came", "next", "sent", "socket", "wanted")
+    __slots__ = ("came", "last", "next", "sent", "socket", "wanted")
 
     def __init__(self, connected: socket.socket, first: int) -> None:
         self.socket = connected
@@ -90,6 +91,7 @@ class _Lane:
         self.wanted = -1
         self.sent = 0.0
         self.next = first
+        self.last = False
 
     def send(self, requests: Sequence[bytes]) -> None:
         self.sent = time.perf_counter()
@@ -106,7 +108,9 @@ class _Lane:
             end = self.came.find(b"\r\n\r\n")
             if end < 0:
                 return 0
-            self.wanted = end + 4 + _length(self.came[:end])
+            head = self.came[:end]
+            self.wanted = end + 4 + _length(head)
+            self.last = b"\r\nconnection: close" in head.lower()
         if len(self.came) < self.wanted:
             return 0
         status = int(self.came[9:12])
@@ -117,11 +121,22 @@ class _Lane:
 def _drive(load: Load, pipe: Connection) -> None:
     lanes: dict[int, _Lane] = {}
     poller = select.epoll()
-    step = max(1, len(load.requests) // load.connections)
-    for number in range(load.connections):
-        lane = _Lane(connect(load.address), number * step)
+
+    def opened(first: int) -> _Lane:
+        lane = _Lane(connect(load.address), first)
         lanes[lane.socket.fileno()] = lane
         poller.register(lane.socket.fileno(), select.EPOLLIN)
+        return lane
+
+    def reopened(lane: _Lane) -> _Lane:
+        poller.unregister(lane.socket.fileno())
+        del lanes[lane.socket.fileno()]
+        lane.socket.close()
+        return opened(lane.next)
+
+    step = max(1, len(load.requests) // load.connections)
+    for number in range(load.connections):
+        opened(number * step)
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
     started = time.perf_counter()
@@ -143,19 +158,16 @@ def _drive(load: Load, pipe: Connection) -> None:
             try:
                 status = lane.receive()
             except ConnectionError:
-                poller.unregister(number)
-                del lanes[number]
                 statuses[0] += 1
-                fresh = _Lane(connect(load.address), lane.next)
-                lanes[fresh.socket.fileno()] = fresh
-                poller.register(fresh.socket.fileno(), select.EPOLLIN)
-                idle.append(fresh)
+                idle.append(reopened(lane))
                 continue
             if status:
                 done = time.perf_counter()
                 if done >= measured_from:
                     latencies.append(done - lane.sent)
                     statuses[status] += 1
+                if lane.last:
+                    lane = reopened(lane)
                 if load.per_second:
                     idle.append(lane)
                 else:

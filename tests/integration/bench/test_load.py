@@ -47,18 +47,18 @@ def _listens(port: int) -> bool:
     return True
 
 
-def test_every_answer_is_counted_by_its_status_and_hang_ups_are_survived(nginx: tuple[int, Path]) -> None:
+def test_every_answer_is_counted_by_its_status_and_a_said_last_one_is_no_fault(nginx: tuple[int, Path]) -> None:
     port, log = nginx
     result = drive(Load(
         address=("127.0.0.1", port), requests=[request("GET", "/yes", {}), request("GET", "/no", {})], connections=4,
         seconds=0.5, warm_up=0.0,
     ))
-    assert set(result.statuses) >= {200, 503}
+    assert set(result.statuses) == {200, 503}
     answered = result.statuses[200] + result.statuses[503]
     assert answered == len(result.latencies)
     assert result.rate == pytest.approx(answered / 0.5)
     served = len(log.read_text().splitlines())
-    assert answered <= served <= answered + 4
+    assert 4 * 50 < answered <= served <= answered + 4
 
 
 def test_a_capped_load_keeps_to_its_rate(nginx: tuple[int, Path]) -> None:
