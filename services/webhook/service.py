@@ -59,7 +59,8 @@ class RelayService:
             database.execute("LISTEN breakwater_outbox")
             awake, tired_at = False, 0.0
             while not stopping:
-                if outbox.number(database, most=NUMBERED_AT_ONCE):
+                numbered = outbox.number(database, most=NUMBERED_AT_ONCE)
+                if numbered.moved:
                     tired_at = monotonic() + AWAKE_SECONDS
                     awake = awake or outbox.stay_awake(database)
                 elif awake and monotonic() > tired_at:
@@ -67,7 +68,7 @@ class RelayService:
                     awake = False
                     stopping.wait(COMMIT_SECONDS)
                     continue
-                if awake:
+                if awake or numbered.held:
                     stopping.wait(PACE_SECONDS)
                 else:
                     _await_notify(database)

@@ -67,6 +67,7 @@ outbox: Final = Table(
     Column("project", Text),
     Column("body", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("awaits", Uuid),
 )
 
 log: Final = Table(

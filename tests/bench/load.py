@@ -118,60 +118,68 @@ class _Lane:
         return status
 
 
-def _drive(load: Load, pipe: Connection) -> None:
-    lanes: dict[int, _Lane] = {}
-    poller = select.epoll()
+class _Lanes:
+    """All connections of a load, and what is to be read from which."""
 
-    def opened(first: int) -> _Lane:
-        lane = _Lane(connect(load.address), first)
-        lanes[lane.socket.fileno()] = lane
-        poller.register(lane.socket.fileno(), select.EPOLLIN)
+    def __init__(self, load: Load) -> None:
+        self._address = load.address
+        self._lanes: dict[int, _Lane] = {}
+        self._poller = select.epoll()
+        step = max(1, len(load.requests) // load.connections)
+        self.idle = [self._opened(number * step) for number in range(load.connections)]
+
+    def readable(self, seconds: float) -> Iterator[_Lane]:
+        """Those from which something can be read within that time."""
+        for number, _ in self._poller.poll(seconds):
+            yield self._lanes[number]
+
+    def reopened(self, lane: _Lane) -> _Lane:
+        """A new connection in the place of one."""
+        self._poller.unregister(lane.socket.fileno())
+        del self._lanes[lane.socket.fileno()]
+        lane.socket.close()
+        return self._opened(lane.next)
+
+    def _opened(self, first: int) -> _Lane:
+        lane = _Lane(connect(self._address), first)
+        self._lanes[lane.socket.fileno()] = lane
+        self._poller.register(lane.socket.fileno(), select.EPOLLIN)
         return lane
 
-    def reopened(lane: _Lane) -> _Lane:
-        poller.unregister(lane.socket.fileno())
-        del lanes[lane.socket.fileno()]
-        lane.socket.close()
-        return opened(lane.next)
 
-    step = max(1, len(load.requests) // load.connections)
-    for number in range(load.connections):
-        opened(number * step)
+def _drive(load: Load, pipe: Connection) -> None:
+    lanes = _Lanes(load)
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
     started = time.perf_counter()
     measured_from = started + load.warm_up
     until = measured_from + load.seconds
-    idle = list(lanes.values())
+    idle = lanes.idle
     issued = 0
-    while True:
-        now = time.perf_counter()
-        if now >= until:
-            break
+    while (now := time.perf_counter()) < until:
         due = len(idle) if not load.per_second else min(len(idle), int((now - started) * load.per_second) - issued)
         for lane in idle[:due]:
             lane.send(load.requests)
         issued += max(due, 0)
         idle = idle[max(due, 0) :]
-        for number, _ in poller.poll(0.005 if load.per_second else 0.1):
-            lane = lanes[number]
+        for lane in lanes.readable(0.005 if load.per_second else 0.1):
             try:
                 status = lane.receive()
             except ConnectionError:
                 statuses[0] += 1
-                idle.append(reopened(lane))
+                idle.append(lanes.reopened(lane))
                 continue
-            if status:
-                done = time.perf_counter()
-                if done >= measured_from:
-                    latencies.append(done - lane.sent)
-                    statuses[status] += 1
-                if lane.last:
-                    lane = reopened(lane)
-                if load.per_second:
-                    idle.append(lane)
-                else:
-                    lane.send(load.requests)
+            if not status:
+                continue
+            done = time.perf_counter()
+            if done >= measured_from:
+                latencies.append(done - lane.sent)
+                statuses[status] += 1
+            rested = lanes.reopened(lane) if lane.last else lane
+            if load.per_second:
+                idle.append(rested)
+            else:
+                rested.send(load.requests)
     pipe.send(Result(seconds=load.seconds, latencies=latencies, statuses=dict(statuses)))
     pipe.close()
 

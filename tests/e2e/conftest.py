@@ -27,6 +27,7 @@ from tests.clients.between import Between, between
 from tests.clients.docker import CannotStartError, DockerEngine
 from tests.e2e.replicating import Replicating, replicating
 from tests.e2e.system import Person, System
+from tests.e2e.telling import LIVE, pytest_runtest_makereport
 from tests.servers import free_port, short_folder
 from tests.slapd import Directory, slapd
 
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 
     from tests.clients.registry import RegistryClient
 
+__all__ = ["pytest_runtest_makereport"]
+
 REACHABLE: Final = "127.0.0.1/32"
 """Where webhooks may go in the shared instance, and logins in the fragile one, beyond what is open to all."""
 WITH_FRAGILE: Final = (
     "test_collecting", "test_doctor", "test_faults", "test_ldap", "test_replication", "test_replication_along",
     "test_replication_faults", "test_replication_limits", "test_replication_size", "test_replication_terminal",
-    "test_v2",
+    "test_slow_storage", "test_v2",
 )  # fmt: skip
 """The modules that break the fragile instance, or copy out of it."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
@@ -120,8 +123,11 @@ def fresh_system(variables: dict[str, str] | None = None) -> Iterator[System]:
         instance = Instance(home=folder / "home", port=free_port(), variables=variables or {})
         try:
             instance.up()
-            yield System(instance).as_compared()
+            system = System(instance).as_compared()
+            LIVE.append(system)
+            yield system
         finally:
+            LIVE[:] = [each for each in LIVE if each.instance is not instance]
             end(instance)
 
 

@@ -15,6 +15,7 @@ import pytest
 from compose.local.instance import Instance
 from tests.e2e.conftest import REACHABLE, fresh_system, person, project
 from tests.e2e.system import Person, System
+from tests.e2e.telling import pytest_runtest_makereport
 from tests.portal.browser import chromium, opened
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.portal.browser import Complaints
 
-__all__ = ["person", "project"]
+__all__ = ["person", "project", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(scope="session")

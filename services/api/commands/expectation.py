@@ -78,7 +78,7 @@ _OPEN: Final = text(
     """
 )
 _HOLD: Final = text("SELECT id FROM events.expected WHERE id = ANY (:ids) AND state = 'open' ORDER BY id FOR UPDATE")
-_ANSWERED: Final = text("UPDATE events.expected SET answered_at = now() WHERE id = :id AND state = 'open'")
+_ANSWERED: Final = text("UPDATE events.expected SET answered_at = now() WHERE id = :id")
 _SETTLE: Final = text(
     """
     UPDATE events.expected SET state = :state, settled_by = :settled_by, settled_at = now()
@@ -182,7 +182,7 @@ def is_pushed_to(session: Session, project: str) -> bool:
 
 
 def mark_answered(session: Session, expectation_id: UUID) -> None:
-    """Keep that the registry answered with success: evidence for the reconciler."""
+    """Keep that the registry answered with success: evidence for the reconciler, and what its event waits for."""
     session.execute(_ANSWERED, {"id": expectation_id})
 
 

@@ -1,5 +1,8 @@
 """Taking notifications in: one statement de-duplicates, settles what the gate expected, and fills the outbox.
 
+The registry notifies of a manifest before it has written its tag, and answers the push afterwards: an event with a tag
+awaits that answer in the outbox, so that nobody who is told of the tag finds what it named before.
+
 On the registry's way, which waits for the answer before it sends the next: hence plain psycopg and a single round trip.
 """
 
@@ -42,6 +45,8 @@ RECORD: Final[LiteralString] = """
     ), told AS (
         SELECT incoming.*, projects.id AS project_id, answered.actor, answered.actor_kind, answered.address,
             answered.user_agent, answered.request_id,
+            CASE WHEN answered.kind = 'put' AND answered.answered_at IS NULL AND incoming.body->'data'->>'tag' <> ''
+                THEN answered.id END AS awaits,
             CASE WHEN answered.traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' THEN answered.traceparent END
                 AS gate
         FROM incoming
@@ -50,8 +55,8 @@ RECORD: Final[LiteralString] = """
         LEFT JOIN directory.projects ON projects.name = incoming.project
         WHERE CASE WHEN answered.id IS NULL THEN NOT incoming.on_behalf ELSE answered.state <> 'settled' END
     ), written AS (
-        INSERT INTO events.outbox (event_id, type, routing_key, project, body)
-        SELECT event_id, type, routing_key, project,
+        INSERT INTO events.outbox (event_id, type, routing_key, project, awaits, body)
+        SELECT event_id, type, routing_key, project, awaits,
             jsonb_set(
                 CASE WHEN on_behalf THEN jsonb_set(jsonb_set(body, '{data,client}', jsonb_build_object(
                          'address', address, 'user_agent', user_agent)),

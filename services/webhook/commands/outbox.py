@@ -3,7 +3,7 @@
 All of it on a plain psycopg connection in autocommit mode, so each statement is a transaction.
 """
 
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 import psycopg
 
@@ -11,7 +11,11 @@ NUMBER: Final[LiteralString] = """
     WITH head AS (
         SELECT last_sequence FROM events.relay FOR UPDATE
     ), moved AS (
-        DELETE FROM events.outbox WHERE id IN (SELECT id FROM events.outbox ORDER BY id LIMIT %(most)s) RETURNING *
+        DELETE FROM events.outbox WHERE id IN (
+            SELECT id FROM events.outbox
+            WHERE awaits IS NULL OR created_at < now() - make_interval(secs => %(patience)s)
+                OR NOT EXISTS (SELECT FROM events.expected WHERE expected.id = awaits AND answered_at IS NULL)
+            ORDER BY id LIMIT %(most)s) RETURNING *
     ), logged AS (
         INSERT INTO events.log (sequence, event_id, type, routing_key, project, body, recorded_at)
         SELECT sequence, event_id, type, routing_key, project,
@@ -33,6 +37,8 @@ FORGET: Final[LiteralString] = """
         ORDER BY seen_at LIMIT %(most)s)
 """
 
+PATIENCE_SECONDS: Final = 30.0
+"""How long an event waits for an answer that is lost, because whoever was to note it has died."""
 AWAKE_LOCK: Final = 7_302_013
 """As the trigger on the outbox knows it."""
 LOG_DAYS: Final = 7
@@ -43,12 +49,24 @@ SEEN_DAYS: Final = 14
 FORGET_AT_ONCE: Final = 10_000
 
 
-def number(connection: psycopg.Connection, *, most: int) -> int:
-    """Move up to `most` committed events into the log, in order, with consecutive numbers; returns how many."""
+class Numbered(NamedTuple):
+    """What one look at the outbox came to."""
+
+    moved: int
+    held: bool
+    """Nothing was moved, and there is something: it awaits the answer to the write that it tells of."""
+
+
+def number(connection: psycopg.Connection, *, most: int, patience: float = PATIENCE_SECONDS) -> Numbered:
+    """Move up to `most` committed events into the log, in order, with consecutive numbers.
+
+    One that awaits an answer is left, for at most `patience` seconds, and does not hold up the others.
+    """
     if connection.execute("SELECT EXISTS (SELECT FROM events.outbox)").fetchone() == (False,):
-        return 0
-    row = connection.execute(NUMBER, {"most": most}).fetchone()
-    return int(row[0]) if row else 0
+        return Numbered(moved=0, held=False)
+    row = connection.execute(NUMBER, {"most": most, "patience": patience}).fetchone()
+    moved = int(row[0]) if row else 0
+    return Numbered(moved=moved, held=not moved)
 
 
 def stay_awake(connection: psycopg.Connection) -> bool:

@@ -27,6 +27,15 @@ def write(connection: psycopg.Connection, count: int, *, kind: str = "artifact.p
     return ids
 
 
+def write_awaiting(connection: psycopg.Connection, expected: UUID) -> None:
+    """An event of a push that the registry has told of and has not answered yet."""
+    connection.execute(
+        "INSERT INTO events.outbox (event_id, type, routing_key, project, awaits, body) VALUES "
+        "(%s, 'breakwater.artifact.pushed.v1', 'artifact.pushed.p', 'p', %s, '{}')",
+        (uuid4(), expected),
+    )
+
+
 def rows(database: Database, query: LiteralString) -> list[tuple[Any, ...]]:
     with database.superuser() as connection:
         return connection.execute(query).fetchall()

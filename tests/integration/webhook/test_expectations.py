@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
+import pytest
+
 from tests.clients.notifications import event
 from tests.integration.webhook.conftest import Intake
 
@@ -94,3 +96,18 @@ def test_who_settles_first_while_both_try_is_the_only_one_to_tell(intake: Intake
         assert sent.result()[0] == 200
     assert state(intake, expected) == ("settled", "reconciler", True)
     assert intake.outbox() == []
+
+
+@pytest.mark.parametrize(("action", "tag"), [("push", "v1"), ("push", None), ("delete", None)])
+def test_a_push_of_a_tag_awaits_its_answer(intake: Intake, action: str, tag: str | None) -> None:
+    expected = expect(intake, kind={"push": "put"}.get(action, action))
+    agent = f"docker/20 rid/r-1 gate/{expected}"
+    intake.send(event(action, "library/app", digest=DIGEST, tag=tag, user_agent=agent))
+    assert intake.rows("SELECT awaits::text FROM events.outbox") == [(expected if tag else None,)]
+
+
+def test_what_is_answered_awaits_nothing(intake: Intake) -> None:
+    expected = expect(intake)
+    intake.rows("UPDATE events.expected SET answered_at = now() WHERE id = %s RETURNING id", expected)
+    intake.send(push(expected))
+    assert intake.rows("SELECT awaits FROM events.outbox") == [(None,)]

@@ -7,16 +7,18 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from services.webhook.commands import outbox
 from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS
 from shared.messaging.topology import EVENTS
 from shared.postgres import connect
 from tests.integration.broker import Broker, eventually
 from tests.integration.conftest import Database
-from tests.integration.webhook.relaying import head, relay, rows, write
+from tests.integration.webhook.relaying import head, relay, rows, write, write_awaiting
 from tests.servers import wait_for
 
 
@@ -28,6 +30,16 @@ def received(rabbit: Broker, queue: str = "audit") -> list[int]:
         while (message := channel.basic_get(queue, no_ack=True)) is not None:
             sequences.append(int(json.loads(message.body)["sequence"]))
     return sequences
+
+
+def expect(connection: psycopg.Connection) -> UUID:
+    """A push on its way that the registry has not answered."""
+    expected = uuid4()
+    connection.execute(
+        "INSERT INTO events.expected (id, kind, repository, reference, actor, actor_kind) "
+        "VALUES (%s, 'put', 'p/app', 'v1', 'alice', 'user')", (expected,),
+    )  # fmt: skip
+    return expected
 
 
 def heard(connection: psycopg.Connection, seconds: float) -> int:
@@ -97,6 +109,35 @@ def test_an_event_that_nothing_notifies_of_is_found_by_looking(
         process.has_logged("publishing")
         write(writer, 3)
         eventually(lambda: head(database), (3, 3), seconds=5)
+
+
+def test_an_event_of_a_push_waits_until_that_is_answered_and_holds_nobody_up(
+    database: Database, rabbit: Broker, tmp_path: Path
+) -> None:
+    with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
+        process.has_logged("publishing")
+        expected = expect(writer)
+        write_awaiting(writer, expected)
+        time.sleep(2 * POLL_SECONDS)
+        assert head(database) == (0, 0)
+        [passes] = write(writer, 1)
+        eventually(lambda: head(database), (1, 1))
+        assert rows(database, "SELECT event_id FROM events.log") == [(passes,)]
+        begun = time.monotonic()
+        writer.execute("UPDATE events.expected SET answered_at = now() WHERE id = %s", (expected,))
+        eventually(lambda: head(database), (2, 2))
+        assert time.monotonic() - begun < POLL_SECONDS, "it is looked for often while something is held"
+    assert rows(database, "SELECT count(*) FROM events.outbox") == [(0,)]
+
+
+def test_an_event_whose_push_is_never_answered_is_told_all_the_same(database: Database) -> None:
+    with connect(database.settings("core")) as writer, connect(database.settings("relay")) as relaying:
+        write_awaiting(writer, expect(writer))
+        assert outbox.number(relaying, most=10) == (0, True)
+        assert outbox.number(relaying, most=10, patience=0) == (1, False)
+        write_awaiting(writer, uuid4())  # of a write that nobody knows any more
+        assert outbox.number(relaying, most=10) == (1, False)
+        assert outbox.number(relaying, most=10) == (0, False)
 
 
 def test_numbering_goes_on_while_the_broker_is_down_and_then_each_event_arrives(
