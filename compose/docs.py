@@ -37,18 +37,19 @@ _INTRODUCTION: Final = """\
 Made from the code by `python -m compose.docs`.
 
 What an instance is started with are variables of the environment, which `./breakwater up` remembers in the home: a
-later `up`, `status` or `service` needs none of them again. An empty one takes an optional setting back. Secrets are no
-settings, but for the one that sets the first password: they are files below `secrets/` in the home, each readable by
-its one reader. What can be changed while it runs is an item of the configuration, in the portal, by
-`PUT /api/v2.0/configurations` and by `./breakwater config set`; every part heeds a change at once, without a restart.
+later `up`, `status` or `service` needs none of them again. An empty one takes an optional setting back. Secrets are
+files below `secrets/` in the home, each readable by its one reader; a variable that brings one is kept there, and is
+neither remembered with the others nor shown. What can be changed while it runs is an item of the configuration, in the
+portal, by `PUT /api/v2.0/configurations` and by `./breakwater config set`; every part heeds a change at once, without
+a restart.
 """
 _LOCAL: Final = "\n## Of an instance: variables of `./breakwater up`\n\n"
 _CONTAINERS: Final = """
 ## Of containers: variables of `docker compose`
 
 Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
-`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS` and `_TOKEN_LIFETIME_SECONDS`, which mean there what
-they mean above:
+`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_TOKEN_LIFETIME_SECONDS` and `_S3_BUCKET`,
+`_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY`, `_S3_SECRET_KEY`, which mean there what they mean above:
 
 """
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"

@@ -17,11 +17,14 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationError
+from shared.registry.bucket import Bucket
 from shared.secrets import Secret
 
 TOKEN_ISSUER = "breakwater-token"  # noqa: S105 - the issuer's name, no secret
 TOKEN_SERVICE = "breakwater-registry"  # noqa: S105 - the audience's name, no secret
 CLOCK_LEEWAY = timedelta(seconds=60)
+S3_KEYS = {"access_key": "s3-access-key", "secret_key": "s3-secret-key"}
+"""The keys of a bucket, and the files among the registry's secrets that hold them."""
 
 
 def _networks(value: object) -> object:
@@ -57,6 +60,10 @@ class Settings(BaseSettings):
     token_socket: Path | None = None
     core_socket: Path | None = None
     registry_storage: Path | None = None
+    s3_bucket: str = ""
+    s3_region: str = "us-east-1"
+    s3_endpoint: str = ""
+    s3_prefix: str = ""
     assets_folder: Path | None = None
     disk_reserve_percent: float = Field(default=5, ge=0, le=50)
     disk_reserve_bytes: int = Field(default=2**30, ge=0)
@@ -137,6 +144,18 @@ class Settings(BaseSettings):
     def secret(self, name: str) -> Secret:
         """A secret of this process's part. Raises ConfigurationError where it cannot be read."""
         return Secret.read(self.secrets / self.part / name)
+
+    def stored(self) -> Path | Bucket:
+        """Where the registry's storage can be looked at: for the owner, who may read the keys of a bucket.
+
+        Raises ConfigurationError where they cannot be read.
+        """
+        if not self.s3_bucket:
+            return self.storage
+        keys = {name: Secret.read(self.secrets / "registry" / file).reveal() for name, file in S3_KEYS.items()}
+        return Bucket(
+            name=self.s3_bucket, region=self.s3_region, endpoint=self.s3_endpoint, prefix=self.s3_prefix, **keys
+        )
 
     def conninfo(self) -> dict[str, str | int]:
         """Keyword arguments for psycopg: this part's role, with time-outs."""

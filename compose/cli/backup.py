@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from compose.cli.terminal import out, shown
 from compose.local.archive import Progress as Told
-from compose.local.backup import prepared
+from compose.local.backup import prepared, storage_place
 from compose.local.options import read_options
 from compose.local.restore import restore
 from compose.local.site import existing_site
@@ -37,7 +37,8 @@ def take_backup(file: File, registry: WithRegistry = True) -> None:
     out.print(f"written: {taken.file} ({taken.size / 1e6:,.1f} MB, of it {taken.database_size / 1e6:,.1f} of database)")
     out.print("It holds every key and password hash of the instance: keep it as you keep those.")
     if not registry:
-        out.print(f"The registry's storage is not in it: keep a copy of {site.layout.registry} taken after this one.")
+        place = storage_place(site)
+        out.print(f"The registry's storage is not in it: keep a copy of {place} taken after this one.", markup=False)
 
 
 def restore_backup(file: File, start: Start = True) -> None:

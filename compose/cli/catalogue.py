@@ -58,7 +58,7 @@ class _Site:
             self.registry,
             instance_id=self.settings.instance_id,
             origin=origin,
-            storage=self.settings.storage,
+            storage=self.settings.stored(),
         )
 
 

@@ -61,7 +61,8 @@ def destroy(
     yes: Annotated[bool, typer.Option("--yes", help="Really remove all images, accounts, records and keys.")] = False,
 ) -> None:
     """Stop everything and remove all data."""
-    layout = Layout(read_options().home)
+    options = read_options()
+    layout = Layout(options.home)
     if not yes:
         raise typer.BadParameter(
             f"this removes all images, accounts, records and keys in {layout.home}; say --yes to do it",
@@ -70,6 +71,8 @@ def destroy(
     with shown() as watcher:
         there = stopping.destroy(layout, watcher)
     out.print(f"removed what was in {layout.home}" if there else f"there is no instance in {layout.home}")
+    if there and options.s3_bucket:
+        out.print(f"the images stay in the bucket {options.s3_bucket}: empty it yourself")
 
 
 def show_config() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shared.registry.bucket import Bucket
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE
 
 View = Mapping[str, object]
@@ -169,7 +170,7 @@ def registry(
     version: int,
     socket: Path | None,
     address: str,
-    storage: Path,
+    storage: Path | Bucket,
     http_secret: str,
     public_url: str | None,
     bundle: Path,
@@ -187,6 +188,7 @@ def registry(
         "socket": socket,
         "address": address,
         "storage": storage,
+        "bucket": _bucket(storage) if isinstance(storage, Bucket) else None,
         "http_secret": http_secret,
         # what the proxy puts in for it follows the client where no URL is set
         "realm": f"{public_url or 'http://localhost'}/auth/token",
@@ -197,6 +199,22 @@ def registry(
         "notification_token": notification_token,
         "debug": debug,
     }
+
+
+def _bucket(bucket: Bucket) -> View:
+    """The parameters of distribution's s3 driver, each as YAML reads it: a key may hold any printable character."""
+    values: dict[str, object] = {
+        "region": bucket.region,
+        "bucket": bucket.name,
+        "rootdirectory": f"/{bucket.prefix}",
+        "accesskey": bucket.access_key,
+        "secretkey": bucket.secret_key,
+        "secure": bucket.url.startswith("https:"),
+    }
+    if bucket.endpoint:
+        # a storage of one's own has no name in the DNS for each bucket
+        values |= {"regionendpoint": bucket.endpoint, "forcepathstyle": True}
+    return {name: json.dumps(value) for name, value in values.items()}
 
 
 def broker(*, listen: str, definitions: Path, memory_share: str = "0.4") -> View:

@@ -13,6 +13,7 @@ from compose.conf import views
 from compose.conf.render import render
 from compose.docker.site import container_site
 from compose.local.accounts import Account, Accounts, accounts
+from compose.local.bucket import bucket_of, keep_keys
 from compose.local.certificate import refuse_bad_certificate
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets, settle_owners
@@ -56,6 +57,7 @@ def prepare() -> None:
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
     _keep_instance_id(layout)
+    keep_keys(layout, bucket_of(layout, options))
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     shutil.copyfile(layout.instance_id, _kept_instance_id(layout))

@@ -53,10 +53,15 @@ class Manifest:
     created_at: datetime
     """Before the database was read: what happened later may be missing."""
     registry: str
-    """The folder of the registry's storage."""
+    """The folder of the registry's storage, or the bucket: `s3://NAME/PREFIX`."""
     registry_included: bool
     digests: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 in hex of each member below home, and of the dump."""
+
+    @property
+    def registry_on_disk(self) -> bool:
+        """Whether the storage was a folder, which somebody has to bring where it is not included."""
+        return not self.registry.startswith("s3://")
 
     def encode(self) -> bytes:
         """As the archive has it."""

@@ -17,6 +17,7 @@ from typing import Self
 
 from compose.local import archive
 from compose.local.archive import Manifest, Progress, Writer
+from compose.local.bucket import bucket_of
 from compose.local.database import NAME, SUPERUSER, answers, owner_settings, storage_kept, superuser_environment
 from compose.local.options import REMEMBERED
 from compose.local.site import PORT_OF_SOCKET, Site
@@ -46,10 +47,16 @@ class Taken:
 def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
     """Read the database, into a folder beside the file that is to be. The caller ends what is returned by `with`.
 
-    Raises Conflict where the file exists, the instance is stopped or garbage is collected just now, and BackupFailed.
+    Raises Conflict where the file exists, the images were to go with it and lie in a bucket, the instance is stopped or
+    garbage is collected just now, and BackupFailed.
     """
     if file.exists():
         raise Conflict(f"{file} exists already: remove it, or name another")
+    if with_registry and (bucket := bucket_of(site.layout, site.options)):
+        raise Conflict(
+            f"the images lie in {bucket}, which a backup does not take along: "
+            "say --no-registry, and keep versions or a copy of the bucket"
+        )
     if not answers(site):
         raise Conflict(f"the instance in {site.layout.home} is stopped: ./breakwater up starts it")
     with ExitStack() as stack:
@@ -113,7 +120,7 @@ class Preparation:
         contents = {name: path.read_bytes() for name, path in kept.items()}
         manifest = Manifest(
             revision=self.revision, instance_id=layout.instance_id.read_text().strip(), created_at=self.created_at,
-            registry=str(layout.registry), registry_included=self.with_registry,
+            registry=storage_place(self.site), registry_included=self.with_registry,
             digests={name: archive.digest(content) for name, content in contents.items()}
             | {archive.DUMP: archive.digest_of(self.dump)},
         )  # fmt: skip
@@ -136,6 +143,11 @@ class Preparation:
         yield from _files(root / "repositories", lambda kind: kind == "revisions")
         yield from _files(root / "repositories", lambda kind: kind not in {"tags", "revisions"})
         yield from _files(root / "blobs", lambda _: True)
+
+
+def storage_place(site: Site) -> str:
+    """Where the images lie: a folder, or a bucket."""
+    return str(bucket_of(site.layout, site.options) or site.layout.registry)
 
 
 def _kept(home: Path, secrets: Path) -> Iterator[Path]:

@@ -6,12 +6,13 @@ import os
 import resource
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
+from compose.local.bucket import bucket_of
 from compose.local.credentials import passwords
 from compose.local.parts import PARTS, Part, parts
 from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
@@ -118,7 +119,7 @@ def _registry(site: Site, kind: str) -> views.View:
         # in a container it has no parent that would lead the name to it
         socket=layout.run / ("registry.sock" if site.contained else f"registry-{kind}.sock"),
         address="",
-        storage=layout.registry,
+        storage=bucket_of(layout, options) or layout.registry,
         http_secret=Secret.read(layout.secrets / "registry" / "http-secret").reveal(),
         public_url=str(options.url).rstrip("/") if options.url else None,
         bundle=layout.secrets / "registry" / "bundle.pem",
@@ -137,6 +138,7 @@ def _registryctl(site: Site) -> str:
         **{kind: str(layout.conf / name) for kind, name in REGISTRIES.items()},
         "run": str(layout.run),
         "storage": str(layout.registry),
+        "bucket": asdict(bucket) if (bucket := bucket_of(layout, site.options)) else None,
         "fingerprint": hashlib.sha256(credential.encode()).hexdigest(),
     }
     return json.dumps(plan, indent=1) + "\n"

@@ -11,7 +11,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigurationError
@@ -22,7 +31,16 @@ _COLLECTOR = re.compile(r"(tcp|udp)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<po
 _LAST_PORT = 65535
 _FEWEST_WORKERS = 2
 _MOST_WORKERS = 8
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
+_KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
+_S3_FORMS = {
+    "s3_bucket": (_BUCKET, "a bucket is 3 to 63 small letters, digits, dots and hyphens"),
+    "s3_region": (_REGION, "a region is letters, digits and hyphens"),
+    "s3_prefix": (_PREFIX, "a prefix is a path of letters, digits and . _ - without a slash at either end"),
+}
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -91,6 +109,24 @@ class Options(BaseSettings):
     registry_program: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None, description="the distribution registry that is run, 2.8 or 3.x; else Debian's `docker-registry`"
     )
+    s3_bucket: str = Field(
+        default="",
+        description="a bucket of a storage that speaks S3, in which the registry keeps the images; without one they lie"
+        " below the home",
+    )
+    s3_region: str = Field(default="us-east-1", description="its region; storages of one's own mostly take any")
+    s3_endpoint: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, description="its address, `https://HOST:PORT`; else Amazon's own of that region"
+    )
+    s3_prefix: str = Field(
+        default="", description="a folder in the bucket, such as `registry/one`; instances that share a bucket need one"
+    )
+    s3_access_key: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, exclude=True, description="the access key that reads, writes and deletes there; kept as a secret"
+    )
+    s3_secret_key: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, exclude=True, description="its secret key; kept as a secret"
+    )
     command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
     """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
     admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
@@ -119,6 +155,30 @@ class Options(BaseSettings):
         match = _COLLECTOR.fullmatch(value)
         if value and (match is None or not 0 < int(match["port"]) <= _LAST_PORT):
             raise ValueError("a collector is tcp://HOST:PORT or udp://HOST:PORT")
+        return value
+
+    @field_validator("s3_bucket", "s3_region", "s3_prefix")
+    @classmethod
+    def _places(cls, value: str, info: ValidationInfo) -> str:
+        """They become parts of a configuration and of paths: nothing else may."""
+        form, words = _S3_FORMS[info.field_name or ""]
+        if value and not form.fullmatch(value):
+            raise ValueError(words)
+        return value
+
+    @field_validator("s3_access_key", "s3_secret_key")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("a key is one word of printable characters")
+        return value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _no_key(cls, value: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        """It is remembered and shown."""
+        if value is not None and (value.username or value.password or value.query or value.fragment):
+            raise ValueError("a storage is http://HOST:PORT or https://HOST:PORT, without a password or a query")
         return value
 
     @field_validator("traces_endpoint")

@@ -58,7 +58,7 @@ def _refuse(layout: Layout, manifest: Manifest) -> None:
         return
     if layout.instance_id.exists() or layout.database.exists():
         raise Conflict(f"there is an instance in {layout.home}: set BREAKWATER_HOME to an empty folder")
-    if not manifest.registry_included and not layout.registry.is_dir():
+    if manifest.registry_on_disk and not manifest.registry_included and not layout.registry.is_dir():
         raise Conflict(
             f"the backup is without the registry's storage: copy what lay in {manifest.registry} "
             f"to {layout.registry} first"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from compose.local import health, processes
 from compose.local.accounts import Accounts, accounts
+from compose.local.bucket import bucket_of, keep_keys, refuse_unusable_bucket
 from compose.local.configuration import SUPERVISOR, configure
 from compose.local.credentials import prepare_secrets, settle_owners
 from compose.local.database import make_database, prepare_database
@@ -60,6 +61,7 @@ def up(options: Options, watcher: Watcher) -> Outcome:
     users = accounts()
     refuse_unusable(layout, options, separate=users.separate)
     binaries = binaries_of(options)
+    refuse_unusable_bucket(layout, bucket_of(layout, options))
     with exclusively(layout.home):
         before = started_with(layout.home)
         supervisor = Supervisor(layout)
@@ -103,6 +105,7 @@ def _clear(layout: Layout, watcher: Watcher) -> None:
 
 def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     layout, options = site.layout, site.options
+    keep_keys(layout, bucket_of(layout, options))
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))

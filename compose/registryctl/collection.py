@@ -5,16 +5,15 @@ the other one has ended, with all it had in hand, is anything looked at or taken
 one that had been running would remember blobs that are gone.
 """
 
-import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from compose.registryctl.children import Child, await_answers, end, point, serve
 from compose.registryctl.plan import Plan
+from compose.registryctl.sizes import Stopped, Weigh, storage_of
 
 SETTLE_SECONDS = 1.0
 """So long what was let in before the refusal has to reach the registry, and notifications to leave it."""
@@ -23,13 +22,8 @@ DRAIN_SECONDS = 65.0
 HAND_OVER_SECONDS = 0.3
 _EVERY = 0.5
 _REASON_LINES = 5
-_V2 = "docker/registry/v2"
 
 Say = Callable[[dict[str, object]], None]
-
-
-class Stopped(Exception):
-    """Whoever asked has changed their mind, or is gone."""
 
 
 class Failed(Exception):
@@ -73,20 +67,21 @@ def writable(plan: Plan, stand_in: Child) -> Stand:
 
 
 def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> dict[str, object]:
-    """Run the registry's collection; returns what it took, or would take. Raises Stopped, Failed.
+    """Run the registry's collection; returns what it took, or would take. Raises Stopped, Failed, NotRead.
 
     Never with `--delete-untagged`: distribution 2.8 takes that to mean the children of a tagged index too.
     """
-    if not Path(plan.storage, _V2, "repositories").is_dir():
+    storage = storage_of(plan, stop)
+    if not storage.holds_repositories():
         # the program calls an empty storage a failure
         return {"blobs": 0, "freed": 0}
-    before = 0 if dry_run else _size(Path(plan.storage, _V2, "blobs"))
+    before = 0 if dry_run else storage.size()
     command = [plan.program, "garbage-collect", *(["--dry-run"] if dry_run else []), plan.writable]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     threading.Thread(target=_break_off, args=(process, stop), daemon=True).start()
-    tally = _Tally(plan, say, weigh=dry_run)
+    tally = _Tally(say, storage.sizes() if dry_run else None)
     for line in _lines(process):
         tally.take(line)
     process.wait()
@@ -94,15 +89,15 @@ def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> di
         raise Stopped
     if process.returncode:
         raise Failed("; ".join(tally.last) or f"it ended with {process.returncode}")
-    freed = tally.bytes if dry_run else before - _size(Path(plan.storage, _V2, "blobs"))
+    freed = tally.bytes if dry_run else before - storage.size()
     return {"blobs": tally.blobs, "freed": freed}
 
 
 class _Tally:
     """Reads what the registry's program says, and says it on, not oftener than anybody can read."""
 
-    def __init__(self, plan: Plan, say: Say, *, weigh: bool) -> None:
-        self._plan, self._say, self._weigh = plan, say, weigh
+    def __init__(self, say: Say, sizes: Weigh | None) -> None:
+        self._say, self._sizes = say, sizes
         self._said = 0.0
         self._repositories = 0
         self._eligible = 0
@@ -115,7 +110,7 @@ class _Tally:
         digest = line.removeprefix("blob eligible for deletion: ")
         if digest != line:
             self.blobs += 1
-            size = self._size(digest) if self._weigh else None
+            size = self._sizes(digest) if self._sizes else None
             self.bytes += size or 0
             self._say({"blob": digest, "size": size})
         elif line.endswith(" eligible for deletion") and " blobs marked, " in line:
@@ -128,13 +123,6 @@ class _Tally:
         if time.monotonic() >= self._said + _EVERY:
             self._said = time.monotonic()
             self._say({"repositories": self._repositories, "eligible": self._eligible, "gone": self.blobs})
-
-    def _size(self, digest: str) -> int | None:
-        algorithm, _, digits = digest.partition(":")
-        try:
-            return Path(self._plan.storage, _V2, "blobs", algorithm, digits[:2], digits, "data").stat().st_size
-        except OSError:
-            return None
 
 
 def _lines(process: Child) -> Iterator[str]:
@@ -149,15 +137,3 @@ def _break_off(process: Child, stop: threading.Event) -> None:
         if stop.wait(_EVERY):
             process.kill()
             return
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files below."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += Path(path, name).lstat().st_size
-            except OSError:
-                continue
-    return total

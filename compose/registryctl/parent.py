@@ -18,8 +18,9 @@ from typing import BinaryIO
 
 from compose.registryctl import collection
 from compose.registryctl.children import NotStarted, end, end_orphans, point, serve
-from compose.registryctl.collection import Failed, Stand, Stopped
+from compose.registryctl.collection import Failed, Stand
 from compose.registryctl.plan import Plan
+from compose.registryctl.sizes import NotRead, Stopped
 
 END_SECONDS = 8.0
 """Less than the supervisor's patience."""
@@ -129,7 +130,7 @@ class Parent:
             found = collection.collect(plan, say, self._stop, dry_run=dry_run)
         except Stopped:
             answer: dict[str, object] = {"ended": "Stopped"}
-        except (Failed, NotStarted, OSError) as error:
+        except (Failed, NotRead, NotStarted, OSError) as error:
             answer = {"ended": "Error", "reason": str(error)}
         else:
             answer = {"ended": "Success", **found}

@@ -18,6 +18,8 @@ class Plan(NamedTuple):
     storage: str
     fingerprint: str
     """SHA-256, in hexadecimal, of the credential by which it may be commanded."""
+    bucket: dict[str, str] | None = None
+    """What a `shared.registry.bucket.Bucket` is made of, where the storage is one."""
 
     @property
     def front(self) -> Path:

@@ -161,8 +161,12 @@ class MetadataService:
 
     @every(DISK_SECONDS)
     def watch_disk(self) -> None:
-        """Close the door for pushes while the registry's disk is nearly full."""
+        """Close the door for pushes while the registry's disk is nearly full; a bucket has no disk."""
         settings = self.settings
+        if settings.s3_bucket:
+            # from before the images lay in a bucket
+            settings.readonly_flag.unlink(missing_ok=True)
+            return
         try:
             disk = shutil.disk_usage(settings.storage)
         except OSError as error:

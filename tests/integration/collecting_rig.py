@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compose.conf import views
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from shared.registry.bucket import Bucket
     from tests.integration.registry_rig import Tokens
 
 CREDENTIAL = Secret("the-credential-of-metadata")
@@ -120,20 +121,20 @@ class Parent:
 
 
 @contextmanager
-def registry_parent(tokens: Tokens, *, program: str = PROGRAM) -> Iterator[Parent]:
-    """Started; nothing of it is left at the end."""
+def registry_parent(tokens: Tokens, *, program: str = PROGRAM, bucket: Bucket | None = None) -> Iterator[Parent]:
+    """Started, with its storage in its folder or in a bucket; nothing of its processes is left at the end."""
     with short_folder() as folder:
         confs = {"writable": folder / "registry.yml", "readonly": folder / "registry-readonly.yml"}
         for kind, path in confs.items():
             view = views.registry(
-                version=2, socket=folder / f"registry-{kind}.sock", address="", storage=folder / "data",
+                version=2, socket=folder / f"registry-{kind}.sock", address="", storage=bucket or folder / "data",
                 http_secret="0123456789abcdef", public_url=None, bundle=tokens.bundle,
                 intake_url="http://127.0.0.1:9/", notification_token="none", readonly=kind == "readonly",
             )  # fmt: skip
             path.write_text(render("registry.yml", view))
         plan = {
             "program": program, "run": str(folder), "storage": str(folder / "data"),
-            **{kind: str(path) for kind, path in confs.items()},
+            **{kind: str(path) for kind, path in confs.items()}, "bucket": asdict(bucket) if bucket else None,
             "fingerprint": hashlib.sha256(CREDENTIAL.reveal().encode()).hexdigest(),
         }  # fmt: skip
         (folder / "registryctl.json").write_text(json.dumps(plan))

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
 
-from compose.local.doctor import broker, certificates, database, flow, front, home, inner, modes, parts
+from compose.local.doctor import broker, certificates, database, flow, front, home, inner, modes, parts, storage
 from compose.local.doctor.finding import Finding, Severity, broken, warning
 from compose.local.doctor.patient import Check, Group, Patient
 from compose.local.site import Site
@@ -19,6 +19,7 @@ SECONDS: Final = 20.0
 """How long it all may take; what has not answered by then is told so."""
 GROUPS: Final = (
     Group(needs=None, checks=(*home.CHECKS, *certificates.CHECKS)),
+    Group(needs=None, checks=tuple(storage.CHECKS)),
     Group(needs=None, checks=tuple(parts.CHECKS)),
     Group(needs="postgres", checks=(*database.CHECKS, *flow.CHECKS, *modes.CHECKS)),
     Group(needs="rabbitmq", checks=tuple(broker.CHECKS)),

@@ -97,25 +97,29 @@ def space(patient: Patient) -> Iterator[Finding]:
     layout, options = patient.layout, patient.options
     reserve = Reserve(percent=options.disk_reserve_percent, bytes=options.disk_reserve_bytes)
     seen = set()
-    for path in (layout.registry, layout.home, layout.database.parent, layout.broker, layout.log):
+    in_bucket = bool(options.s3_bucket)
+    images = () if in_bucket else (layout.registry,)
+    for path in (*images, layout.home, layout.database.parent, layout.broker, layout.log):
         try:
             device, disk = path.stat().st_dev, Disk.of(path)
         except OSError:
             continue
         if device not in seen:
             seen.add(device)
-            yield from judge_disk(disk, path, reserve)
+            yield from judge_disk(disk, path, reserve, watched=not in_bucket)
 
 
-def judge_disk(disk: Disk, path: Path, reserve: Reserve) -> Iterator[Finding]:
-    """What is wrong with a disk."""
+def judge_disk(disk: Disk, path: Path, reserve: Reserve, *, watched: bool = True) -> Iterator[Finding]:
+    """What is wrong with a disk; one that is watched has pushes refused when it is nearly full."""
     kept = reserve.of(disk.total)
     room = f"{disk.free // _MIB:,} MiB are free on the disk of {path}"
     more = "free some space: ./breakwater logs, old backups, retention and garbage collection, or a larger disk"
     if disk.free < kept:
-        yield broken(f"{room}, and {kept // _MIB:,} are to stay free: pushes are refused", more)
+        then = ": pushes are refused" if watched else ""
+        yield broken(f"{room}, and {kept // _MIB:,} are to stay free{then}", more)
     elif disk.free < kept * _NEAR:
-        yield warning(f"{room}; pushes are refused from {kept // _MIB:,} on", more)
+        soon = f"pushes are refused from {kept // _MIB:,} on" if watched else f"{kept // _MIB:,} are to stay free"
+        yield warning(f"{room}; {soon}", more)
     if disk.inodes and disk.free_inodes < disk.inodes * _LEAST_INODES:
         yield broken(
             f"{disk.free_inodes:,} of {disk.inodes:,} inodes are free on the disk of {path}",

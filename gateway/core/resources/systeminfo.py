@@ -45,7 +45,7 @@ class SystemInfo:
             project_creation_restriction=values["project_creation_restriction"],
             has_ca_root=root_certificate(self._settings.public_certificate) is not None,
             harbor_version=VERSION,
-            registry_storage_provider_name="filesystem",
+            registry_storage_provider_name="s3" if self._settings.s3_bucket else "filesystem",
             read_only=values["read_only"],
             notification_enable=values["notification_enable"],
         )
@@ -55,11 +55,14 @@ class Volumes:
     """/systeminfo/volumes."""
 
     def __init__(self, settings: Settings) -> None:
-        self._home = settings.home
+        self._home, self._bucket = settings.home, settings.s3_bucket
 
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Tell how much room there is for blobs."""
+        """Tell how much room there is for blobs; of a bucket nobody knows."""
         require_system(req, ("system-volumes", "read"))
+        if self._bucket:
+            resp.media = {"storage": []}
+            return
         usage = shutil.disk_usage(self._home)
         resp.media = {"storage": [{"total": usage.total, "free": usage.free}]}
 

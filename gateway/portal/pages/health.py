@@ -41,14 +41,16 @@ class Health(Page):
         """How everything is now."""
         api = self.portal.api(req)
         health = api.get("/health")
-        (disk,) = api.get("/systeminfo/volumes")["storage"]
-        used = disk["total"] - disk["free"]
+        # none where the images lie in a bucket
+        disk = next(iter(api.get("/systeminfo/volumes")["storage"]), None)
+        used = disk["total"] - disk["free"] if disk else 0
+        nearly_full = disk is not None and 100 * used >= _NEARLY_FULL * disk["total"]
         pools = api.get("/jobservice/pools")
         workers = api.get("/jobservice/pools/all/workers")
         self.portal.show(
             req, resp, "health.html", block="list", healthy=health["status"] == "healthy",
             parts=[_part(each) for each in health["components"]], disk=disk, used=used,
-            nearly_full=100 * used >= _NEARLY_FULL * disk["total"], pools=_with_jobs(pools, workers),
+            nearly_full=nearly_full, pools=_with_jobs(pools, workers),
             queues=api.get("/jobservice/queues"), now=req.now.isoformat(),
         )  # fmt: skip
 

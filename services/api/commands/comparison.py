@@ -28,6 +28,7 @@ from shared.auth.principals import SYSTEM_PREFIX
 from shared.events import Actor, ActorKind, EventContext
 from shared.events.definitions.artifact import Origin
 from shared.names import Digest, InvalidName, RepositoryName, TagName
+from shared.registry.bucket import Bucket
 from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryRefused
 from shared.registry.storage import revisions
@@ -111,7 +112,7 @@ class Comparison:
         instance_id: UUID,
         origin: Origin = Origin.RECONCILER,
         pace: Pace | None = None,
-        storage: Path | None = None,
+        storage: Path | Bucket | None = None,
     ) -> None:
         """`storage` is the registry's, where it can be read: it also shows what no tag names."""
         self._sessions = sessions

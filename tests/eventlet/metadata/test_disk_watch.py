@@ -62,3 +62,14 @@ def test_a_storage_that_is_elsewhere_is_not_watched(service: MetadataService, tm
     (tmp_path / "readonly").touch()
     service.watch_disk()
     assert (tmp_path / "readonly").exists()
+
+
+def test_a_bucket_has_no_disk_and_what_a_disk_has_shut_is_opened(
+    service: MetadataService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.settings = service.settings.model_copy(update={"s3_bucket": "images"})
+    monkeypatch.setattr(shutil, "disk_usage", disk(0))
+    (tmp_path / "readonly").touch()
+    service.watch_disk()
+    assert not (tmp_path / "readonly").exists()
+    assert not list(service.tally.take())

@@ -8,7 +8,12 @@ from itertools import count
 from urllib.parse import quote
 
 import pytest
+from falcon.testing import TestClient
 
+from gateway.core.app import build
+from shared.auth.login import build_login
+from shared.db import engine
+from tests.integration.conftest import Database
 from tests.integration.core.people import ADMIN, NOBODY, Api
 from tests.integration.portal.browsing import HOSTILE, Browser, Reading
 
@@ -289,8 +294,21 @@ def test_health_tells_what_a_part_that_is_not_well_means_and_asks_again_by_itsel
     assert "PostgreSQL well" in page.text
     assert "Registry not well" in page.text
     assert "Pushes and pulls fail." in page.text
+    assert "Disk of the registry" in page.text
     assert "free" in page.text
     assert "Nobody works on jobs" in page.text
+
+
+def test_health_shows_no_disk_where_images_lie_in_a_bucket(core_database: Database) -> None:
+    settings = core_database.settings("core", s3_bucket="images")
+    bind = engine(settings, pool_size=2)
+    login = build_login(settings, bind)
+    page = Browser(Api(TestClient(build(settings, bind, login)), core_database)).sign_in(ADMIN).read("/admin/health")
+    login.ldap.close()
+    bind.dispose()
+    assert "PostgreSQL well" in page.text
+    assert "Jobs that wait" in page.text
+    assert "Disk of the registry" not in page.text
 
 
 def test_health_shows_who_works_on_what(api: Api, admin: Browser) -> None:

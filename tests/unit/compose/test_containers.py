@@ -72,6 +72,14 @@ def test_with_traces_every_part_that_may_have_a_network_reaches_their_collector_
         assert {"BREAKWATER_TRACES_ENDPOINT", "BREAKWATER_TRACES_RATIO"} <= SERVICE[part]["environment"].keys()
 
 
+def test_with_a_bucket_the_registry_alone_reaches_its_storage_and_nothing_else_changes() -> None:
+    bucket = yaml.safe_load(FILE.with_name("compose.s3.yaml").read_text())
+    assert bucket == {"services": {"registry": {"networks": ["storage"]}}, "networks": {"storage": {}}}
+    settings = {f"BREAKWATER_S3_{name}" for name in ("BUCKET", "REGION", "ENDPOINT", "PREFIX")}
+    for part in (*SERVICES, *ONCE):
+        assert settings <= SERVICE[part]["environment"].keys(), part
+
+
 def members(network: str) -> set[str]:
     return {name for name, service in SERVICE.items() if network in service.get("networks", ())}
 
@@ -98,7 +106,8 @@ def test_no_secret_stands_in_the_file() -> None:
         for key, value in service.get("environment", {}).items()
     }
     secret = {key: value for key, value in variables.items() if re.search("PASSWORD|SECRET|TOKEN$|KEY", key)}
-    assert secret == {"prepare.BREAKWATER_ADMIN_PASSWORD": "${BREAKWATER_ADMIN_PASSWORD:-}"}
+    given = ("BREAKWATER_ADMIN_PASSWORD", "BREAKWATER_S3_ACCESS_KEY", "BREAKWATER_S3_SECRET_KEY")
+    assert secret == {f"prepare.{name}": f"${{{name}:-}}" for name in given}
 
 
 def test_all_secrets_are_mounted_where_they_are_made_and_used_as_a_whole_alone() -> None:

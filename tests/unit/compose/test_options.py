@@ -78,6 +78,16 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("TRACES_ENDPOINT", "collector:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: "),
         ("TRACES_ENDPOINT", "http://a:b@host:4318", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
         ("TRACES_ENDPOINT", "http://host:4318?key=b", "BREAKWATER_TRACES_ENDPOINT is not valid: a collector is http:"),
+        ("S3_BUCKET", "Images", "BREAKWATER_S3_BUCKET is not valid: a bucket is 3 to 63 small letters, digits, dots"),
+        ("S3_BUCKET", "a/b/c", "BREAKWATER_S3_BUCKET is not valid: a bucket is 3 to 63 small letters, digits, dots"),
+        ("S3_REGION", "eu west", "BREAKWATER_S3_REGION is not valid: a region is letters, digits and hyphens"),
+        ("S3_PREFIX", "/one", "BREAKWATER_S3_PREFIX is not valid: a prefix is a path of letters, digits and . _ -"),
+        ("S3_PREFIX", "a/../b", "BREAKWATER_S3_PREFIX is not valid: a prefix is a path of letters, digits and . _ -"),
+        ("S3_PREFIX", "a\nb", "BREAKWATER_S3_PREFIX is not valid: a prefix is a path of letters, digits and . _ -"),
+        ("S3_ENDPOINT", "storage:9000", "BREAKWATER_S3_ENDPOINT is not valid: "),
+        ("S3_ENDPOINT", "http://a:b@host", "BREAKWATER_S3_ENDPOINT is not valid: a storage is http://HOST:PORT or "),
+        ("S3_ACCESS_KEY", "two words", "BREAKWATER_S3_ACCESS_KEY is not valid: a key is one word of printable"),
+        ("S3_SECRET_KEY", "a\nb", "BREAKWATER_S3_SECRET_KEY is not valid: a key is one word of printable characters"),
         ("WORKERS", "65", "BREAKWATER_WORKERS is not valid: "),
         ("TRACES_RATIO", "1.5", "BREAKWATER_TRACES_RATIO is not valid: "),
         ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
@@ -92,6 +102,21 @@ def test_wrong_setting_is_refused_in_one_sentence_that_names_it(
         read_options()
     assert refusal.value.sentence.startswith(sentence)
     assert "\n" not in refusal.value.sentence
+
+
+def test_a_key_that_is_refused_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
+    monkeypatch.setenv("BREAKWATER_S3_SECRET_KEY", "hunter2 and more")
+    with pytest.raises(ConfigurationError) as refusal:
+        read_options()
+    assert "hunter2" not in refusal.value.sentence
+
+
+def test_keys_of_a_bucket_are_neither_remembered_nor_shown(tmp_path: Path) -> None:
+    options = Options(home=tmp_path, s3_bucket="images", s3_access_key="AKIAhunter1", s3_secret_key="hunter2")
+    remember(options)
+    assert json.loads(tmp_path.joinpath("settings.json").read_text()) == {"s3_bucket": "images"}
+    assert "hunter" not in f"{options!r} {options.model_dump(mode='json')}"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import yaml
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
+from compose.local.bucket import bucket_of, keep_keys
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets
 from compose.local.parts import INFRASTRUCTURE, PARTS, SERVICES, STOP_ORDER, parts
@@ -37,6 +38,7 @@ def configured(make_site: Callable[..., Site]) -> Callable[..., Site]:
         site = make_site(**options)
         for folder in (site.layout.conf, site.layout.secrets):
             folder.mkdir(exist_ok=True)
+        keep_keys(site.layout, bucket_of(site.layout, site.options))
         prepare_secrets(site.layout, MINE, admin_password=None)
         configure(site, MINE)
         return site
