@@ -15,11 +15,12 @@ from services.api.domain.configuration import ITEMS, Item
 PAGE: Final = CHECKOUT / "docs" / "configuration.md"
 COMPOSE: Final = tuple(CHECKOUT / "compose" / "docker" / name for name in ("compose.yaml", "compose.offline.yaml"))
 _VARIABLE: Final = re.compile(r"\$\{(BREAKWATER_[A-Z_]+):-([^}]*)\}")
-_NO_VOLUME: Final = "no-certificate"
-"""An empty volume, where no folder is given."""
+_NO_VOLUMES: Final = frozenset({"no-certificate", "no-authorities"})
+"""Empty volumes, where no folder is given."""
 _MEMORY: Final = "BREAKWATER_(?P<part>[A-Z]+)_MEMORY"
 _OF_CONTAINERS: Final = {
     "BREAKWATER_BASE": "the Debian base of the images that are built from packages alone",
+    "BREAKWATER_DATABASE_CA_FOLDER": "a folder of the host with `ca.crt`, in place of `_DATABASE_CA`",
     "BREAKWATER_LINES": "a folder of the host with the socket that all containers log to",
     "BREAKWATER_TLS_FOLDER": "a folder of the host with `tls.crt` and `tls.key`, PEM",
 }
@@ -48,8 +49,9 @@ _CONTAINERS: Final = """
 ## Of containers: variables of `docker compose`
 
 Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
-`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_TOKEN_LIFETIME_SECONDS` and `_S3_BUCKET`,
-`_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY`, `_S3_SECRET_KEY`, which mean there what they mean above:
+`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_TOKEN_LIFETIME_SECONDS`, `_DATABASE_HOST`,
+`_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_S3_BUCKET`, `_S3_REGION`,
+`_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and `_S3_SECRET_KEY`, which mean there what they mean above:
 
 """
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"
@@ -93,7 +95,7 @@ def _containers() -> Iterator[tuple[str, ...]]:
             part = memory["part"].lower()
             yield f"`{name}`", f"`{default}`", f"the most memory of {'each other part' if part == 'part' else part}"
         elif name not in known:
-            yield f"`{name}`", "" if default == _NO_VOLUME else f"`{default}`", _OF_CONTAINERS[name]
+            yield f"`{name}`", "" if default in _NO_VOLUMES else f"`{default}`", _OF_CONTAINERS[name]
 
 
 def _items() -> tuple[list[tuple[str, ...]], list[str]]:

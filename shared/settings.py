@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 from uuid import UUID
 
@@ -17,8 +17,10 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationError
-from shared.registry.bucket import Bucket
 from shared.secrets import Secret
+
+if TYPE_CHECKING:
+    from shared.registry.bucket import Bucket
 
 TOKEN_ISSUER = "breakwater-token"  # noqa: S105 - the issuer's name, no secret
 TOKEN_SERVICE = "breakwater-registry"  # noqa: S105 - the audience's name, no secret
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
     database_host: str = ""
     database_port: int = Field(default=5432, ge=1, le=65535)
     database_name: str = "breakwater"
+    database_authorities: Path | None = None
     amqp_host: str = "127.0.0.1"
     amqp_port: int = Field(default=5672, ge=1, le=65535)
     amqp_vhost: str = "/"
@@ -145,13 +148,15 @@ class Settings(BaseSettings):
         """A secret of this process's part. Raises ConfigurationError where it cannot be read."""
         return Secret.read(self.secrets / self.part / name)
 
-    def stored(self) -> Path | Bucket:
+    def stored(self) -> "Path | Bucket":
         """Where the registry's storage can be looked at: for the owner, who may read the keys of a bucket.
 
         Raises ConfigurationError where they cannot be read.
         """
         if not self.s3_bucket:
             return self.storage
+        from shared.registry.bucket import Bucket  # noqa: PLC0415 - HTTP and XML, which no other part is to carry
+
         keys = {name: Secret.read(self.secrets / "registry" / file).reveal() for name, file in S3_KEYS.items()}
         return Bucket(
             name=self.s3_bucket, region=self.s3_region, endpoint=self.s3_endpoint, prefix=self.s3_prefix, **keys
@@ -159,7 +164,7 @@ class Settings(BaseSettings):
 
     def conninfo(self) -> dict[str, str | int]:
         """Keyword arguments for psycopg: this part's role, with time-outs."""
-        return {
+        info: dict[str, str | int] = {
             "host": self.database_folder,
             "port": self.database_port,
             "dbname": self.database_name,
@@ -168,6 +173,7 @@ class Settings(BaseSettings):
             "application_name": f"breakwater {self.part}",
             "connect_timeout": 3,
         }
+        return info | tls_to_database(self.database_authorities)
 
     def amqp_url(self) -> str:
         """The broker's URL with this part's user; it holds a secret: never log it."""
@@ -184,6 +190,11 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         raise ConfigurationError(f"BREAKWATER_{name} is not valid: {first['msg']}") from error
+
+
+def tls_to_database(authorities: Path | None) -> dict[str, str | int]:
+    """What psycopg needs to have a database prove its name; without authorities nothing is asked of it."""
+    return {"sslmode": "verify-full", "sslrootcert": str(authorities)} if authorities else {}
 
 
 def announce(values: Mapping[str, str]) -> None:

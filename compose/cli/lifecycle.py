@@ -71,6 +71,9 @@ def destroy(
     with shown() as watcher:
         there = stopping.destroy(layout, watcher)
     out.print(f"removed what was in {layout.home}" if there else f"there is no instance in {layout.home}")
+    if there and options.database_host:
+        place = f"{options.database_name} at {options.database_host}"
+        out.print(f"the database {place} stays: drop it and its roles yourself", markup=False)
     if there and options.s3_bucket:
         out.print(f"the images stay in the bucket {options.s3_bucket}: empty it yourself")
 

@@ -20,6 +20,7 @@ from compose.local.credentials import prepare_secrets, settle_owners
 from compose.local.database import initdb_command
 from compose.local.folders import keep_certificate, make_folders
 from compose.local.layout import Layout
+from compose.local.outside import keep_owner, refuse_left_behind
 from compose.local.parts import INFRASTRUCTURE, Part, parts
 from compose.local.site import Site
 from services.token import keys
@@ -28,6 +29,8 @@ from shared.secrets import Secret
 
 GIVEN = Path("/given")
 """Where an operator's own certificate is mounted."""
+GIVEN_FOR_DATABASE = Path("/given-for-database")
+"""Where the authorities of a database outside are mounted."""
 HANDED_OUT = Path("/handed-out")
 """Holds the volume of each part."""
 NEEDS = {
@@ -53,11 +56,13 @@ SERVERS = (*INFRASTRUCTURE, "proxy")
 
 def prepare() -> None:
     """Make what is missing; a second run changes nothing."""
-    site = container_site(**_given_certificate())
+    site = container_site(**_given_certificate(), database_ca=_given_authorities())
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
     _keep_instance_id(layout)
     keep_keys(layout, bucket_of(layout, options))
+    refuse_left_behind(layout, options)
+    keep_owner(site)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     shutil.copyfile(layout.instance_id, _kept_instance_id(layout))
@@ -78,6 +83,11 @@ def _given_certificate() -> dict[str, Path]:
         return {}
     refuse_bad_certificate(chain, key)
     return {"tls_cert": chain, "tls_key": key}
+
+
+def _given_authorities() -> Path | None:
+    found = GIVEN_FOR_DATABASE / "ca.crt"
+    return found if found.exists() else None
 
 
 def start_script(site: Site, part: Part) -> str:

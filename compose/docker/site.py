@@ -8,7 +8,7 @@ from compose.local.binaries import Binaries
 from compose.local.layout import Layout
 from compose.local.network import Ports
 from compose.local.options import read_options
-from compose.local.site import Site
+from compose.local.site import AUTHORITIES, Site
 
 HOME = Path("/var/lib/breakwater")
 PORT = 8080
@@ -27,11 +27,13 @@ BINARIES = Binaries(
 """Where the official images have their programs; those out of Debian's packages have links there."""
 
 
-def container_site(**certificate: Path) -> Site:
-    """Derived from the same environment in every container; a certificate is known to the one that hands it out."""
+def container_site(**given: Path | None) -> Site:
+    """Derived from the same environment in every container; what is given is known to the one that hands it out."""
+    authorities = HOME / "conf" / AUTHORITIES
+    known = {"database_ca": authorities if authorities.exists() else None} | given
     return Site(
         layout=Layout(HOME),
-        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **certificate),
+        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **known),
         ports=PORTS,
         binaries=BINARIES,
         python=Path(sys.executable),

@@ -18,10 +18,10 @@ from typing import Self
 from compose.local import archive
 from compose.local.archive import Manifest, Progress, Writer
 from compose.local.bucket import bucket_of
-from compose.local.database import NAME, SUPERUSER, answers, owner_settings, storage_kept, superuser_environment
+from compose.local.database import answers, owner_settings, program_environment, storage_kept
 from compose.local.options import REMEMBERED
-from compose.local.site import PORT_OF_SOCKET, Site
-from shared.errors import BreakwaterError, Conflict
+from compose.local.site import Site
+from shared.errors import BreakwaterError, Conflict, Unavailable
 from shared.migrations.run import current
 
 _UPLOADS = "_uploads"
@@ -57,6 +57,8 @@ def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
             f"the images lie in {bucket}, which a backup does not take along: "
             "say --no-registry, and keep versions or a copy of the bucket"
         )
+    if not answers(site) and site.options.database_host:
+        raise Unavailable(f"the database at {site.database_host}:{site.database_port} does not answer")
     if not answers(site):
         raise Conflict(f"the instance in {site.layout.home} is stopped: ./breakwater up starts it")
     with ExitStack() as stack:
@@ -173,10 +175,10 @@ def _size(path: Path) -> int:
 def _dump(site: Site, target: Path) -> None:
     command: list[str | Path] = [
         site.binaries.postgresql / "pg_dump", "--format=custom", "--no-password", f"--file={target}",
-        "-h", site.database_socket, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, NAME,
+        site.database_name,
     ]  # fmt: skip
     done = subprocess.run(
-        command, env=superuser_environment(site), capture_output=True, text=True, check=False, umask=0o077
+        command, env=program_environment(site), capture_output=True, text=True, check=False, umask=0o077
     )
     if done.returncode:
         raise BackupFailed(f"the database cannot be read: {(done.stderr or done.stdout).strip()}")

@@ -11,8 +11,10 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from compose.local import outside
 from compose.local.accounts import Account, Accounts
 from compose.local.credentials import DATABASE_PARTS
+from compose.local.site import DATABASE as NAME
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.auth.passwords import hash_password
 from shared.errors import BreakwaterError, Conflict
@@ -21,7 +23,6 @@ from shared.postgres import connect
 from shared.secrets import Secret
 from shared.settings import Settings, load_settings
 
-NAME = "breakwater"
 SUPERUSER = "postgres"
 PUBLISHED_AGAIN = timedelta(days=1)
 """Before a backup: events of that time are published again after it was restored."""
@@ -72,7 +73,7 @@ def initdb_command(site: Site, folder: Path, password_file: Path) -> list[str | 
 def answers(site: Site) -> bool:
     """Whether the database takes connections."""
     try:
-        _connect(site, SUPERUSER).close()
+        (outside.connect(site) if site.options.database_host else _connect(site, SUPERUSER)).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -81,7 +82,7 @@ def answers(site: Site) -> bool:
 @contextmanager
 def storage_kept(site: Site) -> Iterator[None]:
     """Until the block ends no garbage is collected. Raises Conflict where that is going on."""
-    with _connect(site, SUPERUSER, NAME) as connection:
+    with _administrator(site) as connection:
         held = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", [STORAGE_LOCK]).fetchone()
         if held != (True,):
             raise Conflict("garbage is being collected just now: run this again when that has ended")
@@ -95,6 +96,18 @@ def prepare_database(site: Site) -> str:
     """
     from shared.migrations.run import upgrade  # noqa: PLC0415 - half of a verb's start, and few verbs migrate
 
+    if site.options.database_host:
+        _prepare_outside(site)
+    else:
+        _prepare_own(site)
+    site.layout.restored_dump.unlink(missing_ok=True)
+    settings = owner_settings(site)
+    revision = upgrade(settings)
+    _give_first_password(site, settings)
+    return revision
+
+
+def _prepare_own(site: Site) -> None:
     with _connect(site, SUPERUSER) as connection:
         for part in DATABASE_PARTS:
             _settle_role(connection, f"breakwater_{part}", Secret.read(_password_file(site, part)))
@@ -103,32 +116,56 @@ def prepare_database(site: Site) -> str:
                 _take_over(site, connection)
             else:
                 _create(connection, NAME)
-        site.layout.restored_dump.unlink(missing_ok=True)
-        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(NAME)))
+        _let_in(connection, NAME)
+
+
+def _prepare_outside(site: Site) -> None:
+    with outside.made(site) as connection:
+        outside.refuse_foreign(site, connection)
         for part in DATABASE_PARTS:
-            connection.execute(
-                sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                    sql.Identifier(NAME), sql.Identifier(f"breakwater_{part}")
-                )
+            _settle_role(connection, f"breakwater_{part}", Secret.read(_password_file(site, part)))
+        outside.mark(site, connection)
+        _let_in(connection, site.database_name)
+        outside.let_owner_build(site, connection)
+        if site.layout.restored_dump.exists():
+            _fill(site)
+
+
+def _let_in(connection: psycopg.Connection, name: str) -> None:
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    for part in DATABASE_PARTS:
+        connection.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                sql.Identifier(name), sql.Identifier(f"breakwater_{part}")
             )
-    settings = owner_settings(site)
-    revision = upgrade(settings)
-    _give_first_password(site, settings)
-    return revision
+        )
 
 
 def owner_settings(site: Site) -> Settings:
     """The settings of the role that owns the schemas."""
     layout = site.layout
     return load_settings(
-        home=layout.home, run=layout.run, part="owner", database_host=str(site.database_socket),
-        database_port=PORT_OF_SOCKET,
+        home=layout.home, run=layout.run, part="owner", database_host=site.database_host,
+        database_port=site.database_port, database_name=site.database_name,
+        database_authorities=site.database_authorities,
     )  # fmt: skip
 
 
-def superuser_environment(site: Site) -> dict[str, str]:
-    """What PostgreSQL's own programs need to be let in; the password stands in no command."""
-    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PGPASSWORD": _superuser_password(site).reveal()}
+def program_environment(site: Site) -> dict[str, str]:
+    """What PostgreSQL's own programs need to reach the database and to be let in; no password stands in a command.
+
+    In our own server they come as its superuser, in one outside as the role that owns all that is ours.
+    """
+    environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    if not site.options.database_host:
+        return environment | {
+            "PGHOST": str(site.database_socket), "PGPORT": str(PORT_OF_SOCKET), "PGUSER": SUPERUSER,
+            "PGPASSWORD": _superuser_password(site).reveal(),
+        }  # fmt: skip
+    found = owner_settings(site).conninfo()
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "sslmode": "PGSSLMODE",
+             "sslrootcert": "PGSSLROOTCERT", "connect_timeout": "PGCONNECT_TIMEOUT"}  # fmt: skip
+    return environment | {variable: str(found[name]) for name, variable in names.items() if name in found}
 
 
 def _create(connection: psycopg.Connection, name: str) -> None:
@@ -147,17 +184,31 @@ def _take_over(site: Site, connection: psycopg.Connection) -> None:
     _create(connection, _TAKEN_OVER)
     command: list[str | Path] = [
         site.binaries.postgresql / "pg_restore", "--exit-on-error", "--no-password", "--jobs=2",
-        "-h", site.database_socket, "-p", str(PORT_OF_SOCKET), "-U", SUPERUSER, "-d", _TAKEN_OVER,
-        site.layout.restored_dump,
+        "-d", _TAKEN_OVER, site.layout.restored_dump,
     ]  # fmt: skip
-    done = subprocess.run(command, env=superuser_environment(site), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DatabaseNotMade(f"the backup's database cannot be restored: {(done.stderr or done.stdout).strip()}")
+    _run(site, command)
     with _connect(site, SUPERUSER, _TAKEN_OVER) as restored:
         restored.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
     connection.execute(
         sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(_TAKEN_OVER), sql.Identifier(NAME))
     )
+
+
+def _fill(site: Site) -> None:
+    """The same in a database outside, which is filled as a whole or not at all. Raises Conflict, DatabaseNotMade."""
+    with connect(owner_settings(site)) as connection:
+        outside.refuse_filled(site, connection)
+        _run(site, [
+            site.binaries.postgresql / "pg_restore", "--exit-on-error", "--no-password", "--single-transaction",
+            "-d", site.database_name, site.layout.restored_dump,
+        ])  # fmt: skip
+        connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
+
+
+def _run(site: Site, command: list[str | Path]) -> None:
+    done = subprocess.run(command, env=program_environment(site), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DatabaseNotMade(f"the backup's database cannot be restored: {(done.stderr or done.stdout).strip()}")
 
 
 def _give_first_password(site: Site, settings: Settings) -> None:
@@ -181,6 +232,11 @@ def _initdb(site: Site, accounts: Accounts, folder: Path, password_file: Path) -
     done = accounts.run(Account.DATA, command, folder=folder, seconds=_INITDB_SECONDS)
     if done.returncode:
         raise DatabaseNotMade(f"initdb could not make the database: {(done.stderr or done.stdout).strip()}")
+
+
+def _administrator(site: Site) -> psycopg.Connection:
+    """Whoever may do most in the database. Raises psycopg.OperationalError."""
+    return outside.connect(site) if site.options.database_host else _connect(site, SUPERUSER, NAME)
 
 
 def _connect(site: Site, role: str, name: str = "postgres") -> psycopg.Connection:

@@ -44,8 +44,9 @@ def destroy(layout: Layout, watcher: Watcher) -> bool:
 def stop_everything(layout: Layout, supervisor: Supervisor) -> None:
     """Parts in their order, then supervisord, then what was lost on the way (epmd detaches itself)."""
     with suppress(SupervisorSilent):  # where it is killed meanwhile, its children are found without it
+        there = supervisor.children()
         for together in STOP_ORDER:
-            supervisor.stop(together)
+            supervisor.stop([part for part in together if part in there])
         pid = supervisor.pid()
         supervisor.shut_down()
         processes.await_end([pid], seconds=_SECONDS)

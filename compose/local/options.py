@@ -35,6 +35,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
 _KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
 _S3_FORMS = {
     "s3_bucket": (_BUCKET, "a bucket is 3 to 63 small letters, digits, dots and hyphens"),
@@ -127,6 +128,24 @@ class Options(BaseSettings):
     s3_secret_key: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None, exclude=True, description="its secret key; kept as a secret"
     )
+    database_host: str = Field(
+        default="",
+        description="the name or address of a PostgreSQL outside, 15 or newer, that is used instead of one of its own",
+    )
+    database_port: int = Field(default=5432, ge=1, le=65535, description="its port")
+    database_name: str = Field(
+        default="breakwater", description="the database there: an empty one, or none yet where its owner may make it"
+    )
+    database_owner: str = Field(
+        default="", description="who owns that database and may make roles (CREATEROLE); no superuser is needed"
+    )
+    database_owner_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, exclude=True, description="the owner's password; kept as a secret"
+    )
+    database_ca: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None,
+        description="certificates of authorities, PEM: the database has to prove its name by one of them (verify-full)",
+    )
     command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
     """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
     admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
@@ -164,6 +183,20 @@ class Options(BaseSettings):
         form, words = _S3_FORMS[info.field_name or ""]
         if value and not form.fullmatch(value):
             raise ValueError(words)
+        return value
+
+    @field_validator("database_host")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if value and not _HOST.fullmatch(value):
+            ip_address(value)
+        return value
+
+    @field_validator("database_name", "database_owner")
+    @classmethod
+    def _identifier(cls, value: str, info: ValidationInfo) -> str:
+        if not _IDENTIFIER.fullmatch(value) and (value or info.field_name == "database_name"):
+            raise ValueError("a name is 1 to 63 letters, digits and _ - and begins with a letter or _")
         return value
 
     @field_validator("s3_access_key", "s3_secret_key")
@@ -236,7 +269,7 @@ def read_options(**given: object) -> Options:
         raise ConfigurationError(_sentence(error)) from error
     paths = {"home": options.home.absolute()} | {
         name: value.absolute()
-        for name in ("tls_cert", "tls_key", "registry_program")
+        for name in ("tls_cert", "tls_key", "registry_program", "database_ca")
         if (value := getattr(options, name)) is not None
     }
     return options.model_copy(update=paths)

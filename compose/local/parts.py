@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compose.local.accounts import Account
-from compose.local.site import Site
+from compose.local.site import INFRASTRUCTURE, PARTS, SERVICES, Site
+
+__all__ = ["INFRASTRUCTURE", "PARTS", "SERVICES", "STOP_ORDER", "Part", "parts", "rabbitmq_environment"]
 
 LOWEST_FREE_PORT = 1024
 _WITH_LOW_PORTS = (
@@ -46,9 +48,6 @@ class Part:
         return shlex.join(self.command)
 
 
-INFRASTRUCTURE = ("log", "postgres", "rabbitmq", "registry")
-SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication")
-PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
 STOP_ORDER = (
     ("proxy",),
     ("core", "token", "events"),
@@ -62,7 +61,8 @@ STOP_ORDER = (
 
 def parts(site: Site) -> tuple[Part, ...]:
     """All parts of an instance, in the order in which they are started."""
-    return (_log(site), _postgres(site), _rabbitmq(site), _registry(site), *_python_parts(site), _proxy(site))
+    described = (_log(site), _postgres(site), _rabbitmq(site), _registry(site), *_python_parts(site), _proxy(site))
+    return tuple(part for part in described if part.name in site.parts)
 
 
 def rabbitmq_environment(site: Site) -> dict[str, str]:

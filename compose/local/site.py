@@ -11,6 +11,13 @@ from compose.local.options import Options
 from shared.errors import NotFound
 
 LOOPBACK = "127.0.0.1"
+INFRASTRUCTURE = ("log", "postgres", "rabbitmq", "registry")
+SERVICES = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication")
+PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
+"""The names of all parts that an instance may have."""
+DATABASE = "breakwater"
+"""The database in a PostgreSQL of our own."""
+AUTHORITIES = "database-ca.crt"
 PORT_OF_SOCKET = 5432
 """PostgreSQL names its socket by a port; it listens on no port."""
 
@@ -51,6 +58,31 @@ class Site:
         return self.layout.home / "database" if self.contained else self.layout.run
 
     @property
+    def database_host(self) -> str:
+        """A server outside, or the folder of our own one's socket."""
+        return self.options.database_host or str(self.database_socket)
+
+    @property
+    def database_port(self) -> int:
+        """By the same rule."""
+        return self.options.database_port if self.options.database_host else PORT_OF_SOCKET
+
+    @property
+    def database_name(self) -> str:
+        """By the same rule."""
+        return self.options.database_name if self.options.database_host else DATABASE
+
+    @property
+    def database_authorities(self) -> Path | None:
+        """The authorities that a server outside is known by, where every part may read them."""
+        return self.layout.conf / AUTHORITIES if self.options.database_host and self.options.database_ca else None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of its parts: a database outside is none."""
+        return tuple(part for part in PARTS if part != "postgres" or not self.options.database_host)
+
+    @property
     def log_socket(self) -> Path:
         """Where lines are taken: in a folder that the engine sees too, where it is the one that sends them."""
         return self.layout.home / "lines" / "log.sock" if self.contained else self.layout.run / "log.sock"
@@ -72,8 +104,11 @@ class Site:
             "URL": options.url or "",
             "PUBLIC_CERTIFICATE": self.layout.public_certificate,
             # elsewhere it is the run folder, which every instance has its own of
-            "DATABASE_HOST": self.database_socket if self.contained else "",
-            "DATABASE_PORT": PORT_OF_SOCKET,
+            "DATABASE_HOST": self.database_host if self.contained or options.database_host else "",
+            "DATABASE_PORT": self.database_port,
+            "DATABASE_NAME": options.database_name if options.database_host else "",
+            # not named as the setting is: that one names the operator's own file
+            "DATABASE_AUTHORITIES": self.database_authorities or "",
             "AMQP_HOST": self.broker,
             "AMQP_PORT": self.ports.amqp,
             "INTAKE_HOST": self.intake_address,

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from compose.local import health, processes
-from compose.local.parts import PARTS, SERVICES
+from compose.local.parts import SERVICES
 from compose.local.processes import Memory
 from compose.local.site import Site
 from compose.local.supervision import State, Supervisor
@@ -55,7 +55,7 @@ def status(site: Site) -> Status | None:
             seconds=processes.seconds_alive(own), memory=processes.memory([own]),
         )
     ]  # fmt: skip
-    for part in PARTS:
+    for part in site.parts:
         child = children[part]
         runs = child.state is State.RUNNING
         lines.append(

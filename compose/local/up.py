@@ -16,7 +16,8 @@ from compose.local.down import stop_everything
 from compose.local.folders import keep_certificate, make_folders, refuse_taken_port, refuse_unusable
 from compose.local.layout import Layout
 from compose.local.options import Options, remember
-from compose.local.parts import PARTS, SERVICES
+from compose.local.outside import keep_owner, refuse_unusable_database
+from compose.local.parts import SERVICES
 from compose.local.progress import Watcher
 from compose.local.site import Site, binaries_of, new_site
 from compose.local.state import exclusively, note_start, started_with
@@ -62,6 +63,7 @@ def up(options: Options, watcher: Watcher) -> Outcome:
     refuse_unusable(layout, options, separate=users.separate)
     binaries = binaries_of(options)
     refuse_unusable_bucket(layout, bucket_of(layout, options))
+    refuse_unusable_database(layout, options)
     with exclusively(layout.home):
         before = started_with(layout.home)
         supervisor = Supervisor(layout)
@@ -106,6 +108,7 @@ def _clear(layout: Layout, watcher: Watcher) -> None:
 def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     layout, options = site.layout, site.options
     keep_keys(layout, bucket_of(layout, options))
+    keep_owner(site)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
@@ -123,27 +126,28 @@ def _start(site: Site, users: Accounts, watcher: Watcher) -> tuple[str, ...]:
         watcher.stage("starting the parts")
         # the broker takes longest: everything else is done while it starts
         supervisor.start(["log", "rabbitmq", "registry"])
-        make_database(site, users)
-        supervisor.start(["postgres"])
-        _await(site, supervisor, ["postgres"], watcher)
+        if "postgres" in site.parts:
+            make_database(site, users)
+            supervisor.start(["postgres"])
+            _await(site, supervisor, ["postgres"], watcher)
         watcher.stage("bringing the database up to date")
         prepare_database(site)
         supervisor.start([*SERVICES, "proxy"])
         watcher.stage("waiting until every part is healthy")
-        _await(site, supervisor, PARTS, watcher)
+        _await(site, supervisor, site.parts, watcher)
     except BaseException:
         stop_everything(layout, supervisor)
         raise
-    return PARTS
+    return site.parts
 
 
 def _bring_up_to_date(
     site: Site, supervisor: Supervisor, now: Mapping[str, str], before: Mapping[str, str], watcher: Watcher
 ) -> tuple[str, ...]:
-    changed = [part for part in PARTS if now[part] != before.get(part)]
+    changed = [part for part in site.parts if now[part] != before.get(part)]
     children = supervisor.children()
-    dead = [part for part in PARTS if children[part].state not in {State.RUNNING, State.STARTING}]
-    wanted = tuple(part for part in PARTS if part in changed or part in dead)
+    dead = [part for part in site.parts if children[part].state not in {State.RUNNING, State.STARTING}]
+    wanted = tuple(part for part in site.parts if part in changed or part in dead)
     if changed:
         watcher.stage(f"restarting what has changed: {', '.join(changed)}")
         supervisor.stop(changed)
@@ -154,7 +158,7 @@ def _bring_up_to_date(
         prepare_database(site)
         supervisor.start(wanted)
     watcher.stage("waiting until every part is healthy")
-    _await(site, supervisor, PARTS, watcher)
+    _await(site, supervisor, site.parts, watcher)
     return wanted
 
 

@@ -57,10 +57,15 @@ class System:
         layout = self.instance.layout
         ports = kept_ports(layout.home / PORTS_FILE)
         assert ports, "the instance has never run"
-        return Settings(
-            home=layout.home, run=layout.run, port=self.instance.port, part="owner", database_port=PORT_OF_SOCKET,
-            amqp_port=ports.amqp, intake_port=ports.intake,
-        )
+        values: dict[str, Any] = {
+            "home": layout.home, "run": layout.run, "port": self.instance.port, "part": "owner",
+            "database_port": PORT_OF_SOCKET, "amqp_port": ports.amqp, "intake_port": ports.intake,
+        }
+        if self.instance.variables.get("BREAKWATER_DATABASE_HOST"):
+            outside = ("database_host", "database_port", "database_name")
+            values |= {name: self.instance.variables[f"BREAKWATER_{name.upper()}"] for name in outside}
+            values["database_authorities"] = self.instance.variables["BREAKWATER_DATABASE_CA"]
+        return Settings(**values)
 
     def as_compared(self) -> System:
         """Itself, the nightly comparison being done: otherwise a new instance begins it in the hours of the night.

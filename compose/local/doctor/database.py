@@ -35,7 +35,7 @@ def answers(patient: Patient) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield broken(error.sentence, _AGAIN)
     except Unavailable as error:
-        yield from judge_refusal("owner", str(error.__cause__))
+        yield from judge_refusal("owner", str(error.__cause__), look=_look(patient))
 
 
 def roles(patient: Patient) -> Iterator[Finding]:
@@ -47,10 +47,10 @@ def roles(patient: Patient) -> Iterator[Finding]:
         except ConfigurationError as error:
             yield broken(error.sentence, _AGAIN)
         except psycopg.OperationalError as error:
-            yield from judge_refusal(part, str(error))
+            yield from judge_refusal(part, str(error), look=_look(patient))
 
 
-def judge_refusal(part: str, said: str) -> Iterator[Finding]:
+def judge_refusal(part: str, said: str, *, look: str = _LOOK) -> Iterator[Finding]:
     """Why a role is not let in, by what libpq says; that is never passed on as it is."""
     if "password authentication failed" in said:
         yield broken(f"the database does not accept the password of {part}", _AGAIN)
@@ -59,7 +59,13 @@ def judge_refusal(part: str, said: str) -> Iterator[Finding]:
     elif "starting up" in said or "shutting down" in said:
         yield broken("the database is starting or stopping", "wait a moment and ask again")
     else:
-        yield broken(f"the database does not let {part} in", _LOOK)
+        yield broken(f"the database does not let {part} in", look)
+
+
+def _look(patient: Patient) -> str:
+    """Where to look for the reason."""
+    host = patient.options.database_host
+    return f"look at the database's own log, at {host}, and at the way to it" if host else _LOOK
 
 
 def connections(patient: Patient) -> Iterator[Finding]:

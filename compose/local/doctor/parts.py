@@ -9,7 +9,6 @@ from typing import Final
 from compose.local import health
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
-from compose.local.parts import PARTS
 from compose.local.supervision import State
 from compose.local.tail import last_lines
 
@@ -31,7 +30,7 @@ def stopped(patient: Patient) -> Iterator[Finding]:
 def running(patient: Patient) -> Iterator[Finding]:
     """Parts that do not run or do not answer, with their last words."""
     probes = health.probes(patient.site)
-    for part in PARTS if patient.children else ():
+    for part in patient.site.parts if patient.children else ():
         child = patient.children.get(part)
         if child is None:
             yield broken(f"{part} is unknown to the supervisor", "./breakwater down, then ./breakwater up")

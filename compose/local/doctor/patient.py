@@ -39,7 +39,9 @@ class Patient:
         return self.site.options
 
     def runs(self, part: str) -> bool:
-        """Whether the supervisor says so."""
+        """Whether the supervisor says so; a database outside is asked whenever anything runs."""
+        if part == "postgres" and self.options.database_host:
+            return bool(self.children)
         return part in self.children and self.children[part].state is State.RUNNING
 
     def settings(self, part: str) -> Settings:

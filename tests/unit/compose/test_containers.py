@@ -80,6 +80,23 @@ def test_with_a_bucket_the_registry_alone_reaches_its_storage_and_nothing_else_c
         assert settings <= SERVICE[part]["environment"].keys(), part
 
 
+def test_with_a_database_outside_all_that_ask_one_have_a_way_there_and_none_of_its_own_runs() -> None:
+    outside = yaml.safe_load(FILE.with_name("compose.database.yaml").read_text())
+    assert outside["networks"] == {"database": {}}
+    assert outside["services"].pop("postgres") == {
+        "entrypoint": ["sleep", "infinity"], "init": True, "healthcheck": {"test": ["CMD", "true"]},
+    }
+    asking = {name for name in SERVICE if "/var/lib/breakwater/database" in mounts(name)} - {"postgres", "prepare"}
+    reaching = {name for name in asking if "outside" in SERVICE[name].get("networks", ())}
+    without = {name for name in asking if SERVICE[name].get("network_mode") == "none"}
+    assert outside["services"] == {name: {"network_mode": "bridge"} for name in without} | {
+        name: {"networks": ["database"]} for name in asking - reaching - without
+    }
+    settings = {f"BREAKWATER_DATABASE_{name}" for name in ("HOST", "PORT", "NAME", "OWNER")}
+    for part in (*SERVICES, *ONCE):
+        assert settings <= SERVICE[part]["environment"].keys(), part
+
+
 def members(network: str) -> set[str]:
     return {name for name, service in SERVICE.items() if network in service.get("networks", ())}
 
@@ -106,7 +123,10 @@ def test_no_secret_stands_in_the_file() -> None:
         for key, value in service.get("environment", {}).items()
     }
     secret = {key: value for key, value in variables.items() if re.search("PASSWORD|SECRET|TOKEN$|KEY", key)}
-    given = ("BREAKWATER_ADMIN_PASSWORD", "BREAKWATER_S3_ACCESS_KEY", "BREAKWATER_S3_SECRET_KEY")
+    given = (
+        "BREAKWATER_ADMIN_PASSWORD", "BREAKWATER_DATABASE_OWNER_PASSWORD", "BREAKWATER_S3_ACCESS_KEY",
+        "BREAKWATER_S3_SECRET_KEY",
+    )  # fmt: skip
     assert secret == {f"prepare.{name}": f"${{{name}:-}}" for name in given}
 
 
@@ -188,6 +208,22 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
         monkeypatch.delenv(name)
     return container_site()
+
+
+def test_containers_of_an_instance_with_a_database_outside_find_it_by_the_settings(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert site.settings["BREAKWATER_DATABASE_HOST"] == "/var/lib/breakwater/database"
+    monkeypatch.setenv("BREAKWATER_DATABASE_HOST", "db.example")
+    monkeypatch.setenv("BREAKWATER_DATABASE_PORT", "6432")
+    monkeypatch.setenv("BREAKWATER_DATABASE_OWNER", "company")
+    outside = container_site(database_ca=FILE)
+    assert {name: value for name, value in outside.settings.items() if "_DATABASE_" in name} == {
+        "BREAKWATER_DATABASE_HOST": "db.example", "BREAKWATER_DATABASE_PORT": "6432",
+        "BREAKWATER_DATABASE_NAME": "breakwater",
+        "BREAKWATER_DATABASE_AUTHORITIES": "/var/lib/breakwater/conf/database-ca.crt",
+    }
+    assert "postgres" not in [part.name for part in parts(outside)]
 
 
 @pytest.mark.parametrize("part", SERVERS)
