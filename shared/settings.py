@@ -4,13 +4,13 @@ Every variable begins with BREAKWATER_. Secrets are files below the secrets fold
 """
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import AnyHttpUrl, BeforeValidator, Field, ValidationError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 TOKEN_ISSUER = "breakwater-token"  # noqa: S105 - the issuer's name, no secret
 TOKEN_SERVICE = "breakwater-registry"  # noqa: S105 - the audience's name, no secret
+_NODE = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+_LAST_PORT = 65_535
+AMQP_PORT, AMQPS_PORT = 5672, 5671
 CLOCK_LEEWAY = timedelta(seconds=60)
 S3_KEYS = {"access_key": "s3-access-key", "secret_key": "s3-secret-key"}
 """The keys of a bucket, and the files among the registry's secrets that hold them."""
@@ -56,7 +59,10 @@ class Settings(BaseSettings):
     database_authorities: Path | None = None
     amqp_host: str = "127.0.0.1"
     amqp_port: int = Field(default=5672, ge=1, le=65535)
+    amqp_nodes: str = ""
     amqp_vhost: str = "/"
+    amqp_users: str = ""
+    amqp_authorities: Path | None = None
     intake_host: str = "127.0.0.1"
     intake_port: int = Field(default=5001, ge=1, le=65535)
     registry_socket: Path | None = None
@@ -175,11 +181,28 @@ class Settings(BaseSettings):
         }
         return info | tls_to_database(self.database_authorities)
 
-    def amqp_url(self) -> str:
-        """The broker's URL with this part's user; it holds a secret: never log it."""
-        password = quote(self.secret("amqp-password").reveal(), safe="")
-        vhost = quote(self.amqp_vhost, safe="")
-        return f"amqp://{self.part}:{password}@{self.amqp_host}:{self.amqp_port}/{vhost}"
+    @property
+    def brokers(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each node of the broker, any of which will do."""
+        if not self.amqp_nodes:
+            return ((self.amqp_host, self.amqp_port),)
+        return broker_nodes(self.amqp_nodes, AMQPS_PORT if self.amqp_authorities else AMQP_PORT)
+
+    @property
+    def amqp_user(self) -> str:
+        """This part's user on the broker."""
+        return f"{self.amqp_users}{self.part}"
+
+
+def broker_nodes(text: str, port: int) -> tuple[tuple[str, int], ...]:
+    """Hosts and ports out of `HOST[:PORT]`, with commas; `port` is that of a host without one. Raises ValueError."""
+    found = []
+    for node in filter(None, map(str.strip, text.split(","))):
+        match = _NODE.fullmatch(node)
+        if match is None or not 0 < int(match["port"] or port) <= _LAST_PORT:
+            raise ValueError("a broker is HOST or HOST:PORT, several with commas")
+        found.append((match["host"].strip("[]"), int(match["port"] or port)))
+    return tuple(found)
 
 
 def load_settings(**overrides: object) -> Settings:

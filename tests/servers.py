@@ -238,8 +238,11 @@ class Rabbit:
 
 
 @contextmanager
-def rabbitmq(definitions: Path | None = None) -> Iterator[Rabbit]:
-    """A RabbitMQ of its own; with definitions loaded at start where a file is given, else user `test`."""
+def rabbitmq(definitions: Path | None = None, *, more: Sequence[str] = ()) -> Iterator[Rabbit]:
+    """A RabbitMQ of its own; with definitions loaded at start where a file is given, else user `test`.
+
+    `more` are lines of its configuration.
+    """
     with short_folder() as home:
         port, dist, epmd = free_port(), free_port(), free_port()
         user, password = "test", secrets.token_urlsafe(12)
@@ -249,6 +252,7 @@ def rabbitmq(definitions: Path | None = None) -> Iterator[Rabbit]:
             "log.file = false",
             "vm_memory_high_watermark.absolute = 1GB",
             "disk_free_limit.absolute = 50MB",
+            *more,
         ]
         if definitions is None:
             config += [f"default_user = {user}", f"default_pass = {password}"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,9 +15,13 @@ from rich.text import Text
 from compose.cli.follow import follow
 from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
+from compose.local.archive import private
+from compose.local.broker import DEFINITIONS
+from compose.local.options import read_options
+from compose.local.site import existing_site
 from services.webhook.commands.parked import discard_parked, retry_parked
 from services.webhook.queries.parked import get_parked, list_parked
-from shared.errors import Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.events import emit
 from shared.events.definitions.dead_letter import DeadLetterEvent, DeadLettersDiscarded, DeadLettersRedriven
 from shared.events.event import printable
@@ -49,6 +54,19 @@ ParkedId = Annotated[UUID, typer.Argument(help="The notification's id, as the li
 LetterIds = Annotated[list[str], typer.Argument(help="Ids as the list shows them.", show_default=False)]
 OfQueue = Annotated[Queue | None, typer.Option(help="Of this queue alone.", show_default=False)]
 FromQueue = Annotated[Queue, typer.Option(help="The queue they come from.", show_default=False)]
+
+
+@app.command("broker-definitions")
+def write_definitions(file: Annotated[Path, typer.Argument(help="A new file.", show_default=False)]) -> None:
+    """Write users, queues and rights for a broker outside: what `rabbitmqctl import_definitions` takes."""
+    site = existing_site(read_options())
+    if not site.options.amqp_host:
+        raise Conflict("the broker of this instance is its own, and knows them: BREAKWATER_AMQP_HOST names another")
+    if file.exists():
+        raise Conflict(f"{file} exists already: remove it, or name another")
+    with private(file) as target:
+        target.write((site.layout.conf / DEFINITIONS).read_bytes())
+    out.print(f"written: {file}. It holds the digests of passwords: remove it when it is imported.", markup=False)
 
 
 @parked.callback(invoke_without_command=True)

@@ -74,6 +74,9 @@ def destroy(
     if there and options.database_host:
         place = f"{options.database_name} at {options.database_host}"
         out.print(f"the database {place} stays: drop it and its roles yourself", markup=False)
+    if there and options.amqp_host:
+        place = f"{options.amqp_vhost} at {options.amqp_host}"
+        out.print(f"the virtual host {place} stays: delete it and its users yourself", markup=False)
     if there and options.s3_bucket:
         out.print(f"the images stay in the bucket {options.s3_bucket}: empty it yourself")
 

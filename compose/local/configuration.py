@@ -12,6 +12,7 @@ from pathlib import Path
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
+from compose.local.broker import DEFINITIONS
 from compose.local.bucket import bucket_of
 from compose.local.credentials import passwords
 from compose.local.parts import PARTS, Part, parts
@@ -59,7 +60,7 @@ def open_files() -> int:
 
 
 def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[File]:
-    definitions = site.layout.conf / "rabbitmq-definitions.json"
+    definitions = site.layout.conf / DEFINITIONS
     broker = views.broker(listen=f"{site.broker_address}:{site.ports.amqp}", definitions=definitions)
     return [
         File(name="nginx.conf", text=render("nginx.conf", _proxy(site))),
@@ -166,7 +167,9 @@ def _log(site: Site) -> views.View:
 
 def _definitions(site: Site, existing: Path) -> str:
     """The broker's definitions. Passwords are salted anew each time: a file that says the same is left as it is."""
-    fresh = topology.definitions(passwords(site.layout, topology.USERS, "amqp-password"))
+    found = passwords(site.layout, topology.USERS, "amqp-password")
+    outside = {"vhost": site.options.amqp_vhost, "users": site.options.amqp_users} if site.options.amqp_host else {}
+    fresh = topology.definitions(found, **outside)
     try:
         text = existing.read_text(encoding="utf-8")
         before = json.loads(text)

@@ -194,6 +194,12 @@ def _take_over(site: Site, connection: psycopg.Connection) -> None:
     )
 
 
+def publish_again(site: Site) -> None:
+    """Let the relay give the broker the events of the last day once more; each consumer knows those that it had."""
+    with connect(owner_settings(site)) as connection:
+        connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
+
+
 def _fill(site: Site) -> None:
     """The same in a database outside, which is filled as a whole or not at all. Raises Conflict, DatabaseNotMade."""
     with connect(owner_settings(site)) as connection:

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ConfigurationError
+from shared.settings import AMQP_PORT, broker_nodes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REMEMBERED = "settings.json"
@@ -36,6 +37,8 @@ _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", re.ASCII)
+_VHOST = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
+_USERS = re.compile(r"[A-Za-z0-9._-]{0,32}", re.ASCII)
 _KEY = re.compile(r"[!-~]{1,256}", re.ASCII)
 _S3_FORMS = {
     "s3_bucket": (_BUCKET, "a bucket is 3 to 63 small letters, digits, dots and hyphens"),
@@ -146,6 +149,20 @@ class Options(BaseSettings):
         default=None,
         description="certificates of authorities, PEM: the database has to prove its name by one of them (verify-full)",
     )
+    amqp_host: str = Field(
+        default="",
+        description="a RabbitMQ outside, 3.10 or newer, that is used instead of one of its own: `HOST[:PORT]`, the"
+        " nodes of a cluster with commas",
+    )
+    amqp_vhost: str = Field(default="/", description="the virtual host there, which belongs to this instance alone")
+    amqp_users: str = Field(
+        default="breakwater-",
+        description="what the names of its users begin with there: instances of one cluster need different ones",
+    )
+    amqp_ca: Annotated[Path | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None,
+        description="certificates of authorities, PEM: TLS is spoken, and a node has to prove its name by one of them",
+    )
     command: Path = Field(default=CHECKOUT / "breakwater", exclude=True)
     """The script that people call; it tells, as the code may run from a copy that the parts can reach."""
     admin_password: Annotated[SecretStr | None, BeforeValidator(_nothing_if_empty)] = Field(
@@ -190,6 +207,20 @@ class Options(BaseSettings):
     def _server(cls, value: str) -> str:
         if value and not _HOST.fullmatch(value):
             ip_address(value)
+        return value
+
+    @field_validator("amqp_host")
+    @classmethod
+    def _brokers(cls, value: str) -> str:
+        broker_nodes(value, AMQP_PORT)
+        return value
+
+    @field_validator("amqp_vhost", "amqp_users")
+    @classmethod
+    def _of_the_broker(cls, value: str, info: ValidationInfo) -> str:
+        form = _VHOST if info.field_name == "amqp_vhost" else _USERS
+        if not form.fullmatch(value):
+            raise ValueError("it is letters, digits and . _ - with a / where a virtual host has one")
         return value
 
     @field_validator("database_name", "database_owner")
@@ -269,10 +300,15 @@ def read_options(**given: object) -> Options:
         raise ConfigurationError(_sentence(error)) from error
     paths = {"home": options.home.absolute()} | {
         name: value.absolute()
-        for name in ("tls_cert", "tls_key", "registry_program", "database_ca")
+        for name in ("tls_cert", "tls_key", "registry_program", "database_ca", "amqp_ca")
         if (value := getattr(options, name)) is not None
     }
     return options.model_copy(update=paths)
+
+
+def remembered_broker(home: Path) -> str:
+    """The broker outside that the instance was last started with; empty for one of its own."""
+    return str(_remembered(home).get("amqp_host", ""))
 
 
 def remember(options: Options) -> None:

@@ -69,13 +69,18 @@ def keep_owner(site: Site) -> None:
         _file(layout).unlink(missing_ok=True)
         return
     write_secret(_file(layout), f"{_password(layout, options).reveal()}\n")
-    if site.database_authorities is None:
-        layout.conf.joinpath(AUTHORITIES).unlink(missing_ok=True)
-    elif options.database_ca and options.database_ca != site.database_authorities:
-        beside = site.database_authorities.with_name(f".{site.database_authorities.name}")
-        beside.write_bytes(options.database_ca.read_bytes())
+    lay_authorities(options.database_ca, layout.conf / AUTHORITIES)
+
+
+def lay_authorities(given: Path | None, target: Path) -> None:
+    """Copy them to where every part may read them; without any there are none."""
+    if given is None:
+        target.unlink(missing_ok=True)
+    elif given != target:
+        beside = target.with_name(f".{target.name}")
+        beside.write_bytes(given.read_bytes())
         beside.chmod(0o644)
-        beside.replace(site.database_authorities)
+        beside.replace(target)
 
 
 def connect(site: Site, name: str | None = None) -> psycopg.Connection:

@@ -18,6 +18,7 @@ PARTS = (*INFRASTRUCTURE, *SERVICES, "proxy")
 DATABASE = "breakwater"
 """The database in a PostgreSQL of our own."""
 AUTHORITIES = "database-ca.crt"
+AMQP_AUTHORITIES = "broker-ca.crt"
 PORT_OF_SOCKET = 5432
 """PostgreSQL names its socket by a port; it listens on no port."""
 
@@ -78,9 +79,15 @@ class Site:
         return self.layout.conf / AUTHORITIES if self.options.database_host and self.options.database_ca else None
 
     @property
+    def amqp_authorities(self) -> Path | None:
+        """The same of a broker outside."""
+        return self.layout.conf / AMQP_AUTHORITIES if self.options.amqp_host and self.options.amqp_ca else None
+
+    @property
     def parts(self) -> tuple[str, ...]:
-        """The names of its parts: a database outside is none."""
-        return tuple(part for part in PARTS if part != "postgres" or not self.options.database_host)
+        """The names of its parts: a database or a broker outside is none."""
+        outside = {"postgres": self.options.database_host, "rabbitmq": self.options.amqp_host}
+        return tuple(part for part in PARTS if not outside.get(part))
 
     @property
     def log_socket(self) -> Path:
@@ -109,8 +116,13 @@ class Site:
             "DATABASE_NAME": options.database_name if options.database_host else "",
             # not named as the setting is: that one names the operator's own file
             "DATABASE_AUTHORITIES": self.database_authorities or "",
-            "AMQP_HOST": self.broker,
+            # elsewhere it is this host, and the variable is that of a broker outside
+            "AMQP_HOST": self.broker if self.contained else "",
             "AMQP_PORT": self.ports.amqp,
+            "AMQP_NODES": options.amqp_host,
+            "AMQP_VHOST": options.amqp_vhost if options.amqp_host else "",
+            "AMQP_USERS": options.amqp_users if options.amqp_host else "",
+            "AMQP_AUTHORITIES": self.amqp_authorities or "",
             "INTAKE_HOST": self.intake_address,
             "INTAKE_PORT": self.ports.intake,
             "TOKEN_LIFETIME_SECONDS": options.token_lifetime_seconds,

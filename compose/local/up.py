@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 
 from compose.local import health, processes
 from compose.local.accounts import Accounts, accounts
+from compose.local.broker import keep_authorities, refuse_unprepared_broker
 from compose.local.bucket import bucket_of, keep_keys, refuse_unusable_bucket
 from compose.local.configuration import SUPERVISOR, configure
 from compose.local.credentials import prepare_secrets, settle_owners
-from compose.local.database import make_database, prepare_database
+from compose.local.database import make_database, prepare_database, publish_again
 from compose.local.down import stop_everything
 from compose.local.folders import keep_certificate, make_folders, refuse_taken_port, refuse_unusable
 from compose.local.layout import Layout
-from compose.local.options import Options, remember
+from compose.local.options import Options, remember, remembered_broker
 from compose.local.outside import keep_owner, refuse_unusable_database
 from compose.local.parts import SERVICES
 from compose.local.progress import Watcher
@@ -81,10 +82,13 @@ def up(options: Options, watcher: Watcher) -> Outcome:
             running = False
             _clear(layout, watcher)
             make_folders(layout, users)
+        moved = bool(before) and remembered_broker(layout.home) != options.amqp_host
+        if options.amqp_host and (moved or not before):
+            refuse_unprepared_broker(site)
         if running:
             started = _bring_up_to_date(site, supervisor, fingerprints, before, watcher)
         else:
-            started = _start(site, users, watcher)
+            started = _start(site, users, watcher, moved=moved)
         remember(options)
         note_start(layout.home, fingerprints)
     return Outcome(
@@ -109,6 +113,7 @@ def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     layout, options = site.layout, site.options
     keep_keys(layout, bucket_of(layout, options))
     keep_owner(site)
+    keep_authorities(site)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
@@ -119,19 +124,22 @@ def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     return configure(site, users)
 
 
-def _start(site: Site, users: Accounts, watcher: Watcher) -> tuple[str, ...]:
+def _start(site: Site, users: Accounts, watcher: Watcher, *, moved: bool) -> tuple[str, ...]:
     layout = site.layout
     supervisor = start_supervisor(site)
     try:
         watcher.stage("starting the parts")
         # the broker takes longest: everything else is done while it starts
-        supervisor.start(["log", "rabbitmq", "registry"])
+        supervisor.start([part for part in ("log", "rabbitmq", "registry") if part in site.parts])
         if "postgres" in site.parts:
             make_database(site, users)
             supervisor.start(["postgres"])
             _await(site, supervisor, ["postgres"], watcher)
         watcher.stage("bringing the database up to date")
         prepare_database(site)
+        if moved:
+            # what the broker before it held is not there
+            publish_again(site)
         supervisor.start([*SERVICES, "proxy"])
         watcher.stage("waiting until every part is healthy")
         _await(site, supervisor, site.parts, watcher)

@@ -2,10 +2,12 @@
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -66,7 +68,7 @@ def build_health_check(settings: Settings, engine: Engine) -> HealthCheck:
         {
             "core": lambda: None,
             "database": lambda: _database(engine),
-            "broker": lambda: _broker(settings.amqp_host, settings.amqp_port),
+            "broker": lambda: _broker(settings),
             "events": lambda: _http(settings.run / "stream.sock", "/healthz"),
             "registry": lambda: _http(settings.registry, "/v2/"),
             "token": lambda: _http(settings.token_mount, "/internal/health"),
@@ -90,11 +92,21 @@ def _database(engine: Engine) -> str | None:
     return None
 
 
-def _broker(host: str, port: int) -> str | None:
+def _broker(settings: Settings) -> str | None:
+    """Any node of it will do."""
+    problems = [_greet(settings.amqp_authorities, host, port) for host, port in settings.brokers]
+    return None if None in problems else problems[0]
+
+
+def _greet(authorities: Path | None, host: str, port: int) -> str | None:
     """A broker answers the greeting of AMQP 0-9-1 before anybody has to log in."""
     try:
-        with socket.create_connection((host, port), TIMEOUT_SECONDS) as connection:
+        with ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection((host, port), TIMEOUT_SECONDS))
             connection.settimeout(TIMEOUT_SECONDS)
+            if authorities:
+                context = ssl.create_default_context(cafile=str(authorities))
+                connection = stack.enter_context(context.wrap_socket(connection, server_hostname=host))
             connection.sendall(_AMQP_GREETING)
             return None if connection.recv(1) else "the broker hung up"
     except OSError:

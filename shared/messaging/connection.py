@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -41,19 +42,10 @@ class Backoff:
 def connected(settings: Settings) -> Iterator[Any]:
     """An open `amqp.Connection` of this process's part; closed within seconds, also when the broker is away.
 
-    Raises one of BROKER_ERRORS.
+    The nodes of a cluster are tried one after the other, each process in an order of its own. Raises one of
+    BROKER_ERRORS: at once where a node refuses, which the others would too.
     """
-    connection = amqp.Connection(
-        host=f"{settings.amqp_host}:{settings.amqp_port}",
-        userid=settings.part,
-        password=settings.secret("amqp-password").reveal(),
-        virtual_host=settings.amqp_vhost,
-        login_method="PLAIN",
-        connect_timeout=CONNECT_SECONDS,
-        heartbeat=HEARTBEAT_SECONDS,
-        client_properties={"connection_name": f"breakwater {settings.part}"},
-    )
-    connection.connect()
+    connection = _open(settings)
     try:
         yield connection
     finally:
@@ -61,6 +53,42 @@ def connected(settings: Settings) -> Iterator[Any]:
             connection.transport.sock.settimeout(CLOSE_SECONDS)
             connection.close()
         connection.collect()
+
+
+def tls_of(settings: Settings, host: str) -> dict[str, Any] | bool:
+    """What py-amqp needs to have a node prove its name; False where nothing is asked of it."""
+    if settings.amqp_authorities is None:
+        return False
+    return {"ca_certs": str(settings.amqp_authorities), "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": host}
+
+
+def _open(settings: Settings) -> Any:  # noqa: ANN401 - py-amqp has no types
+    *others, last = random.sample(settings.brokers, len(settings.brokers))
+    for node in others:
+        with suppress(OSError, amqp.exceptions.ConnectionError):
+            return _connect(settings, *node)
+    return _connect(settings, *last)
+
+
+def _connect(settings: Settings, host: str, port: int) -> Any:  # noqa: ANN401 - as above
+    connection = amqp.Connection(
+        host=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        userid=settings.amqp_user,
+        password=settings.secret("amqp-password").reveal(),
+        virtual_host=settings.amqp_vhost,
+        login_method="PLAIN",
+        ssl=tls_of(settings, host),
+        connect_timeout=CONNECT_SECONDS,
+        heartbeat=HEARTBEAT_SECONDS,
+        client_properties={"connection_name": f"breakwater {settings.part}"},
+    )
+    try:
+        connection.connect()
+    except BaseException:
+        with suppress(*BROKER_ERRORS, AttributeError):
+            connection.collect()
+        raise
+    return connection
 
 
 def drain(connection: Any, seconds: float) -> bool:  # noqa: ANN401 - py-amqp has no types

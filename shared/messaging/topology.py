@@ -107,15 +107,15 @@ def consumer_of(queue: str) -> Consumer | None:
     return next((consumer for consumer in CONSUMERS if consumer.queue == queue), None)
 
 
-def definitions(passwords: Mapping[str, Secret], *, vhost: str = "/") -> dict[str, Any]:
-    """The definitions file's content; `passwords` holds one for each of USERS.
+def definitions(passwords: Mapping[str, Secret], *, vhost: str = "/", users: str = "") -> dict[str, Any]:
+    """The definitions file's content; `passwords` holds one for each of USERS, whose names there begin with `users`.
 
     With definitions to load, RabbitMQ makes no default user: there is no guest.
     """
     return {
         "vhosts": [{"name": vhost}],
-        "users": [_user(name, passwords[name]) for name in USERS],
-        "permissions": [_permission(name, vhost) for name in USERS],
+        "users": [_user(f"{users}{name}", passwords[name]) for name in USERS],
+        "permissions": [_permission(name, vhost) | {"user": f"{users}{name}"} for name in USERS],
         "exchanges": [_exchange(vhost, EVENTS, "topic")]
         + [
             exchange

@@ -65,6 +65,8 @@ class System:
             outside = ("database_host", "database_port", "database_name")
             values |= {name: self.instance.variables[f"BREAKWATER_{name.upper()}"] for name in outside}
             values["database_authorities"] = self.instance.variables["BREAKWATER_DATABASE_CA"]
+        if self.instance.variables.get("BREAKWATER_AMQP_HOST"):
+            values |= {"amqp_nodes": self.instance.variables["BREAKWATER_AMQP_HOST"], "amqp_users": "breakwater-"}
         return Settings(**values)
 
     def as_compared(self) -> System:

@@ -24,6 +24,8 @@ _DISK_LIMIT: Final = 200 * 10**6
 _NOWHERE: Final = "doctor"
 """A routing key that no queue is bound by: what is published with it is dropped."""
 _LOOK: Final = "./breakwater logs --part rabbitmq tells why"
+_IMPORT: Final = "rabbitmqctl import_definitions FILE there; ./breakwater events broker-definitions FILE writes it"
+_ELSEWHERE: Final = "look at that broker, at its log and at the way to it; events wait in the outbox"
 _AGAIN: Final = "./breakwater down, then ./breakwater up: the broker reads its users and queues at its start"
 
 
@@ -48,6 +50,9 @@ def alarms(patient: Patient) -> Iterator[Finding]:
     with connected(patient.settings(OPERATOR)) as connection:
         if takes_messages(connection):
             return
+    if patient.options.amqp_host:
+        yield broken("the broker has an alarm and blocks who publishes", _ELSEWHERE)
+        return
     free = shutil.disk_usage(patient.layout.broker).free
     short = "disk" if free < _DISK_LIMIT else "memory"
     yield broken(
@@ -78,7 +83,8 @@ def queues(patient: Patient) -> Iterator[Finding]:
     settings = patient.settings(OPERATOR)
     found, missing = look(settings)
     for queue in missing:
-        yield broken(f"queue {queue} or one that hangs on it is missing: nothing is published", _AGAIN)
+        what = f"queue {queue} or one that hangs on it is missing: nothing is published"
+        yield broken(what, _IMPORT if patient.options.amqp_host else _AGAIN)
     yield from judge_queues(found)
     long = {each.queue for each in found if each.waiting >= LONG}
     if long:
@@ -132,17 +138,19 @@ def judge_growth(before: Sequence[QueueDepth], after: Sequence[QueueDepth]) -> I
 
 
 def _let_in(patient: Patient, user: str) -> Iterator[Finding]:
+    outside = patient.options.amqp_host
+    again = _IMPORT if outside else _AGAIN
     try:
         with connected(patient.settings(user)):
             pass
     except ConfigurationError as error:
         yield broken(error.sentence, "./breakwater up makes what is missing among the secrets")
     except amqp.AccessRefused:
-        yield broken(f"the broker does not accept the password of {user}", _AGAIN)
+        yield broken(f"the broker does not accept the password of {user}", again)
     except amqp.NotAllowed:
-        yield broken(f"the broker does not let {user} in: its virtual host is not there for it", _AGAIN)
+        yield broken(f"the broker does not let {user} in: its virtual host is not there for it", again)
     except BROKER_ERRORS:
-        yield broken("the broker does not answer", _LOOK)
+        yield broken("the broker does not answer", _ELSEWHERE if outside else _LOOK)
 
 
 CHECKS: Final[Iterable[Check]] = (

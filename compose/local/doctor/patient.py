@@ -39,8 +39,8 @@ class Patient:
         return self.site.options
 
     def runs(self, part: str) -> bool:
-        """Whether the supervisor says so; a database outside is asked whenever anything runs."""
-        if part == "postgres" and self.options.database_host:
+        """Whether the supervisor says so; what is outside is asked whenever anything runs."""
+        if part in {"postgres", "rabbitmq"} and part not in self.site.parts:
             return bool(self.children)
         return part in self.children and self.children[part].state is State.RUNNING
 
