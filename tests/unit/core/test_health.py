@@ -10,6 +10,7 @@ from time import monotonic, sleep
 import pytest
 
 from gateway.core.health import HealthCheck, _broker, _http
+from shared.settings import Settings
 from tests.servers import free_port
 
 
@@ -69,7 +70,8 @@ def test_a_part_that_hangs_is_unhealthy_and_holds_nobody_up() -> None:
 
 def test_a_silent_or_missing_server_is_unhealthy(tmp_path: Path) -> None:
     assert _http(tmp_path / "missing.sock", "/") == "no answer"
-    assert _broker("127.0.0.1", free_port()) == "the broker does not answer"
+    away = Settings(home=tmp_path, run=tmp_path, amqp_port=free_port())
+    assert _broker(away) == "the broker does not answer"
     with listener(tmp_path) as path:
         assert _http(path, "/") == "no answer"
 
