@@ -118,6 +118,17 @@ def test_pod_has_no_account_no_group_of_its_volumes_and_the_runtime_s_seccomp_pr
     assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & rendered.pod.keys()
 
 
+def test_a_namespace_may_enforce_pod_security_s_baseline(rendered: Rendered, containers: dict[str, Any]) -> None:
+    allowed = {
+        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
+        "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    }  # fmt: skip
+    for container in containers.values():
+        assert {*container["securityContext"]["capabilities"].get("add", ())} <= allowed
+        assert "hostPort" not in str(container.get("ports"))
+    assert all({*volume} <= {"name", "emptyDir"} for volume in rendered.pod["volumes"])
+
+
 def mounts(container: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """The volume with the folder in it, and the mode, by path."""
     return {
@@ -222,10 +233,22 @@ def test_parts_end_in_the_order_of_the_local_run(rendered: Rendered, containers:
     assert all(stage[each["name"]] < stage["postgres"] for each in rendered.pod["containers"])
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICE.items() if "stop_signal" in service])
-def test_signal_that_a_server_ends_well_by_is_sent_first(containers: dict[str, Any], name: str) -> None:
-    script = containers[name]["lifecycle"]["preStop"]["exec"]["command"][-1]
-    assert script.partition(";")[0] == f"kill -s {SERVICE[name]['stop_signal'].removeprefix('SIG')} 1"
+def test_signal_that_a_server_ends_well_by_is_sent_before_the_common_one(containers: dict[str, Any]) -> None:
+    signals = {name: service["stop_signal"] for name, service in SERVICE.items() if "stop_signal" in service}
+    # PostgreSQL needs none there: with TERM it waits for its clients, and they have ended by then
+    assert signals == {"postgres": "SIGINT", "proxy": "SIGQUIT"}
+    script = containers["proxy"]["lifecycle"]["preStop"]["exec"]["command"][-1]
+    assert script.partition(";")[0] == "kill -s QUIT 1"
+
+
+def test_no_sidecar_is_told_of_the_end_before_the_others_have_ended(containers: dict[str, Any]) -> None:
+    """A kubelet runs every such hook as soon as the pod begins to end, and not when it is that container's turn."""
+    assert [name for name in SIDECARS if "lifecycle" in containers[name]] == []
+
+
+def test_database_that_hangs_is_given_as_long_to_end_as_by_compose(containers: dict[str, Any]) -> None:
+    grace = containers["postgres"]["livenessProbe"]["terminationGracePeriodSeconds"]
+    assert grace == seconds(SERVICE["postgres"]["stop_grace_period"])
 
 
 def test_pod_is_given_the_time_that_all_may_take(rendered: Rendered, containers: dict[str, Any]) -> None:
