@@ -24,6 +24,8 @@ _FLAGS: Final = glob.GLOBSTAR | glob.DOTGLOB | glob.CASE | glob.FORCEUNIX
 _MAX_ALTERNATIVES: Final = 100
 _WILD: Final = re.compile(r"[*?\[\\]")
 _SPECIAL: Final = re.compile(r"[*?\[\\{]")
+_WHOLE: Final = re.compile(r"\\.|\[[!^]?(?:\\.|[^\]\\])+\]", re.DOTALL)
+"""What stands for one character by an escape or a class."""
 _ONE_ALTERNATIVE: Final = re.compile(r"(?<!\\)\{([^{},]*)\}")
 
 
@@ -74,8 +76,23 @@ def check_pattern(pattern: str, what: str) -> None:
     """Raises BadRequest where a pattern is empty, or cannot be used."""
     if not 0 < len(pattern) <= MAX_PATTERN:
         raise BadRequest(f"the pattern of {what} takes 1 to {MAX_PATTERN} characters")
+    if not _is_closed(pattern):
+        raise BadRequest(
+            f"the pattern {pattern[:80]!r} has a bracket or brace that is not closed, or ends with a backslash"
+        )
     if not _is_usable(pattern):
         raise BadRequest(f"the pattern {pattern[:80]!r} has more than {_MAX_ALTERNATIVES} alternatives")
+
+
+def _is_closed(pattern: str) -> bool:
+    """Whether each class and each choice ends: what does not can match no name, and was meant otherwise."""
+    depth = 0
+    for character in _WHOLE.sub("", pattern):
+        if character in "[\\":
+            return False
+        # a brace that closes nothing stands for itself
+        depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
+    return depth == 0
 
 
 def _is_usable(pattern: str) -> bool:

@@ -13,6 +13,8 @@ def become(name: str) -> None:
     site = container_site()
     part = next(part for part in parts(site) if part.name == name)
     part.directory.mkdir(exist_ok=True, parents=True)
+    # every process here has the same number: what the last one has left would speak for this one
+    site.layout.run.joinpath(f"{name}.ready").unlink(missing_ok=True)
     os.chdir(part.directory)
     os.umask(int(part.umask, 8))
     os.execve(part.command[0], part.command, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **part.environment})  # noqa: S606

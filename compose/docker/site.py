@@ -4,11 +4,13 @@ import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from compose.local.binaries import Binaries
 from compose.local.layout import Layout
 from compose.local.network import Ports
 from compose.local.options import read_options
-from compose.local.site import AUTHORITIES, Site
+from compose.local.site import AUTHORITIES, LOOPBACK, Site
 
 HOME = Path("/var/lib/breakwater")
 PORT = 8080
@@ -27,17 +29,27 @@ BINARIES = Binaries(
 """Where the official images have their programs; those out of Debian's packages have links there."""
 
 
+class Surroundings(BaseSettings):
+    """What the containers of an instance have around them: compose says nothing of it, the chart of Kubernetes does."""
+
+    model_config = SettingsConfigDict(env_prefix="BREAKWATER_", frozen=True, extra="ignore")
+
+    pod: bool = False
+    """Whether they share one network: then they find each other on loopback, where nobody else does."""
+
+
 def container_site(**given: Path | None) -> Site:
     """Derived from the same environment in every container; what is given is known to the one that hands it out."""
     authorities = HOME / "conf" / AUTHORITIES
     known = {"database_ca": authorities if authorities.exists() else None} | given
+    pod = Surroundings().pod
     return Site(
         layout=Layout(HOME),
         options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **known),
         ports=PORTS,
         binaries=BINARIES,
         python=Path(sys.executable),
-        broker="rabbitmq",
-        intake="intake",
+        broker=LOOPBACK if pod else "rabbitmq",
+        intake=LOOPBACK if pod else "intake",
         contained=True,
     )

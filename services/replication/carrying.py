@@ -58,7 +58,7 @@ class Carrier:
         deleted = self._delete(claim, target, tuple(gone), meter, say).deleted if gone else ()
         return Ending(
             state=TaskState.SUCCEEDED,
-            message=report.summary(),
+            message=report.summary(dry_run=claim.dry_run),
             progress=meter.now,
             copied={} if claim.dry_run else _brought(report, again=claim.attempt > 1),
             deleted=deleted,

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from compose.local.instance import Instance
 from tests.bench.figures import Figure, Goal, Side, percentile
 from tests.bench.load import Load, Result, drive, request
 from tests.bench.tokens import all_good
-from tests.e2e.system import System
-from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.bench.rig import Rig
+    from tests.e2e.system import System
 
 PROJECTS: Final = 1_000
 ARTIFACTS: Final = 100  # a project
@@ -110,22 +108,13 @@ def _drive(rig: Rig, system: System, path: str, projects: int) -> Result:
 
 
 def measure(rig: Rig) -> list[Figure]:
-    """Each read in two instances in turn, one with the data and one with a hundredth of it.
-
-    In turn, because a minute's difference in what else the machine does is larger than what is looked for.
-    """
+    """Each read in two instances in turn, one with the data and one with a hundredth of it."""
     sizes = (2, 4) if rig.small else (PROJECTS // HUNDREDTH, PROJECTS)
-    with short_folder() as home:
-        instance = Instance(home=home / "home", port=free_port())
-        rig.say("api: a second instance is started")
-        try:
-            instance.up()
-            artifacts, records = sizes[1] * ARTIFACTS, sizes[1] * RECORDS
-            rig.say(f"api: {sizes[1]:,} projects, {artifacts:,} artifacts, {records:,} audit rows")
-            systems = (fill(rig.system, last=sizes[0]), fill(System(instance).as_compared(), last=sizes[1]))
-            taken = {name: _in_turn(rig, path, systems, sizes) for name, path in READS.items()}
-        finally:
-            instance.destroy()
+    with rig.second() as second:
+        artifacts, records = sizes[1] * ARTIFACTS, sizes[1] * RECORDS
+        rig.say(f"api: {sizes[1]:,} projects, {artifacts:,} artifacts, {records:,} audit rows")
+        systems = (fill(rig.system, last=sizes[0]), fill(second, last=sizes[1]))
+        taken = {name: _in_turn(rig, path, systems, sizes) for name, path in READS.items()}
     return [_figure(name, results, sizes) for name, results in taken.items()]
 
 

@@ -6,12 +6,15 @@ registry.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import subprocess
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.bench.cpu import descendants
 from tests.servers import free_port, registry, short_folder, stop, wait_for
 
 if TYPE_CHECKING:
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
 
 class UnknownConfigurationError(Exception):
     """The rendered nginx configuration no longer has the form that this module rewrites."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bare:
+    """A running one: host:port, and the processes of the registry and its nginx."""
+
+    address: str
+    pids: tuple[int, ...]
 
 
 def _replaced(text: str, pattern: str, replacement: str) -> str:
@@ -41,8 +52,9 @@ def rewritten(rendered: str, *, folder: Path, port: int, socket: Path) -> str:
 
 
 @contextmanager
-def bare_registry(rendered_nginx: Path) -> Iterator[str]:
-    """Yields host:port."""
+def bare_registry(rendered_nginx: Path) -> Iterator[Bare]:
+    """Started, and stopped at the end."""
+    before = {*descendants(os.getpid())}
     with short_folder() as folder, registry() as socket:
         folder.chmod(0o777)
         socket.chmod(0o666)
@@ -57,7 +69,8 @@ def bare_registry(rendered_nginx: Path) -> Iterator[str]:
             )
         try:
             wait_for(lambda: _answers(port), seconds=10, what="the bare registry's nginx answers")
-            yield f"127.0.0.1:{port}"
+            pids = tuple(pid for pid in descendants(os.getpid()) if pid not in before)
+            yield Bare(address=f"127.0.0.1:{port}", pids=pids)
         finally:
             stop(process)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compose.local.instance import Instance
 from tests.e2e.system import System
+from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rich.console import Console
@@ -29,8 +33,7 @@ class Rig:
 
     @property
     def address(self) -> tuple[str, int]:
-        host, _, port = self.system.host.rpartition(":")
-        return host, int(port)
+        return address_of(self.system)
 
     def scaled(self, full: float, small: float) -> float:
         """The amount for this run."""
@@ -38,3 +41,23 @@ class Rig:
 
     def say(self, what: str) -> None:
         self.console.print(f"[dim]· {what}[/]")
+
+    @contextmanager
+    def second(self) -> Iterator[System]:
+        """Another instance, for what is to be measured in turn: a minute's difference in what else the machine does is
+        larger than what is looked for.
+        """
+        with short_folder() as home:
+            instance = Instance(home=home / "home", port=free_port())
+            self.say("a second instance is started")
+            try:
+                instance.up()
+                yield System(instance).as_compared()
+            finally:
+                instance.destroy()
+
+
+def address_of(system: System) -> tuple[str, int]:
+    """Where an instance's proxy answers."""
+    host, _, port = system.host.rpartition(":")
+    return host, int(port)

@@ -31,7 +31,8 @@ def measure(rig: Rig) -> list[Figure]:
     """Both directions of a small image of many layers and of a big one."""
     rendered = rig.system.instance.layout.conf / "nginx.conf"
     with bare_registry(rendered) as bare:
-        ours, theirs = rig.system.skopeo(rig.folder / "ours.json"), Skopeo(bare, rig.folder / "none.json", timeout=600)
+        ours = rig.system.skopeo(rig.folder / "ours.json")
+        theirs = Skopeo(bare.address, rig.folder / "none.json", timeout=600)
         done = ours.login(rig.system.admin_name, rig.system.admin_password)
         if not done.ok:
             raise FailedTransferError(done.said)

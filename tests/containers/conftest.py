@@ -39,15 +39,22 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture(scope="session")
-def stack(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def built(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """Its images are there; nothing is started."""
     stack = Stack(engine, tmp_path_factory.mktemp("stack"), free_port())
+    stack.build()
+    return stack
+
+
+@pytest.fixture(scope="session")
+def stack(built: Stack) -> Iterator[Stack]:
     # what a run that was killed has left
-    stack.remove()
+    built.remove()
     try:
-        stack.up()
-        yield stack
+        built.up()
+        yield built
     finally:
-        stack.remove()
+        built.remove()
 
 
 @pytest.fixture(scope="session")

@@ -115,13 +115,16 @@ class Stack:
         if done.returncode:
             raise ComposeFailedError(f"base.sh:\n{done.stderr[-4000:]}")
 
-    def up(self) -> None:
-        """Build what has changed, start everything, wait until all is healthy."""
+    def build(self) -> None:
+        """Make every image whose contents have changed."""
         self.need_base()
         # a build leaves its stages behind: those of last week serve nobody
         self.docker.run("image", "prune", "--force", "--filter", "until=168h")
         with ThreadPoolExecutor(len(IMAGES)) as both:
             list(both.map(lambda services: self.compose("build", *services, seconds=BUILD_SECONDS), IMAGES))
+
+    def up(self) -> None:
+        """Start everything, wait until all is healthy."""
         self.compose("up", "-d", seconds=UP_SECONDS)
         self.await_health()
 

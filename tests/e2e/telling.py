@@ -16,6 +16,8 @@ LIVE: Final[list[System]] = []
 BEFORE_SECONDS: Final = 60
 """What was said before the test began may have caused what it saw."""
 MOST_LINES: Final = 60
+EVERYDAY: Final = ("error authorizing context", "response completed with error")
+"""What the registry says of each challenge and of each blob that it is asked for and lacks."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,6 +34,6 @@ def pytest_runtest_makereport(
 def complaints(system: System, seconds: float) -> str:
     """The warnings and errors of an instance's parts, from a minute before the last `seconds` on."""
     told = system.breakwater("logs", "--level", "warning", "--since", f"{int(seconds) + BEFORE_SECONDS}s")
-    lines = (told.out + told.err).splitlines()
+    lines = [line for line in (told.out + told.err).splitlines() if not any(each in line for each in EVERYDAY)]
     left_out = len(lines) - MOST_LINES
     return "\n".join(([f"… {left_out} lines before these"] if left_out > 0 else []) + lines[-MOST_LINES:])

@@ -115,6 +115,16 @@ def _administer(system: System) -> None:
         "name": "deployments", "enabled": True, "event_types": ["PUSH_ARTIFACT"],
         "targets": [{"type": "http", "address": "https://deploy.example.test/images", "skip_cert_verify": False}],
     })  # fmt: skip
+    system.admin.must("POST", "/registries", json={
+        "name": "edge-berlin", "type": "docker-registry", "url": "https://registry.berlin.example.test",
+        "description": "What the shops in Berlin pull from",
+    })  # fmt: skip
+    (registry,) = system.admin.every("/registries", name="edge-berlin")
+    system.admin.must("POST", "/replication/policies", json={
+        "name": "releases-to-berlin", "dest_registry": {"id": registry["id"]}, "override": True, "enabled": True,
+        "trigger": {"type": "scheduled", "trigger_settings": {"cron": "0 0 2 * * *"}},
+        "filters": [{"type": "name", "value": "storefront/**"}, {"type": "tag", "value": "[0-9]*"}],
+    })  # fmt: skip
 
 
 def _describe(system: System) -> None:

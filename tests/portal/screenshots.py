@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from playwright.sync_api import expect
 from rich.console import Console
 
 from compose.local.instance import Instance
@@ -60,6 +61,8 @@ def take(system: System, browser: Browser, folder: Path) -> Iterator[Path]:
                     assert answer, address
                     assert answer.ok, f"{address}: {answer.status}"
                     page.wait_for_function("document.fonts.status === 'loaded'")
+                    # what a page asks for by itself is swapped in
+                    expect(page.locator("[hx-trigger=load], .htmx-request")).to_have_count(0)
                     path = folder / f"{picture.name}-{scheme}.png"
                     page.screenshot(path=path)
                     yield path

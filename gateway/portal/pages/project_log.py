@@ -7,16 +7,13 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
 from gateway.portal.lists import ListState, fuzzy, list_state
 from gateway.portal.pages.acting import ActingPage
+from gateway.portal.pages.audit.pages import OPERATIONS, choices
 from gateway.portal.portal import page
 
-OPERATIONS: Final = {
-    "create": "Created or pushed", "delete": "Deleted", "pull": "Pulled", "update": "Changed", "login": "Signed in",
-}  # fmt: skip
-RESOURCES: Final = {
-    "artifact": "Artifact", "tag": "Tag", "repository": "Repository", "project": "Project", "member": "Member",
-    "robot": "Robot account", "label": "Label", "quota": "Quota", "retention": "Retention",
-    "webhook_policy": "Webhook", "replication_task": "Replication task",
-}  # fmt: skip
+RESOURCES: Final = (
+    "artifact", "label", "member", "project", "quota", "replication_task", "repository", "retention", "robot", "tag",
+    "webhook_policy",
+)  # fmt: skip
 _FILTERS: Final = ("operation", "type", "actor", "since", "until")
 
 
@@ -37,7 +34,7 @@ class ProjectLog(ActingPage):
         )  # fmt: skip
         self.portal.show(
             req, resp, "project_log.html", block="list", project=visit.project, state=state, records=found.items,
-            total=found.total, operations=OPERATIONS, resources=RESOURCES, problem=problem,
+            total=found.total, operations=choices(OPERATIONS), types=choices(RESOURCES), problem=problem,
             filtered=any(state.filters.values()),
         )  # fmt: skip
 

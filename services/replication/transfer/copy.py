@@ -57,10 +57,10 @@ class Report:
     conflicts: list[str] = field(default_factory=list)
     """The target has something else there, and it is not to be overwritten."""
 
-    def summary(self) -> str:
+    def summary(self, *, dry_run: bool = False) -> str:
         """One line for people."""
         counted = (
-            ("copied", len(self.copied)),
+            ("would be copied" if dry_run else "copied", len(self.copied)),
             ("there already", len(self.present)),
             ("gone from the source", len(self.missing)),
             ("left out", len(self.left_out)),
@@ -91,12 +91,13 @@ class Copier:
                 _note_present(order, tag, digest, report, say)
         for content, tags in self._roots(order, report, say):
             wanting = self._wanting(order, content, tags, there, report, say)
-            if wanting and not order.dry_run:
-                self._bring(order, content, wanting, meter, say)
-                report.copied.update(dict.fromkeys(wanting, content.digest))
-            elif wanting:
+            if wanting and order.dry_run:
                 self._estimate(order, content, meter)
-                report.copied.update(dict.fromkeys(wanting, content.digest))
+                for tag in wanting:
+                    say(f"{named(order.target, tag)} would become {content.digest}")
+            elif wanting:
+                self._bring(order, content, wanting, meter, say)
+            report.copied.update(dict.fromkeys(wanting, content.digest))
         if report.conflicts and not order.dry_run:
             listed = ", ".join(report.conflicts[:5])
             sentence = f"{order.target} has something else under {listed}, and the policy does not override"
@@ -116,7 +117,7 @@ class Copier:
                 say(f"{named(order.source, name)} is not there any more")
             elif isinstance(reference, Digest) and not self._joins(order, content):
                 report.left_out.append(name)
-                say(f"{named(order.source, name)} has no tag, and refers to nothing that the target has")
+                say(f"{named(order.source, name)} has no tag: it goes along with what it refers to, not there yet")
             elif not self.means(content):
                 report.left_out.append(name)
                 say(f"{named(order.source, name)} is left out by the policy's filters")
@@ -227,7 +228,6 @@ class Copier:
                     self.shelf.add(self.target.place, order.target, blob.digest)
 
         self.parallel([lambda blob=blob: ask(blob) for blob in unknown])  # type: ignore[misc]  # as above
-
 
     def _has(self, order: Order, digest: Digest) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -12,10 +13,13 @@ import pytest
 import yaml
 
 from compose.docker import health
+from compose.docker import part as part_module
 from compose.docker.prepare import NEEDS, SERVERS, start_script
 from compose.docker.site import PORTS, container_site
+from compose.local.layout import Layout
 from compose.local.options import CHECKOUT
 from compose.local.parts import PARTS, SERVICES, parts
+from compose.local.site import LOOPBACK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,6 +228,42 @@ def test_containers_of_an_instance_with_a_database_outside_find_it_by_the_settin
         "BREAKWATER_DATABASE_AUTHORITIES": "/var/lib/breakwater/conf/database-ca.crt",
     }
     assert "postgres" not in [part.name for part in parts(outside)]
+
+
+def test_broker_and_intake_have_names_on_networks_and_are_on_loopback_in_a_pod(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (site.broker, site.intake) == ("rabbitmq", "intake")
+    assert (site.broker_address, site.intake_address) == ("0.0.0.0", "0.0.0.0")  # noqa: S104 - it is what is tested
+    monkeypatch.setenv("BREAKWATER_POD", "true")
+    pod = container_site()
+    assert {pod.broker, pod.intake, pod.broker_address, pod.intake_address} == {LOOPBACK}
+
+
+def test_note_of_the_process_before_does_not_speak_for_the_next_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both have the number 1, and what a pod mounts outlives a restart of a container."""
+    here = dataclasses.replace(site, layout=Layout(tmp_path))
+    here.layout.run.mkdir(parents=True, exist_ok=True)
+    note = here.layout.run / "relay.ready"
+    note.write_text(str(health.FIRST_PROCESS))
+    other = note.with_name("metadata.ready")
+    other.touch()
+    assert health.is_well("relay", run=here.layout.run) is True
+    became: list[str] = []
+    monkeypatch.setattr(part_module, "container_site", lambda: here)
+    monkeypatch.setattr(part_module.os, "execve", lambda path, *_: became.append(str(path)))
+    monkeypatch.setattr(part_module.os, "umask", lambda _: 0)
+    monkeypatch.chdir(tmp_path)
+    try:
+        part_module.become("relay")
+        assert became
+        assert health.is_well("relay", run=here.layout.run) is False
+        assert other.exists()
+    finally:
+        other.unlink()
+        here.layout.run.rmdir()
 
 
 @pytest.mark.parametrize("part", SERVERS)

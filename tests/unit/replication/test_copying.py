@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -89,3 +89,13 @@ def test_an_uncatalogued_tag_is_compared_as_both_registries_have_it() -> None:
     with pytest.raises(AttemptFailed):
         copier(source, target).copy(order("v1", catalogued={}, override=False), Meter(), say)
     assert (source.asked, target.asked, target.put) == (["v1"], ["v1"], [])
+
+
+def test_a_dry_run_says_what_would_be_and_puts_nothing() -> None:
+    source, target = Registry(tags={"v1": ONE, "v2": ONE}), Registry(tags={"v2": ONE})
+    source.has_blob = target.has_blob = lambda *_: True  # type: ignore[attr-defined]
+    said: list[str] = []
+    report = copier(source, target).copy(replace(order("v1", "v2", catalogued={}), dry_run=True), Meter(), said.append)
+    assert report.summary(dry_run=True) == "1 would be copied, 1 there already"
+    assert said == ["q/app:v2 is there already", f"q/app:v1 would become {ONE}"]
+    assert target.put == []

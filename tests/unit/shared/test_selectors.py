@@ -6,7 +6,7 @@ from services.api.domain.immutability import ImmutableRule
 from services.api.domain.quota import crosses_warning, in_words, parse_limits
 from shared.errors import BadRequest
 from shared.names import RepositoryName
-from shared.selector import TAG_DECORATIONS, Selector, check_selectors, matches
+from shared.selector import TAG_DECORATIONS, Selector, check_pattern, check_selectors, matches
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,20 @@ def test_a_decoration_turns_a_pattern_round(decoration: str, *, taken: bool) -> 
 def test_what_cannot_select_is_refused(selectors: list[Selector]) -> None:
     with pytest.raises(BadRequest):
         check_selectors(selectors, TAG_DECORATIONS, "tag_selectors")
+
+
+@pytest.mark.parametrize("pattern", ["[a", "v[", "v[]", "{a", "{a,{b}", "a\\", "[a\\]", "v{[}]"])
+def test_a_pattern_that_is_not_closed_is_refused(pattern: str) -> None:
+    with pytest.raises(BadRequest, match="not closed"):
+        check_pattern(pattern, "a filter")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["[a-c]*", "[!a]", "[^a]", "[\\]]", "{a,{b,c}}", "a}", "a]", "\\[a", "\\{a", "**", "{[}],b}"],
+)
+def test_a_pattern_that_is_closed_is_taken(pattern: str) -> None:
+    check_pattern(pattern, "a filter")
 
 
 @pytest.mark.parametrize(

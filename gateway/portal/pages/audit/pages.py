@@ -30,13 +30,14 @@ class AuditLog(Page):
         kinds = api.get(f"{PATH}/events")
         self.portal.show(
             req, resp, "audit.html", block="list", state=state, records=found.items, total=found.total,
-            types=_choices(sorted({each["event_type"].partition("_")[2] for each in kinds})),
-            operations=_choices(OPERATIONS),
+            types=choices(sorted({each["event_type"].partition("_")[2] for each in kinds})),
+            operations=choices(OPERATIONS),
             checks=api.maybe(CHECKS), most=MOST_ROWS, query=state.url(page=1).partition("?")[2],
         )  # fmt: skip
 
 
-def _choices(names: Iterable[str]) -> list[tuple[str, str]]:
+def choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """The API's words, to choose between."""
     return [(name, name.replace("_", " ")) for name in names]
 
 

@@ -114,7 +114,7 @@ class Run:
     @property
     def duration(self) -> str:
         """How long it took, or has taken so far."""
-        return duration(self._seconds)
+        return duration(self._seconds) if self.is_open or self._seconds >= 1 else "less than a second"
 
     @property
     def ended(self) -> int:

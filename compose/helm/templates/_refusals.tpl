@@ -1,0 +1,39 @@
+{{- /* What no schema can tell in a sentence: what does not go together, and texts that a part would refuse at its start. */ -}}
+{{- define "breakwater.refusals" -}}
+{{- $settings := .Values.settings -}}
+{{- $service := .Values.service -}}
+{{- $part := "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?" -}}
+{{- $host := printf "%s(\\.%s)*" $part $part -}}
+{{- if not (regexMatch (printf "^(https?://(%s|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?)?$" $host) $settings.BREAKWATER_URL) -}}
+{{- fail "settings.BREAKWATER_URL is https://HOST, https://HOST:PORT or the same with http" -}}
+{{- end -}}
+{{- if not (regexMatch "^(https?://[^/@?#\\s]+(/[^@?#\\s]*)?)?$" $settings.BREAKWATER_TRACES_ENDPOINT) -}}
+{{- fail "settings.BREAKWATER_TRACES_ENDPOINT is http://HOST:PORT or https://HOST:PORT, without a password or a query" -}}
+{{- end -}}
+{{- range splitList "," $settings.BREAKWATER_OUTBOUND_ALLOW -}}
+{{- if not (regexMatch "^\\s*([0-9]{1,3}(\\.[0-9]{1,3}){3}(/[0-9]{1,2})?|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(/[0-9]{1,3})?)?\\s*$" .) -}}
+{{- fail (printf "settings.BREAKWATER_OUTBOUND_ALLOW holds %q, which is no network in CIDR form" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range splitList "," $settings.BREAKWATER_TLS_NAMES -}}
+{{- if not (regexMatch (printf "^\\s*(%s|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*)?\\s*$" $host) .) -}}
+{{- fail (printf "settings.BREAKWATER_TLS_NAMES holds %q, which is neither a name nor an address" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.tls.existingSecret $settings.BREAKWATER_TLS_NAMES -}}
+{{- fail "tls.existingSecret gives a certificate and settings.BREAKWATER_TLS_NAMES has one made: set one of the two" -}}
+{{- end -}}
+{{- if .Values.ingress.enabled -}}
+{{- if not (regexMatch (printf "^%s$" $host) .Values.ingress.host) -}}
+{{- fail "ingress.enabled needs ingress.host, the name under which clients reach the registry" -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $service.type "ClusterIP" -}}
+{{- if or $service.nodePort $service.externalTrafficPolicy -}}
+{{- fail "service.nodePort and service.externalTrafficPolicy go with the types NodePort and LoadBalancer alone" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $service.loadBalancerSourceRanges (ne $service.type "LoadBalancer") -}}
+{{- fail "service.loadBalancerSourceRanges goes with the type LoadBalancer alone" -}}
+{{- end -}}
+{{- end }}
