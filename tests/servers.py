@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 
 from shared.migrations.run import upgrade
-from shared.settings import Settings
+from shared.settings import Settings, load_settings
 
 PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication", "owner")
 _ROOM = 4 * 2**30
@@ -123,7 +123,7 @@ class Postgres:
             "database_port": self.port,
             "database_name": database,
         }
-        return Settings(**(values | overrides))  # type: ignore[arg-type]
+        return load_settings(**(values | overrides))
 
     def new_database(self, template: str = "template0") -> str:
         """Create a database, from a template if one is named; returns its name.

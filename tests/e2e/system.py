@@ -16,7 +16,7 @@ from compose.local.network import kept_ports
 from compose.local.parts import PARTS
 from compose.local.site import PORT_OF_SOCKET
 from compose.local.supervision import State, Supervisor
-from shared.settings import Settings
+from shared.settings import Settings, load_settings
 from tests.clients.polling import eventually
 from tests.clients.registry import RegistryClient
 from tests.clients.rest import RestClient
@@ -67,7 +67,7 @@ class System:
             values["database_authorities"] = self.instance.variables["BREAKWATER_DATABASE_CA"]
         if self.instance.variables.get("BREAKWATER_AMQP_HOST"):
             values |= {"amqp_nodes": self.instance.variables["BREAKWATER_AMQP_HOST"], "amqp_users": "breakwater-"}
-        return Settings(**values)
+        return load_settings(**values)
 
     def as_compared(self) -> System:
         """Itself, the nightly comparison being done: otherwise a new instance begins it in the hours of the night.

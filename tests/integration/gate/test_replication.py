@@ -6,6 +6,7 @@ from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from msgspec.structs import replace
 
 from services.replication.domain.task import Fault
 from services.replication.errors import AttemptFailed
@@ -107,7 +108,7 @@ def test_nothing_is_stored_while_pushes_are_refused(
 
 
 def test_without_the_token_mount_there_is_no_token(settings: Settings, app: str) -> None:
-    lost = settings.model_copy(update={"token_socket": settings.run / "nobody.sock"})
+    lost = replace(settings, token_socket=settings.run / "nobody.sock")
     with pytest.raises(AttemptFailed) as failed:
         local_end(lost).tags(app)
     assert failed.value.fault is Fault.UNREACHABLE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import amqp
 import pytest
+from msgspec.structs import replace
 
 from compose.local.certificate import make_certificate
 from gateway.core.health import _broker
@@ -46,7 +47,7 @@ def settings(outside: OutsideBroker, tmp_path: Path) -> Settings:
 
 
 def changed(settings: Settings, **values: object) -> Settings:
-    return settings.model_copy(update=values)
+    return replace(settings, **values)
 
 
 def test_the_queues_are_there_over_tls(settings: Settings) -> None:

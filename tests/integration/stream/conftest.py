@@ -92,7 +92,7 @@ class World:
 
     def number(self) -> int:
         with connect(self.database.settings("relay")) as connection:
-            while number(connection, most=500):
+            while number(connection, most=500).moved:
                 pass
             row = connection.execute(b"SELECT last_sequence FROM events.relay").fetchone()
         assert row

@@ -25,7 +25,7 @@ from compose.local.restore import restore
 from shared.errors import ConfigurationError, Conflict
 from shared.migrations.run import newest
 from shared.registry.bucket import Bucket
-from shared.settings import Settings
+from shared.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,10 +139,10 @@ def test_owner_finds_the_storage_by_the_settings_of_the_parts(
     site = configured(**IN_BUCKET)
     for name, value in site.settings.items():
         monkeypatch.setenv(name, value)
-    assert Settings().stored() == bucket_of(site.layout, site.options)
+    assert load_settings().stored() == bucket_of(site.layout, site.options)
     for name in [name for name in site.settings if "_S3_" in name]:
         monkeypatch.delenv(name)
-    assert Settings().stored() == site.layout.registry
+    assert load_settings().stored() == site.layout.registry
 
 
 # refusals
