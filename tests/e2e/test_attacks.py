@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import amqp
 import pytest
 import requests
+from msgspec.structs import replace
 
 from tests.clients.forgery import FORGERIES
 from tests.clients.images import make_image
@@ -211,7 +212,7 @@ def test_an_immense_scope_is_refused_in_a_sentence(system: System, scopes: list[
 
 @pytest.mark.parametrize("part", ["audit", "metadata", "webhook", "replication", "relay"])
 def test_a_service_account_of_the_broker_may_do_its_own_work_only(system: System, part: str) -> None:
-    settings = system.settings.model_copy(update={"part": part})
+    settings = replace(system.settings, part=part)
     with amqp.Connection(
         host=f"{settings.amqp_host}:{settings.amqp_port}", userid=part,
         password=settings.secret("amqp-password").reveal(), virtual_host=settings.amqp_vhost, connect_timeout=5,

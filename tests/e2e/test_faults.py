@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 import amqp
 import pytest
 import requests
+from msgspec.structs import replace
 
 from tests.clients.images import Image, make_image, write_layout
 from tests.clients.polling import eventually, settled
@@ -157,7 +158,7 @@ def test_services_killed_in_the_middle_of_500_events_lose_none_and_count_none_tw
 
 def test_a_poison_message_is_put_aside_with_its_reason_and_the_queue_goes_on(fragile: System) -> None:
     project = fragile.new_project()
-    settings = fragile.settings.model_copy(update={"part": "relay"})
+    settings = replace(fragile.settings, part="relay")
     with amqp.Connection(
         host=f"{settings.amqp_host}:{settings.amqp_port}", userid="relay",
         password=settings.secret("amqp-password").reveal(), confirm_publish=True, connect_timeout=5,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import requests
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from compose.local.parts import SERVICES
@@ -196,7 +197,7 @@ def test_a_proxy_that_is_killed_tells_its_numbers_again(watched: System, prometh
 def test_events_that_went_nowhere_and_a_changed_record_alarm_somebody(
     watched: System, prometheus: tuple[str, str]
 ) -> None:
-    with connected(watched.settings.model_copy(update={"part": "relay"})) as broker:
+    with connected(replace(watched.settings, part="relay")) as broker:
         Publisher(broker).publish([Outgoing(exchange=EVENTS, routing_key="artifact.pushed.p", body=b"no event")])
     refused = requests.post(
         watched.intake_url, data=b"no json", headers={"Authorization": f"Bearer {watched.notification_token}"},

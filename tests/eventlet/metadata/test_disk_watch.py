@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from services.api.service import MetadataService
 from shared.metrics.figures import DISK_FREE, DISK_TOTAL
@@ -44,7 +45,7 @@ def test_pushes_are_refused_while_the_disk_is_nearly_full(
 
 
 def test_the_real_disk_is_read(service: MetadataService, tmp_path: Path) -> None:
-    service.settings = service.settings.model_copy(update={"disk_reserve_percent": 0.0, "disk_reserve_bytes": 1})
+    service.settings = replace(service.settings, disk_reserve_percent=0.0, disk_reserve_bytes=1)
     service.watch_disk()
     assert not (tmp_path / "readonly").exists()
 
@@ -58,7 +59,7 @@ def test_what_room_there_is_is_told(service: MetadataService, monkeypatch: pytes
 
 
 def test_a_storage_that_is_elsewhere_is_not_watched(service: MetadataService, tmp_path: Path) -> None:
-    service.settings = service.settings.model_copy(update={"registry_storage": tmp_path / "none"})
+    service.settings = replace(service.settings, registry_storage=tmp_path / "none")
     (tmp_path / "readonly").touch()
     service.watch_disk()
     assert (tmp_path / "readonly").exists()
@@ -67,7 +68,7 @@ def test_a_storage_that_is_elsewhere_is_not_watched(service: MetadataService, tm
 def test_a_bucket_has_no_disk_and_what_a_disk_has_shut_is_opened(
     service: MetadataService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.settings = service.settings.model_copy(update={"s3_bucket": "images"})
+    service.settings = replace(service.settings, s3_bucket="images")
     monkeypatch.setattr(shutil, "disk_usage", disk(0))
     (tmp_path / "readonly").touch()
     service.watch_disk()
