@@ -3,6 +3,7 @@
 Each is a context manager that yields what a client needs. Nothing here uses a default port.
 """
 
+import json
 import os
 import random
 import secrets
@@ -326,9 +327,10 @@ def registry(
             inner = ", ".join(f"{key}: {value!r}" for key, value in token.items())
             config.append(f"auth: {{token: {{{inner}}}}}")
         if notifications:
+            bearer = json.dumps(f"Bearer {notification_token}")
             config.append(
                 f"notifications: {{endpoints: [{{name: intake, url: '{notifications}', timeout: 2s,"
-                f" threshold: 5, backoff: 1s, headers: {{Authorization: ['Bearer {notification_token}']}},"
+                f" threshold: 5, backoff: 1s, headers: {{Authorization: [{bearer}]}},"
                 " ignoredmediatypes: [application/octet-stream]}]}"
             )
         (home / "config.yml").write_text("\n".join(config) + "\n")
