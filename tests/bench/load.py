@@ -32,6 +32,8 @@ class Load:
     seconds: float
     warm_up: float = 0.5
     per_second: float = 0.0
+    source: str = ""
+    """The address of this machine that it comes from, where it is not to be the usual one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +59,14 @@ def request(
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def connect(address: tuple[str, int] | str) -> socket.socket:
+def connect(address: tuple[str, int] | str, source: str = "") -> socket.socket:
     """A connection without Nagle's delay, to a port or a unix socket."""
     if isinstance(address, str):
         connected = socket.socket(socket.AF_UNIX)
         connected.settimeout(30)
         connected.connect(address)
         return connected
-    connected = socket.create_connection(address, timeout=30)
+    connected = socket.create_connection(address, timeout=30, source_address=(source, 0) if source else None)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
 
@@ -122,7 +124,7 @@ class _Lanes:
     """All connections of a load, and what is to be read from which."""
 
     def __init__(self, load: Load) -> None:
-        self._address = load.address
+        self._address, self._source = load.address, load.source
         self._lanes: dict[int, _Lane] = {}
         self._poller = select.epoll()
         step = max(1, len(load.requests) // load.connections)
@@ -141,7 +143,7 @@ class _Lanes:
         return self._opened(lane.next)
 
     def _opened(self, first: int) -> _Lane:
-        lane = _Lane(connect(self._address), first)
+        lane = _Lane(connect(self._address, self._source), first)
         self._lanes[lane.socket.fileno()] = lane
         self._poller.register(lane.socket.fileno(), select.EPOLLIN)
         return lane

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 32
 MANY_CONNECTIONS = 200
 WRONG_A_SECOND = 50
+STRANGER = "127.0.0.2"
+"""Who guesses comes from an address of his own: it is shut for a while, to what is measured afterwards too."""
 PATH = "/auth/token?service=breakwater-registry&scope=repository%3Alibrary%2Fbench%3Apull%2Cpush"
 
 
@@ -62,6 +64,7 @@ def measure(rig: Rig) -> list[Figure]:
     guesses += [ask(f"nobody-{number}", "Wrong-1") for number in range(8)]
     guessing = Load(
         address=rig.address, requests=guesses, connections=16, seconds=seconds + 1, per_second=WRONG_A_SECOND,
+        source=STRANGER,
     )
     with driving(guessing) as wrong:
         attacked = drive(many)

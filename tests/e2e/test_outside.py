@@ -90,6 +90,10 @@ def test_while_it_is_away_the_rest_goes_on_and_it_is_back_by_itself(system: Syst
     finally:
         server.run("ALTER DATABASE images ALLOW_CONNECTIONS true")
     eventually(lambda: system.admin.send("GET", "/projects").ok, within=30, what="the database is used again")
+    eventually(
+        lambda: system.login(system.admin_name, system.admin_password) == requests.codes.ok, within=30,
+        what="and by the token mount",
+    )  # fmt: skip
     project = system.new_project()
     system.registry().push(f"{project}/app", "v1", make_image(project))
     eventually(lambda: system.admin.artifacts(f"{project}/app"), within=30, what="the push is catalogued")

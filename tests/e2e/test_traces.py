@@ -150,14 +150,13 @@ def test_a_task_that_is_taken_over_by_another_process_belongs_to_the_same_trace(
     traced: System, system: System, there: Replicating, traces: Collector,
 ) -> None:
     project = traced.new_project()
-    there.policy(project, to=there.instance(system), event=True)
+    # slow enough to be killed in the middle of it
+    there.policy(project, to=there.instance(system), event=True, speed=512)
     client, target = traced.registry(), system.registry()
-    traced.instance.stop_part("replication")
-    try:
-        image = make_image(project)
-        push(client, f"{project}/app", "v1", image)
-    finally:
-        traced.start_part("replication")
+    image = make_image(project, layer_size=2_000_000)
+    push(client, f"{project}/app", "v1", image)
+    under_way = "SELECT count(*) FROM replication.tasks WHERE bytes_sent > 0 AND source LIKE %s AND ended_at IS NULL"
+    eventually(lambda: traced.rows(under_way, (f"{project}/%",)) == [(1,)], within=20, what="a blob is under way")
     traced.instance.kill_part("replication")
     eventually(lambda: digest_of(target, f"{project}/app", "v1") == image.digest, within=60, what="the replica")
     trace = logged(traced, f"/v2/{project}/app/manifests/v1", "PUT")["request_id"]
