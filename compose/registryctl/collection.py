@@ -20,6 +20,7 @@ SETTLE_SECONDS = 1.0
 DRAIN_SECONDS = 65.0
 """Longer than the registry itself waits for what it has in hand."""
 HAND_OVER_SECONDS = 0.3
+"""So long a connection may have been asked for, and not been taken yet: a registry that ends breaks those off."""
 _EVERY = 0.5
 _REASON_LINES = 5
 
@@ -50,6 +51,7 @@ def readonly(plan: Plan, stand: Stand, stop: threading.Event) -> Child:
     except BaseException:
         end(stand_in, seconds=1.0)
         raise
+    time.sleep(HAND_OVER_SECONDS)
     end(stand.writable, seconds=DRAIN_SECONDS)
     return stand_in
 
@@ -59,6 +61,7 @@ def writable(plan: Plan, stand_in: Child) -> Stand:
     fresh = serve(plan.program, plan.writable)
     await_answers(fresh, plan.writable_socket)
     point(plan.front, plan.writable_socket)
+    time.sleep(HAND_OVER_SECONDS)
     # it closes connections that are kept for later: a push must not come to it by one
     stand_in.terminate()
     time.sleep(HAND_OVER_SECONDS)
