@@ -39,6 +39,8 @@ PATIENCE: Final = 3
 PROBES: Final = 3
 """Events tried by themselves without a success before the batch is put off again."""
 STOP_SECONDS: Final = 20
+BEGIN_SECONDS: Final = 5
+"""So long a service that starts is not called ready because it consumes nothing yet."""
 
 Service = TypeVar("Service")
 _Pair = tuple[Delivery, Envelope]
@@ -60,6 +62,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         self._pace = pace
         self._rested = 0.0
         self._waiting: deque[Delivery] = deque()
+        self._begun = eventlet.event.Event()
         self._stopping = eventlet.event.Event()
         self._busy = False
         self._through = 0
@@ -68,13 +71,16 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         super().__init__(expected_exceptions=(Exception,), **options)
 
     def start(self) -> None:
-        """Begin to consume; a broker that is away does not hold the service up."""
+        """Begin to consume; a broker that is away holds the service up for `BEGIN_SECONDS` at most."""
         self._thread = self.container.spawn_managed_thread(self._run, identifier=f"consume {self._consumer.queue}")
+        with eventlet.Timeout(BEGIN_SECONDS, exception=False):
+            self._begun.wait()
 
     def stop(self) -> None:
         """Finish the batch at hand, then end; what was prefetched goes back to the queue."""
-        if not self._stopping.ready():
-            self._stopping.send()
+        for event in (self._stopping, self._begun):
+            if not event.ready():
+                event.send()
         if self._busy:
             with eventlet.Timeout(STOP_SECONDS, exception=False):
                 self._thread.wait()
@@ -110,6 +116,8 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         beats = eventlet.spawn(_beat, connection)
         backoff.reset()
         self._log.info("consuming", batch=self._batch)
+        if not self._begun.ready():
+            self._begun.send()
         try:
             while not self._stopping.ready():
                 batch = self._gather(connection)

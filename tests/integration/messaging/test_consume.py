@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 
-from shared.messaging.consume import PACE_SECONDS
+from shared.messaging.connection import connected
+from shared.messaging.consume import BEGIN_SECONDS, PACE_SECONDS
+from shared.messaging.depths import queue_depth
 from shared.messaging.publish import Outgoing
-from shared.messaging.topology import EVENTS
-from tests.integration.broker import eventually
-from tests.integration.messaging.conftest import Bench, message
+from shared.messaging.topology import AUDIT, EVENTS
+from tests.integration.broker import eventually, running
+from tests.integration.messaging.conftest import RECORDER, Bench, message
 from tests.integration.messaging.services import SECRET
-from tests.servers import wait_for
+from tests.servers import free_port, wait_for
 
 
 def test_events_are_handled_once_in_order_and_in_batches(bench: Bench) -> None:
@@ -23,6 +25,22 @@ def test_events_are_handled_once_in_order_and_in_batches(bench: Bench) -> None:
     assert max(sizes) <= 20
     assert sum(sizes) / len(sizes) > 10
     assert bench.rabbit.depth("audit") == 0
+
+
+def test_a_service_calls_itself_ready_once_it_consumes(bench: Bench) -> None:
+    with bench.recorder() as process:
+        process.has_logged("started")
+        (consuming,), (started,) = process.lines("consuming"), process.lines("started")
+        assert consuming["timestamp"] <= started["timestamp"]
+        with connected(bench.rabbit.settings("audit")) as connection:
+            assert queue_depth(connection.channel(), AUDIT).consumers == 1
+
+
+def test_a_service_whose_broker_is_away_starts_all_the_same(bench: Bench) -> None:
+    settings = bench.database.settings("audit", amqp_port=free_port())
+    with running(RECORDER, settings, bench.home / "recorder") as process:
+        process.has_logged("started", seconds=BEGIN_SECONDS + 15)
+        assert not process.lines("consuming")
 
 
 def test_a_lonely_event_does_not_wait_for_a_batch_to_fill(bench: Bench) -> None:
