@@ -252,7 +252,13 @@ _GIVING_BACK = {"MALLOC_TRIM_THRESHOLD_": "131072"}
 """malloc would keep as much as was ever freed at once, which serves only a part that moves large blocks all day."""
 
 
+_BARE_CODE = {"PYTHONOPTIMIZE": "2"}
+"""Docstrings would take 5 MB in each part; assertions there are none in our code."""
+
+
 def _python_environment(site: Site, part: str) -> dict[str, str]:
+    # the API's description of itself is made of docstrings
+    bare = {} if part == "core" else _BARE_CODE
     return {
         **site.settings,
         **_BARE_PYTHON,
@@ -260,4 +266,4 @@ def _python_environment(site: Site, part: str) -> dict[str, str]:
         "PYTHONPATH": str(site.layout.code),
         # one arena: else each thread that ever checked a password keeps argon2's 19 MB for itself
         "MALLOC_ARENA_MAX": "1",
-    } | ({} if part == "replication" else _GIVING_BACK)
+    } | bare | ({} if part == "replication" else _GIVING_BACK)

@@ -120,7 +120,7 @@ def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     keep_certificate(layout, options, users, datetime.now(UTC))
     settle_owners(layout, users)
     for package in ("shared", "services", "gateway", "compose"):
-        compileall.compile_dir(layout.code / package, quiet=2)
+        compileall.compile_dir(layout.code / package, quiet=2, optimize=[0, 2])
     return configure(site, users)
 
 
