@@ -28,7 +28,10 @@ _IN_OTHER_WORDS: Final = {
     "read_only": "Nobody changes anything: pushes and changes are refused, also administrators'.",
     "banner_message": "A line above every page of the portal, with its kind and until when, as Harbor writes it: JSON.",
     "storage_per_project": "Projects: Limit of new projects in bytes, -1 for none. Those that there are keep theirs.",
-    "ldap_group_attach_parallel": "Kept as clients of Harbor set it; it changes nothing.",
+    **dict.fromkeys(
+        ("ldap_group_attach_parallel", "oidc_auto_onboard", "oidc_verify_cert"),
+        "Kept as clients of Harbor set it; it changes nothing.",
+    ),
 }
 """Items that no form of the portal shows as the API has them."""
 

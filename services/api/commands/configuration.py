@@ -8,7 +8,8 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from services.api.domain.configuration import ITEMS, problem_of
+from services.api.domain.configuration import ITEMS
+from services.api.domain.fitness import problem_of
 from services.api.errors import UnfitSetting
 from services.api.queries.configuration import Values, has_other_users, values
 from services.api.tables import configuration, users

@@ -1,8 +1,12 @@
 """The items of the configuration and what they may be."""
 
+import subprocess
+import sys
+
 import pytest
 
-from services.api.domain.configuration import ITEMS, problem_of
+from services.api.domain.configuration import ITEMS
+from services.api.domain.fitness import problem_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,12 @@ def test_a_value_that_does_not_fit_is_told_by_the_items_name(key: str, value: ob
 @pytest.mark.parametrize("key", ITEMS)
 def test_every_items_default_fits_it(key: str) -> None:
     assert problem_of(key, ITEMS[key].default, None) is None
+
+
+def test_to_read_the_configuration_loads_no_directory() -> None:
+    program = "import sys, services.api.queries.configuration; print('ldap3' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"
 
 
 def test_an_item_that_cannot_be_changed_may_be_set_to_what_it_is() -> None:
