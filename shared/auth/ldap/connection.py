@@ -189,7 +189,8 @@ def _in_time(connection: Connection) -> Iterator[None]:
     try:
         yield
     except (LDAPException, OSError) as error:
-        if late.is_set():
+        # the socket has the same time: whichever of the two is first
+        if late.is_set() or isinstance(error, TimeoutError):
             raise LDAPException(f"no whole answer within {connection.receive_timeout} s") from error
         raise
     finally:
