@@ -33,7 +33,7 @@ class NewUserBody(ProfileBody):
 class AdministratorBody(Body):
     """Whether somebody is a system administrator."""
 
-    sysadmin_flag: bool
+    sysadmin_flag: bool = False
 
 
 class DisabledBody(Body):

@@ -46,7 +46,10 @@ def _permission_view(permission: RobotPermission) -> Json:
     return {
         "kind": permission.scope.value,
         "namespace": permission.namespace,
-        "access": [{"resource": resource, "action": action} for resource, action in sorted(permission.access)],
+        "access": [
+            {"resource": resource, "action": action, "effect": "allow"}
+            for resource, action in sorted(permission.access)
+        ],
     }
 
 

@@ -119,8 +119,13 @@ _UNTAGGING: Final = text(
 _PUSHED_TO: Final = text(
     """
     SELECT EXISTS (
-        SELECT FROM events.expected
-        WHERE state = 'open' AND kind = 'put' AND split_part(repository, '/', 1) = :project
+        SELECT FROM events.expected e
+        WHERE e.kind = 'put' AND split_part(e.repository, '/', 1) = :project
+          AND (e.state = 'open' OR (
+              e.state = 'settled' AND e.created_at > now() - interval '1 hour' AND NOT EXISTS (
+                  SELECT FROM events.expected d
+                  WHERE d.kind = 'delete' AND d.state = 'settled' AND d.repository = e.repository
+                    AND d.digest = e.digest AND d.created_at > e.created_at)))
     )
     """
 )
@@ -177,7 +182,11 @@ def open_expectation(
 
 
 def is_pushed_to(session: Session, project: str) -> bool:
-    """Whether a manifest is on its way into the project that nobody has told of yet."""
+    """Whether a manifest is on its way into a project that has no repository: to the registry, or to the catalogue.
+
+    What was told of within the hour, and was not deleted, is still to be catalogued. What the registry has lost since
+    looks the same, for that hour.
+    """
     return bool(session.scalar(_PUSHED_TO, {"project": project}))
 
 

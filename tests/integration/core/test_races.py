@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
+from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, settle
 from services.api.commands.metadata import update_project
 from services.api.commands.project import delete_project
 from services.api.commands.robot import create_robot
@@ -25,6 +25,7 @@ from tests.integration.core.people import ADMIN, Api, code, sentence
 
 Answer = TypeVar("Answer")
 ADMINISTRATOR = Principal(kind=PrincipalKind.USER, id=1, name="admin", is_admin=True)
+DIGEST = Digest("sha256:" + "e" * 64)
 PULL = {"resource": "repository", "action": "pull"}
 
 
@@ -207,9 +208,8 @@ def test_of_two_changes_of_a_projects_metadata_at_once_both_hold(
 
 
 def expect_push(session: Session, project: str, context: EventContext) -> UUID:
-    digest = Digest("sha256:" + "e" * 64)
     return open_expectation(
-        session, kind=Kind.PUT, repository=RepositoryName(f"{project}/app"), reference=digest, digest=digest,
+        session, kind=Kind.PUT, repository=RepositoryName(f"{project}/app"), reference=DIGEST, digest=DIGEST,
         context=context,
     )  # fmt: skip
 
@@ -228,6 +228,24 @@ def test_a_project_that_is_being_pushed_to_is_not_deleted(
     with sessions.begin() as session:
         refuse(session, expected, by=SettledBy.GATE)
     assert api.send("DELETE", f"/projects/{number}").status_code == 200
+
+
+def test_a_project_is_not_deleted_before_what_was_pushed_to_it_is_catalogued(
+    api: Api, sessions: sessionmaker[Session], context: EventContext
+) -> None:
+    name = api.project()
+    with sessions.begin() as session:
+        assert settle(session, expect_push(session, name, context), by=SettledBy.REGISTRY)
+    answer = api.send("DELETE", f"/projects/{name}")
+    assert (answer.status_code, code(answer)) == (412, "PRECONDITION")
+    assert sentence(answer) == f"something is being pushed to the project {name}: try again in a moment"
+    with sessions.begin() as session:
+        pushed = RepositoryName(f"{name}/app")
+        deletion = open_expectation(
+            session, kind=Kind.DELETE, repository=pushed, reference=DIGEST, digest=DIGEST, context=context
+        )
+        assert settle(session, deletion, by=SettledBy.GATE)
+    assert api.send("DELETE", f"/projects/{name}").status_code == 200
 
 
 def test_nothing_is_pushed_to_a_project_that_is_being_deleted(
