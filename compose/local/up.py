@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 from compose.local import health, processes
 from compose.local.accounts import Accounts, accounts
@@ -119,8 +120,8 @@ def _prepare(site: Site, users: Accounts) -> Mapping[str, str]:
     keys.ensure(layout.secrets / "token" / "signing", layout.secrets / "registry" / "bundle.pem", datetime.now(UTC))
     keep_certificate(layout, options, users, datetime.now(UTC))
     settle_owners(layout, users)
-    for package in ("shared", "services", "gateway", "compose"):
-        compileall.compile_dir(layout.code / package, quiet=2, optimize=[0, 2])
+    for package, level in product(("shared", "services", "gateway", "compose"), (0, 2)):
+        compileall.compile_dir(layout.code / package, quiet=2, optimize=level)
     return configure(site, users)
 
 
