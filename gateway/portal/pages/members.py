@@ -31,11 +31,13 @@ class Members(ActingPage):
 
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
-        """The members by name."""
-        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
+        """The members by name, or as asked."""
+        visit = self.visit(req, resp, project=project)
+        state = list_state(req, sorts=("entity_name", "role_id", "-creation_time"))
         found = visit.api.listed(
-            f"{visit.place}/members", page=state.page, page_size=state.page_size, entityname=state.search
-        )
+            f"{visit.place}/members", page=state.page, page_size=state.page_size, sort=state.sort,
+            entityname=state.search,
+        )  # fmt: skip
         self.portal.show(
             req, resp, "members.html", block="list", project=visit.project, state=state, members=found.items,
             total=found.total, roles=_NAMES,

@@ -10,9 +10,16 @@ from services.api.errors import NoSuchMember
 from services.api.tables import members, user_groups, users
 from shared.auth.roles import Role
 from shared.events.definitions.member import MemberKind
-from shared.listing import Listing, Page, fetch
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 
 _NAME: Final = func.coalesce(users.c.username, user_groups.c.name)
+
+FIELDS: Final[Fields] = {
+    "id": Field(members.c.id, Kind.INTEGER),
+    "entity_name": Field(_NAME),
+    "role_id": Field(members.c.role_id, Kind.INTEGER),
+    "creation_time": Field(members.c.created_at, Kind.TIME),
+}
 
 _COLUMNS: Final = (
     members.c.id,
@@ -34,8 +41,12 @@ def get_member(session: Session, project_id: int, member_id: int) -> Member:
 
 
 def list_members(session: Session, project_id: int, listing: Listing, *, name: str = "") -> Page[Member]:
-    """The members of a project by name, or those whose name contains a text."""
-    statement = _members(project_id).order_by(_NAME, members.c.id)
+    """The members of a project, or those whose name contains a text; by name unless asked otherwise."""
+    statement = (
+        _members(project_id)
+        .where(*conditions(listing.terms, FIELDS))
+        .order_by(*ordering(listing.order, FIELDS, (_NAME.asc(), members.c.id.asc())))
+    )
     if name:
         statement = statement.where(_NAME.icontains(name, autoescape=True))
     return fetch(session, statement, listing, _read)

@@ -93,6 +93,14 @@ def test_members_are_listed_by_name_and_found_by_a_part_of_it(api: Api) -> None:
     assert api.get(f"/projects/{project}/members?entityname=%25").json == []
 
 
+def test_members_are_sorted_and_filtered_by_their_role(api: Api) -> None:
+    project = api.project()
+    developer, guest, maintainer = (api.member(project, role).name for role in ("developer", "guest", "maintainer"))
+    listed = api.get(f"/projects/{project}/members?sort=-role_id").json
+    assert [each["entity_name"] for each in listed] == [maintainer, guest, developer, "admin"]
+    assert [each["entity_name"] for each in api.get(f"/projects/{project}/members?q=role_id=2").json] == [developer]
+
+
 @pytest.mark.parametrize(("number", "status"), [("x", 422), ("1.5", 422), ("0", 404), ("-1", 404), ("9" * 30, 404)])
 def test_a_number_in_a_path_is_a_number(api: Api, number: str, status: int) -> None:
     project = api.project()

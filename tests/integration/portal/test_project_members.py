@@ -103,6 +103,9 @@ def test_the_list_is_searched_and_exchanged_by_itself(api: Api) -> None:
     part = admin.open(f"/projects/{project}/members?q={members[1].name}", part="list")
     assert part.html.lstrip().startswith('<section id="list"')
     assert [member.name in part.words for member in members] == [False, True, False]
+    api.member(project, "maintainer")
+    turned = admin.open(f"/projects/{project}/members?sort=-role_id", part="list").words
+    assert turned.index("Maintainer") < turned.index("Guest") < turned.index("Project admin")
     none = admin.open(f"/projects/{project}/members?q=%3Cscript%3E")
     assert "No member matches" in none.words
     assert "<script>" not in none.html
