@@ -43,13 +43,20 @@ def keep_keys(layout: Layout, bucket: Bucket | None) -> None:
 def refuse_unusable_bucket(layout: Layout, bucket: Bucket | None) -> None:
     """Ask the bucket once. Raises ConfigurationError or Unavailable.
 
-    Images that lie on the disk would be lost to their users in a bucket that has none.
+    Images that lie on the disk would be lost to their users in a bucket that has none; and the other way round.
     """
+    repositories = layout.registry / ROOT / "repositories"
+    on_disk = repositories.is_dir() and any(repositories.iterdir())
     if bucket is None:
+        kept = layout.secrets / "registry" / S3_KEYS["secret_key"]
+        if kept.exists() and not on_disk:
+            raise ConfigurationError(
+                f"the images of this instance lie in a bucket, and {layout.registry} has none: copy the bucket's "
+                f"docker to {layout.registry / 'docker'} first; where nothing was ever pushed, remove {kept}"
+            )
         return
     there = bucket.holds(f"{ROOT}/", attempts=2)
-    on_disk = layout.registry / ROOT / "repositories"
-    if not there and on_disk.is_dir() and any(on_disk.iterdir()):
+    if not there and on_disk:
         raise ConfigurationError(
             f"the images of this instance lie in {layout.registry}, and {bucket} has none: "
             f"copy {layout.registry / 'docker'} to {bucket}/docker first"

@@ -75,6 +75,21 @@ def test_images_on_the_disk_are_not_left_behind(site: Site, tokens: Tokens) -> N
     refuse(site)
 
 
+def test_images_in_a_bucket_are_not_left_behind(site: Site) -> None:
+    back = replace(site, options=site.options.model_copy(update={"s3_bucket": None}))
+    refuse(back)
+    keep_keys(site.layout, bucket_of(site.layout, site.options))
+    with pytest.raises(ConfigurationError) as refusal:
+        refuse(back)
+    storage, kept = site.layout.registry, site.layout.secrets / "registry" / "s3-secret-key"
+    assert refusal.value.sentence == (
+        f"the images of this instance lie in a bucket, and {storage} has none: copy the bucket's docker "
+        f"to {storage}/docker first; where nothing was ever pushed, remove {kept}"
+    )
+    (storage / ROOT / "repositories" / "library").mkdir(parents=True)
+    refuse(back)
+
+
 def test_up_says_what_is_wrong_with_a_bucket_before_it_makes_anything(s3: Storage) -> None:
     with short_folder() as folder:
         wrong = s3.variables("one") | {"BREAKWATER_S3_SECRET_KEY": "another"}
