@@ -33,7 +33,7 @@ _FIELDS: Final = (
     _Field("month", 1, 12, _MONTHS),
     _Field("day of the week", 0, 6, _DAYS),
 )
-_DAY, _WEEKDAY = 3, 5
+_SECOND, _DAY, _WEEKDAY = 0, 3, 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +58,14 @@ class Cron:
         )
         if cron._next(datetime(2000, 3, 1, tzinfo=UTC)) is None:
             raise BadRequest(f"the cron expression {cron.text!r} names no day that exists")
+        return cron
+
+    @classmethod
+    def parse_schedule(cls, text: str) -> "Cron":
+        """Read one of something that takes its time. Raises BadRequest for one that comes more than once a minute."""
+        cron = cls.parse(text)
+        if len(cron.fields[_SECOND]) > 1:
+            raise BadRequest("a schedule comes once a minute at most: the second of its cron expression is one number")
         return cron
 
     def next_after(self, moment: datetime) -> datetime:

@@ -38,4 +38,4 @@ class ScheduleBody(Body):
         """When it recurs. Raises BadRequest where it does not."""
         if self.plan.type not in _BY_CRON:
             raise BadRequest(f"schedule.type must be one of Manual, None, {', '.join(_BY_CRON)}")
-        return Cron.parse(self.plan.cron)
+        return Cron.parse_schedule(self.plan.cron)

@@ -248,7 +248,7 @@ _FORGET: Final = text(
 
 def _parsed(draft: PolicyDraft) -> tuple[list[dict[str, Any]], Cron | None]:
     rules = [rule_json(rule) for rule in draft.checked().rules]
-    return rules, Cron.parse(draft.cron) if draft.cron else None
+    return rules, Cron.parse_schedule(draft.cron) if draft.cron else None
 
 
 def _lock_project(session: Session, project_id: int) -> None:

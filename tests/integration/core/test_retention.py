@@ -146,6 +146,7 @@ SELECTOR = selector("**", "matches")
         ({"trigger": {"settings": {"cron": "* * * * *"}}}, 400),
         ({"trigger": {"settings": {"cron": "0 0 0 30 2 *"}}}, 400),
         ({"trigger": {"settings": {"cron": 5}}}, 400),
+        ({"trigger": {"settings": {"cron": "* * * * * *"}}}, 400),
         ({"scope": {"level": "system", "ref": 1}}, 400),
         ({"scope": {"level": "project", "ref": 0}}, 404),
         ({"scope": {"level": "project", "ref": 2**40}}, 404),

@@ -50,6 +50,13 @@ def test_spaces_do_not_matter() -> None:
     assert Cron.parse("  0 0\t0  * * * ").text == "0 0 0 * * *"
 
 
+@pytest.mark.parametrize("text", ["* * * * * *", "0,30 * * * * *", "*/59 0 0 * * *"])
+def test_a_schedule_comes_once_a_minute_at_most(text: str) -> None:
+    with pytest.raises(BadRequest, match="once a minute at most"):
+        Cron.parse_schedule(text)
+    assert Cron.parse_schedule("7 * * * * *").text == "7 * * * * *"
+
+
 @pytest.mark.parametrize(
     "text",
     [
