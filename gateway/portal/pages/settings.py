@@ -52,6 +52,15 @@ SECTIONS: Final = (
         ),
     ),
     Section(
+        name="replication", title="Replication",
+        settings=(
+            Setting(
+                key="replication_history", label="Runs of a policy that are kept", kind=Kind.NUMBER, required=True,
+                hint="The newest ones, with their tasks and logs. 1 to 10,000.",
+            ),
+        ),
+    ),
+    Section(
         name="robots", title="Robot accounts",
         settings=(
             Setting(

@@ -83,6 +83,8 @@ ITEMS: Final[Mapping[str, Item]] = MappingProxyType(
         "robot_token_duration": Item(default=30),
         "robot_name_prefix": Item(default="robot$"),
         "banner_message": Item(default=""),
+        # runs of a policy, as many as Harbor keeps
+        "replication_history": Item(default=50),
         "ldap_url": Item(default=""),
         "ldap_base_dn": Item(default=""),
         "ldap_filter": Item(default=""),

@@ -84,6 +84,7 @@ _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "robot_token_duration": _between(1, 36_500),
         "robot_name_prefix": _robot_prefix,
         "banner_message": _banner,
+        "replication_history": _between(1, 10_000),
         "ldap_url": _ldap_url,
         "ldap_scope": _between(0, 2),
         "ldap_timeout": _between(1, 60),
