@@ -75,8 +75,8 @@ def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> di
     Never with `--delete-untagged`: distribution 2.8 takes that to mean the children of a tagged index too.
     """
     storage = storage_of(plan, stop)
-    if not storage.holds_repositories():
-        # the program calls an empty storage a failure
+    if not storage.holds_blobs():
+        # the program calls an empty storage a failure, and one whose first blob is still on its way
         return {"blobs": 0, "freed": 0}
     before = 0 if dry_run else storage.size()
     command = [plan.program, "garbage-collect", *(["--dry-run"] if dry_run else []), plan.writable]

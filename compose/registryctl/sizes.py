@@ -19,6 +19,7 @@ Weigh = Callable[[str], "int | None"]
 """The size of a blob by its digest; None where it is not known."""
 
 _V2 = "docker/registry/v2"
+_BOTH = ("repositories", "blobs")
 
 
 class Stopped(Exception):
@@ -32,8 +33,8 @@ class NotRead(Exception):
 class Storage(Protocol):
     """Either kind."""
 
-    def holds_repositories(self) -> bool:
-        """Whether anything was ever pushed."""
+    def holds_blobs(self) -> bool:
+        """Whether a push has ever come as far as to leave a blob in a repository."""
 
     def size(self) -> int:
         """Bytes of everything that is kept of blobs."""
@@ -58,9 +59,9 @@ class Folder:
     def __init__(self, root: str) -> None:
         self._root = Path(root, _V2)
 
-    def holds_repositories(self) -> bool:
-        """By the folder that the first push makes."""
-        return (self._root / "repositories").is_dir()
+    def holds_blobs(self) -> bool:
+        """By the folders that the first push makes, one after the other."""
+        return all((self._root / name).is_dir() for name in _BOTH)
 
     def size(self) -> int:
         """Of all files."""
@@ -92,9 +93,9 @@ class InBucket:
     def __init__(self, bucket: Bucket, stop: threading.Event) -> None:
         self._bucket, self._stop = bucket, stop
 
-    def holds_repositories(self) -> bool:
-        """By any object of one."""
-        return any(True for _ in self._entries("repositories/", most=1))
+    def holds_blobs(self) -> bool:
+        """By any object of either kind."""
+        return all(any(True for _ in self._entries(f"{name}/", most=1)) for name in _BOTH)
 
     def size(self) -> int:
         """Of all objects."""

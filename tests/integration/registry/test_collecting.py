@@ -138,7 +138,11 @@ def test_a_dry_run_says_what_would_go_and_refuses_no_push(parent: Parent, pusher
     assert parent.collect().freed == image.size
 
 
-def test_an_empty_storage_is_no_failure(parent: Parent) -> None:
+def test_an_empty_storage_is_no_failure_nor_one_whose_first_blob_is_on_its_way(parent: Parent, pusher: Pusher) -> None:
+    assert parent.collect() == parent.collect(dry_run=True)
+    assert parent.collect().status is Status.SUCCESS
+    assert pusher.send("POST", f"/v2/{HOUSE}/blobs/uploads/", HOUSE, "pull,push").status == 202
+    assert (parent.storage / "docker/registry/v2/repositories").is_dir()
     assert parent.collect() == parent.collect(dry_run=True)
     assert parent.collect().status is Status.SUCCESS
 
