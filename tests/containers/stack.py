@@ -88,17 +88,21 @@ class Stack:
 
     def compose(self, *words: str, seconds: float = 120) -> str:
         """`docker-compose …` with the files of the offline form; returns what it printed."""
-        # docker-compose is in Python too, and its package has the name of our folder
-        foreign = ("BREAKWATER_", "PYTHON")
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         done = subprocess.run(
             ["docker-compose", "-f", DOCKER / "compose.yaml", "-f", DOCKER / "compose.offline.yaml", *words],
-            env=inherited | self._settings | self._of_the_engine(), stdin=subprocess.DEVNULL,
+            env=self.environment(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=seconds,
         )
         if done.returncode:
             raise ComposeFailedError(f"docker-compose {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return done.stdout
+
+    def environment(self) -> dict[str, str]:
+        """What a command of compose for this project is run with."""
+        # docker-compose is in Python too, and its package has the name of our folder
+        foreign = ("BREAKWATER_", "PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return inherited | self._settings | self._of_the_engine()
 
     def _of_the_engine(self) -> dict[str, str]:
         # the older builder is in every engine, the newer one a package of its own

@@ -1,0 +1,82 @@
+"""`./breakwater` on a system that has an engine and no way to install Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from compose.local.options import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.containers.stack import Stack
+
+pytestmark = pytest.mark.timeout(2400)
+
+LACKING = frozenset({"apt-get", "docker-registry"})
+
+Said = "subprocess.CompletedProcess[str]"
+
+
+@pytest.fixture
+def breakwater(stack: Stack, tmp_path: Path) -> Callable[..., Said]:
+    """The command with every program of this machine but those."""
+    for folder in os.environ["PATH"].split(":"):
+        for program in Path(folder).glob("*"):
+            link = tmp_path / program.name
+            if program.name not in LACKING and not link.is_symlink():
+                link.symlink_to(program)
+
+    def run(*words: str) -> Said:
+        return subprocess.run(
+            [CHECKOUT / "breakwater", *words],
+            env=stack.environment() | {"PATH": str(tmp_path), "COMPOSE_FILE": "compose.yaml:compose.offline.yaml"},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
+        )  # fmt: skip
+
+    return run
+
+
+def test_up_starts_containers_and_the_other_verbs_speak_of_them(
+    stack: Stack, breakwater: Callable[..., Said], password: str
+) -> None:
+    assert shutil.which("apt-get")
+    down = breakwater("down")
+    assert down.returncode == 0, down.stderr
+    assert not stack.docker.run("ps", "--quiet").out
+    up = breakwater("up")
+    assert up.returncode == 0, up.stderr
+    said = up.stderr.splitlines()
+    assert said[0].startswith("there is no apt-get here that installs what is missing; an engine answers: ")
+    assert said[-1] == f"running: {stack.url}; docs/containers.md tells how to read the password"
+    assert stack.ailing() == []
+    health = requests.get(f"{stack.url}/api/v2.0/users/current", auth=("admin", password), timeout=30)
+    assert health.status_code == requests.codes.ok
+    status = breakwater("status")
+    assert status.returncode == 0
+    assert "metadata" in status.stdout
+    logs = breakwater("logs")
+    assert logs.returncode == 0
+    assert "core.log" in logs.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("audit", "list"), "'audit' is not there for containers: docs/containers.md tells what is"),
+        (("destroy",), "destroy removes all data; say it with --yes"),
+        (("logs", "--level", "error"), "in containers logs knows --follow alone"),
+    ],
+)
+def test_what_is_not_offered_there_says_so(
+    breakwater: Callable[..., Said], words: tuple[str, ...], sentence: str
+) -> None:
+    done = breakwater(*words)
+    assert (done.returncode, done.stderr.strip()) == (1, f"breakwater: {sentence}")
