@@ -7,7 +7,7 @@ import pytest
 from falcon.testing import create_environ
 
 from gateway.core.bodies.project import ProjectBody
-from gateway.core.bodies.user import AdministratorBody, NewUserBody
+from gateway.core.bodies.user import AdministratorBody, DisabledBody, NewUserBody
 from gateway.core.reading import MAX_BODY, read_body, read_json
 from gateway.core.request import ApiRequest
 from shared.errors import BadRequest, TooLarge, Unprocessable, UnsupportedMediaType
@@ -66,9 +66,13 @@ def test_no_type_is_bent_into_another(value: object) -> None:
 def test_a_broken_rule_is_told_apart_from_a_wrong_type() -> None:
     with pytest.raises(Unprocessable, match="project_name"):
         read_body(request(json.dumps({"project_name": "x" * 256}).encode()), ProjectBody)
-    for body in (b"{}", b'{"sysadmin_flag": null}'):
-        with pytest.raises(Unprocessable, match="sysadmin_flag"):
-            read_body(request(body), AdministratorBody)
+    for body in (b"{}", b'{"disabled": null}'):
+        with pytest.raises(Unprocessable, match="disabled"):
+            read_body(request(body), DisabledBody)
+
+
+def test_an_administrator_is_who_is_called_one() -> None:
+    assert not read_body(request(b"{}"), AdministratorBody).sysadmin_flag
 
 
 def test_a_null_is_a_field_that_was_not_sent() -> None:
