@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from compose.conf import views
+from compose.conf import gunicorn, views
 from compose.conf.render import render
 from compose.docker import cluster, health
 from compose.docker.places import note_place, noted_place, take_place
@@ -85,6 +88,28 @@ def test_offline_every_image_is_one_that_is_built() -> None:
     assert OFFLINE["services"] == {}
     assert "ports" not in {key for service in SCALED.values() for key in service}
     assert COMPOSE["networks"]["broker"] == {"internal": True}
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+def test_documented_commands_start_all_of_them() -> None:
+    """Compose reads the files in the order of the page; nothing is started."""
+    page = CHECKOUT.joinpath("docs", "scaling.md").read_text()
+    lines = re.findall(r"^docker compose (.*) up -d$", page, re.MULTILINE)
+    assert len(lines) == 2
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BREAKWATER_", "PYTHON"))}
+    for line in lines:
+        done = subprocess.run(
+            ["docker-compose", *line.split(), "config"], cwd=FILE.parent, env=environment, capture_output=True,
+            text=True, check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        read = yaml.safe_load(done.stdout)["services"]
+        assert {*read} == {*SERVICE, *SCALED}
+        assert {name for name, service in read.items() if service.get("deploy") == {"replicas": 2}} == {*SERVICES}
+        assert len({read[node]["image"] for node in (*NODES, CLUSTER)}) == 1
+        for part in SERVICES:
+            assert SETTINGS.items() <= read[part]["environment"].items()
+            assert SERVICE[part]["environment"].keys() < read[part]["environment"].keys()
 
 
 @pytest.fixture
@@ -169,6 +194,21 @@ def test_one_that_is_alone_is_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_pat
     cluster.prepare(alone, known_accounts())
     assert [*tmp_path.iterdir()] == []
     assert "cluster" not in render("rabbitmq.conf", views.broker(listen="x", definitions=tmp_path))
+
+
+@pytest.mark.parametrize(("replicas", "workers", "before"), [("1", 1, False), ("2", 1, True), ("1", 2, True)])
+def test_code_is_loaded_before_there_is_a_socket_where_somebody_else_serves_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, replicas: str, workers: int, *, before: bool
+) -> None:
+    """gunicorn calls this before it listens: who connects from then on would wait until the code is loaded."""
+    for name, value in {"HOME": "/nowhere", "RUN": "/nowhere", "REPLICAS": replicas}.items():
+        monkeypatch.setenv(f"BREAKWATER_{name}", value)
+    loaded: list[str] = []
+    monkeypatch.setattr(gunicorn, "import_module", loaded.append)
+    monkeypatch.setattr(gunicorn.gc, "freeze", lambda: None)
+    app = SimpleNamespace(app_uri="gateway.core.app:application()")
+    gunicorn.on_starting(SimpleNamespace(cfg=SimpleNamespace(workers=workers), app=app))
+    assert ("gateway.core.app" in loaded) is before
 
 
 HOLDER = """
