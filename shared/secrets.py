@@ -59,16 +59,39 @@ class Secret:
 
 def write_secret(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Write a secret file so that a crash leaves either the old file or the whole new one."""
+    _write_beside(path, text, mode).replace(path)
+    _keep_names(path.parent)
+
+
+def make_secret(path: Path, text: str, *, mode: int = 0o600) -> bool:
+    """The same where there is no such file yet; False where there is, which of several at once is there first."""
+    beside = _write_beside(path, text, mode)
+    try:
+        path.hardlink_to(beside)
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink()
+    _keep_names(path.parent)
+    return True
+
+
+def _write_beside(path: Path, text: str, mode: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # in containers every process has the same number
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    return beside
+
+
+def _keep_names(folder_path: Path) -> None:
+    """What was renamed or linked in a folder outlives a crash of the machine."""
+    folder = os.open(folder_path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -17,6 +17,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, ValidationError, convert
 
 from shared.errors import ConfigurationError
+from shared.replicas import numbered
 from shared.secrets import Secret
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     home: Path
     run: Path
     part: str = "owner"
+    replica: Annotated[int, Meta(ge=1)] = 1
+    replicas: Annotated[int, Meta(ge=1)] = 1
     bind: str = "127.0.0.1"
     port: Port = 8080
     url: HttpUrl | None = None
@@ -159,14 +162,27 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
         return self.run / "registryctl.sock"
 
     @property
-    def token_mount(self) -> Path:
-        """The socket of the token mount, for tokens of the system's own services."""
-        return self.token_socket or self.run / "token.sock"
+    def token_mounts(self) -> tuple[Path, ...]:
+        """The sockets of the token mount, any of which will do, for tokens of the system's own services."""
+        return (self.token_socket,) if self.token_socket else self._sockets("token")
 
     @property
-    def core_mount(self) -> Path:
-        """The socket of the API and of the gate on manifest writes."""
-        return self.core_socket or self.run / "core.sock"
+    def core_mounts(self) -> tuple[Path, ...]:
+        """The sockets of the API and of the gate on manifest writes."""
+        return (self.core_socket,) if self.core_socket else self._sockets("core")
+
+    @property
+    def stream_mounts(self) -> tuple[Path, ...]:
+        """The sockets of the live stream."""
+        return self._sockets("stream")
+
+    def _sockets(self, name: str) -> tuple[Path, ...]:
+        return tuple(self.run / f"{numbered(name, number)}.sock" for number in range(1, self.replicas + 1))
+
+    @property
+    def ready_note(self) -> Path:
+        """Where a service says that it has begun its work."""
+        return self.run / f"{numbered(self.part, self.replica)}.ready"
 
     def secret(self, name: str) -> Secret:
         """A secret of this process's part. Raises ConfigurationError where it cannot be read."""

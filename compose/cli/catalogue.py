@@ -104,7 +104,7 @@ def _site() -> Iterator[_Site]:
     """The running instance, as its operator. Raises Unavailable, ConfigurationError."""
     settings = load_settings(part="owner")
     credential = Secret.read(settings.secrets / _SERVICE / "system-credential")
-    registry = RegistryClient(settings.registry, SystemTokens(settings.token_mount, _SERVICE, credential))
+    registry = RegistryClient(settings.registry, SystemTokens(settings.token_mounts, _SERVICE, credential))
     bind = engine(settings, pool_size=3)
     try:
         with unavailable_when_down():

@@ -18,6 +18,8 @@ from compose.local.options import CHECKOUT
 
 SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
 """Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
+CLUSTER = "containers/test_scale.py"
+"""Two of each part and a broker of three nodes: it runs where it is named, and not with its folder."""
 _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 """Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
 
@@ -60,8 +62,8 @@ def run_tests(
 
 
 def run_all_tests() -> None:
-    """Run the tests, also those that take minutes or gigabytes."""
-    _conclude([_suite(path, long=True) for path in SUITES])
+    """Run the tests, also those that take minutes or gigabytes, and the cluster in containers where one can be had."""
+    _conclude([_suite(path, long=True) for path in (*SUITES, CLUSTER)])
 
 
 def run_compose_tests() -> None:
@@ -92,8 +94,10 @@ def _suite(path: str, *, long: bool) -> Result:
     report.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if name not in _OF_AN_INSTANCE}
     command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
+    marks = ([] if long else ["not long"]) + ([] if path.endswith(CLUSTER) else ["not cluster"])
+    command += ["-m", " and ".join(marks)] if marks else []
     if not long:
-        command += ["-m", "not long", *_workers(path)]
+        command += _workers(path)
     begun = time.monotonic()
     code = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
     cases = ET.parse(report).getroot().iter("testcase") if report.exists() else ()  # noqa: S314 - pytest wrote it

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from shared.heap import give_back
+from shared.settings import load_settings
 
 # structlog loads rich, 7 MB in each process, for terminals alone
 sys.modules["rich"] = None  # type: ignore[assignment]  # what makes an import fail as if it were not installed
@@ -21,8 +22,11 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:  # noqa: ANN401 - gunicorn's arbiter has no types
-    """Load the code before several workers are forked, so that they share its memory; each builds its app itself."""
-    if server.cfg.workers > 1:
+    """Load the code before several workers are forked, so that they share its memory; each builds its app itself.
+
+    Beside a replica one alone does too: it has no socket before, and nobody waits there for it to begin.
+    """
+    if server.cfg.workers > 1 or load_settings().replicas > 1:
         import_module(server.app.app_uri.partition(":")[0])
         import_module("sqlalchemy.dialects.postgresql.psycopg")
         give_back()

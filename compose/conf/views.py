@@ -128,7 +128,7 @@ class Certificate:
 def proxy(
     *,
     listen: str,
-    upstreams: Mapping[str, str],
+    upstreams: Mapping[str, Sequence[str]],
     public_url: str | None,
     tls: Certificate | None,
     pid_file: Path,
@@ -140,7 +140,7 @@ def proxy(
     open_files: int,
     workers: str = "auto",
 ) -> View:
-    """For nginx.conf. `upstreams` holds an address for registry, core, token and events."""
+    """For nginx.conf. `upstreams` holds the addresses of registry, core, token and events."""
     public = urlsplit(public_url) if public_url else None
     return {
         "listen": listen,
@@ -217,21 +217,24 @@ def _bucket(bucket: Bucket) -> View:
     return {name: json.dumps(value) for name, value in values.items()}
 
 
-def broker(*, listen: str, definitions: Path, memory_share: str = "0.4") -> View:
-    """For rabbitmq.conf."""
-    return {"listen": listen, "definitions": definitions, "memory_share": memory_share}
+def broker(*, listen: str, definitions: Path, memory_share: str = "0.4", nodes: Sequence[str] = ()) -> View:
+    """For rabbitmq.conf; `nodes` are those of a cluster, and none where it is alone."""
+    return {"listen": listen, "definitions": definitions, "memory_share": memory_share, "nodes": nodes}
 
 
 def database(
-    *, socket_folder: Path, hba_file: Path, port: int, processes: int, listen_addresses: str = ""
+    *, socket_folder: Path, hba_file: Path, port: int, processes: int, replicas: int = 1, listen_addresses: str = ""
 ) -> View:
-    """For postgresql.conf; `processes` are those of the token service, and of the API, that connect to it."""
+    """For postgresql.conf; `processes` are those of the token service, and of the API, that connect to it.
+
+    So many of them has each of the `replicas` of a part.
+    """
     return {
         "socket_folder": socket_folder,
         "hba_file": hba_file,
         "port": port,
         "listen_addresses": listen_addresses,
-        "connections": max(200, _OTHER_CONNECTIONS + _CONNECTIONS_OF_PROCESSES * processes),
+        "connections": max(200, (_OTHER_CONNECTIONS + _CONNECTIONS_OF_PROCESSES * processes) * replicas),
     }
 
 

@@ -3,25 +3,23 @@
 Every part mounts a volume of its own where the secrets lie; what is put into it is listed here.
 """
 
-import shlex
 import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from compose.conf import views
-from compose.conf.render import render
+from compose.docker import cluster
+from compose.docker.scripts import start_script
 from compose.docker.site import container_site
 from compose.local.accounts import Account, Accounts, accounts
 from compose.local.bucket import bucket_of, keep_keys
 from compose.local.certificate import refuse_bad_certificate
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets, settle_owners
-from compose.local.database import initdb_command
 from compose.local.folders import keep_certificate, make_folders
 from compose.local.layout import Layout
 from compose.local.outside import keep_owner, refuse_left_behind
-from compose.local.parts import INFRASTRUCTURE, Part, parts
+from compose.local.parts import INFRASTRUCTURE, parts
 from compose.local.site import Site
 from services.token import keys
 from shared.errors import BreakwaterError
@@ -73,6 +71,7 @@ def prepare() -> None:
     for part in parts(site):
         if part.name in SERVERS:
             layout.conf.joinpath(f"{part.name}.sh").write_text(start_script(site, part), encoding="utf-8")
+    cluster.prepare(site, users)
     for name, needed in NEEDS.items():
         _hand_out(layout, HANDED_OUT / name, needed, users)
 
@@ -88,34 +87,6 @@ def _given_certificate() -> dict[str, Path]:
 def _given_authorities() -> Path | None:
     found = GIVEN_FOR_DATABASE / "ca.crt"
     return found if found.exists() else None
-
-
-def start_script(site: Site, part: Part) -> str:
-    """What becomes this part, the first process of a container, with the image's own search path before ours."""
-    environment = {name: value for name, value in part.environment.items() if name != "PATH"}
-    if part.name == "rabbitmq":
-        environment["PATH"] = f"{site.binaries.rabbitmq}:$PATH"
-    return render(
-        "start.sh",
-        {
-            "name": part.name,
-            "umask": part.umask,
-            "environment": [f'{name}="{value}"' for name, value in sorted(environment.items())],
-            "making": _making(site) if part.name == "postgres" else None,
-            "directory": part.directory,
-            "command": shlex.join(part.command),
-        },
-    )
-
-
-def _making(site: Site) -> views.View:
-    fresh = site.layout.database.with_name("data.new")
-    password = site.layout.secrets / "postgres" / "superuser-password"
-    return {
-        "folder": site.layout.database,
-        "fresh": fresh,
-        "command": shlex.join(map(str, initdb_command(site, fresh, password))),
-    }
 
 
 def _make_folders(site: Site, users: Accounts) -> None:

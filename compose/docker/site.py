@@ -4,6 +4,7 @@ import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from compose.local.binaries import Binaries
@@ -27,6 +28,8 @@ BINARIES = Binaries(
     rsyslogd=Path("/usr/sbin/rsyslogd"),
 )
 """Where the official images have their programs; those out of Debian's packages have links there."""
+BROKER = "rabbitmq"
+MOST_REPLICAS = 8
 
 
 class Surroundings(BaseSettings):
@@ -36,20 +39,27 @@ class Surroundings(BaseSettings):
 
     pod: bool = False
     """Whether they share one network: then they find each other on loopback, where nobody else does."""
+    replicas: int = Field(default=1, ge=1, le=MOST_REPLICAS)
+    """How many containers of each part in Python there are."""
+    brokers: str = ""
+    """The hosts of the nodes of a broker that is a cluster, with blanks between them, a lone one's first."""
 
 
 def container_site(**given: Path | None) -> Site:
     """Derived from the same environment in every container; what is given is known to the one that hands it out."""
     authorities = HOME / "conf" / AUTHORITIES
     known = {"database_ca": authorities if authorities.exists() else None} | given
-    pod = Surroundings().pod
+    around = Surroundings()
+    pod = around.pod
     return Site(
         layout=Layout(HOME),
         options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **known),
         ports=PORTS,
         binaries=BINARIES,
         python=Path(sys.executable),
-        broker=LOOPBACK if pod else "rabbitmq",
+        broker=LOOPBACK if pod else BROKER,
+        brokers=tuple(around.brokers.split()),
+        replicas=around.replicas,
         intake=LOOPBACK if pod else "intake",
         contained=True,
     )

@@ -9,9 +9,9 @@ from compose.local.sockets import status_at
 
 _SECONDS = 2.0
 AT_SOCKETS = {
-    "token": ("token.sock", "/internal/health"),
-    "core": ("core.sock", "/healthz"),
-    "events": ("stream.sock", "/healthz"),
+    "token": ("token", "/internal/health"),
+    "core": ("core", "/healthz"),
+    "events": ("stream", "/healthz"),
 }
 """Parts that answer at a socket of the run folder, and what they are asked there."""
 INTAKE_TARGET = "/internal/health"

@@ -11,6 +11,8 @@ from shared.settings import Settings, load_settings
 
 DEFINITIONS = "rabbitmq-definitions.json"
 """The rendered file: users, queues and rights."""
+USERS = "rabbitmq-users.json"
+"""The same without queues, for the nodes of a cluster: with anything to load, none of them makes a user of its own."""
 
 
 def keep_authorities(site: Site) -> None:

@@ -5,20 +5,21 @@ import json
 import os
 import resource
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
-from compose.local.broker import DEFINITIONS
+from compose.local.broker import DEFINITIONS, USERS
 from compose.local.bucket import bucket_of
 from compose.local.credentials import passwords
-from compose.local.parts import PARTS, Part, parts
+from compose.local.parts import PARTS, Part, broker_node, parts
 from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
 from compose.local.site import LOOPBACK, PORT_OF_SOCKET, REGISTRY_DEBUG_PORT, Site
 from shared.messaging import topology
+from shared.replicas import numbered
 from shared.secrets import Secret
 
 MOST_OPEN_FILES = 65_536
@@ -60,8 +61,13 @@ def open_files() -> int:
 
 
 def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[File]:
-    definitions = site.layout.conf / DEFINITIONS
-    broker = views.broker(listen=f"{site.broker_address}:{site.ports.amqp}", definitions=definitions)
+    definitions, users = site.layout.conf / DEFINITIONS, site.layout.conf / USERS
+    broker = views.broker(
+        listen=f"{site.broker_address}:{site.ports.amqp}",
+        # what a node makes before the others are there is on it alone, and stays so: its queues come later
+        definitions=users if site.brokers else definitions,
+        nodes=[broker_node(host) for host in site.brokers],
+    )
     return [
         File(name="nginx.conf", text=render("nginx.conf", _proxy(site))),
         *(
@@ -74,11 +80,18 @@ def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[F
         File(name="rabbitmq.conf", text=render("rabbitmq.conf", broker)),
         File(
             name="rabbitmq-advanced.config",
-            text=render("rabbitmq-advanced.config", {"distribution_interface": "{127,0,0,1}"}),
+            text=render(
+                "rabbitmq-advanced.config",
+                {"distribution_interface": "{0,0,0,0}" if site.brokers else "{127,0,0,1}"},
+            ),
         ),
         File(name="rabbitmq-plugins", text="[].\n"),
         File(name="rabbitmq-env.conf", text=""),
-        File(name=definitions.name, text=_definitions(site, definitions), owner=Account.DATA, mode=0o400),
+        *(
+            File(name=file.name, text=_definitions(site, file, kinds), owner=Account.DATA, mode=0o400)
+            for file, kinds in ((definitions, None), (users, topology.WITHOUT_QUEUES))
+            if kinds is None or site.brokers
+        ),
         File(name="rsyslog.conf", text=render("rsyslog.conf", _log(site))),
         File(name="rotate.sh", text=render("rotate.sh", {"kept": views.LOG_FILES_KEPT}), mode=0o755),
         File(
@@ -99,7 +112,10 @@ def _proxy(site: Site) -> views.View:
     )
     return views.proxy(
         listen=f"{host}:{options.port}",
-        upstreams={name: f"unix:{layout.run}/{socket}.sock" for name, socket in sockets.items()},
+        upstreams={
+            name: [f"unix:{layout.run}/{numbered(socket, number)}.sock" for number in _numbers(site, name)]
+            for name, socket in sockets.items()
+        },
         public_url=str(options.url).rstrip("/") if options.url else None,
         tls=certificate if options.tls else None,
         pid_file=layout.run / "proxy.pid",
@@ -110,6 +126,11 @@ def _proxy(site: Site) -> views.View:
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
     )
+
+
+def _numbers(site: Site, upstream: str) -> range:
+    """Those of the processes that the proxy shares an upstream's requests out among; of the registry there is one."""
+    return range(1, 2 if upstream == "registry" else site.replicas + 1)
 
 
 def _registry(site: Site, kind: str) -> views.View:
@@ -148,7 +169,7 @@ def _registryctl(site: Site) -> str:
 def _database(site: Site) -> views.View:
     return views.database(
         socket_folder=site.database_socket, hba_file=site.layout.conf / "pg_hba.conf", port=PORT_OF_SOCKET,
-        processes=site.options.processes,
+        processes=site.options.processes, replicas=site.replicas,
     )
 
 
@@ -165,11 +186,16 @@ def _log(site: Site) -> views.View:
     )
 
 
-def _definitions(site: Site, existing: Path) -> str:
-    """The broker's definitions. Passwords are salted anew each time: a file that says the same is left as it is."""
+def _definitions(site: Site, existing: Path, kinds: Collection[str] | None) -> str:
+    """The broker's definitions, or those of some kinds.
+
+    Passwords are salted anew each time: a file that says the same is left as it is.
+    """
     found = passwords(site.layout, topology.USERS, "amqp-password")
     outside = {"vhost": site.options.amqp_vhost, "users": site.options.amqp_users} if site.options.amqp_host else {}
     fresh = topology.definitions(found, **outside)
+    if kinds is not None:
+        fresh = {kind: each for kind, each in fresh.items() if kind in kinds}
     try:
         text = existing.read_text(encoding="utf-8")
         before = json.loads(text)

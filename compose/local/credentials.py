@@ -26,7 +26,7 @@ def reader_of(part: str) -> Account:
             return Account.TOKEN
         case "owner" | "tls" | topology.LISTENER:
             return Account.OPERATOR
-        case "registry" | "postgres":
+        case "registry" | "postgres" | "rabbitmq":
             return Account.DATA
         case _:
             return Account.PARTS

@@ -200,6 +200,17 @@ def publish_again(site: Site) -> None:
         connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
 
 
+def settle_broker(site: Site) -> None:
+    """Where the broker is another one than the last time, publish again: of a cluster, that is known by its nodes."""
+    nodes = " ".join(site.brokers)
+    with connect(owner_settings(site)) as connection, connection.transaction():
+        moved = connection.execute(
+            "UPDATE events.relay SET broker = %(nodes)s WHERE broker <> %(nodes)s", {"nodes": nodes}
+        )
+        if moved.rowcount:
+            connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
+
+
 def _fill(site: Site) -> None:
     """The same in a database outside, which is filled as a whole or not at all. Raises Conflict, DatabaseNotMade."""
     with connect(owner_settings(site)) as connection:

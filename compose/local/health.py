@@ -23,7 +23,7 @@ def probes(site: Site) -> dict[str, Probe]:
         "proxy": lambda: asking.listens(site.options.port, str(site.options.bind)),
     }
     at_sockets = {
-        part: partial(lambda path, target: asking.status(path, target) == HTTPStatus.OK, run / socket, target)
+        part: partial(lambda path, target: asking.status(path, target) == HTTPStatus.OK, run / f"{socket}.sock", target)
         for part, (socket, target) in asking.AT_SOCKETS.items()
     }
     consumers: dict[str, Probe] = {part: partial(asking.is_ready, run, part) for part in asking.WITH_NOTES}

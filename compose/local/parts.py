@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compose.local.accounts import Account
-from compose.local.site import INFRASTRUCTURE, PARTS, SERVICES, Site
+from compose.local.site import INFRASTRUCTURE, LOOPBACK, PARTS, SERVICES, Site
+from shared.replicas import numbered
 
-__all__ = ["INFRASTRUCTURE", "PARTS", "SERVICES", "STOP_ORDER", "Part", "parts", "rabbitmq_environment"]
+__all__ = ["INFRASTRUCTURE", "PARTS", "SERVICES", "STOP_ORDER", "Part", "broker_node", "parts", "rabbitmq_environment"]
 
 LOWEST_FREE_PORT = 1024
 _WITH_LOW_PORTS = (
@@ -65,14 +66,25 @@ def parts(site: Site) -> tuple[Part, ...]:
     return tuple(part for part in described if part.name in site.parts)
 
 
-def rabbitmq_environment(site: Site) -> dict[str, str]:
-    """What the broker and its control programs need in place of Debian's wrapper."""
+def broker_node(host: str) -> str:
+    """The name that the nodes of a cluster know one of them by."""
+    return f"breakwater@{host}"
+
+
+def rabbitmq_environment(site: Site, host: str = "") -> dict[str, str]:
+    """What the broker and its control programs need in place of Debian's wrapper.
+
+    Of the nodes of a cluster it is the one at `host`, else the first.
+    """
     conf, broker = site.layout.conf, site.layout.broker
-    return {
+    if site.brokers:
+        apart = {"RABBITMQ_NODENAME": broker_node(host or site.broker)}
+    else:
+        apart = {"RABBITMQ_NODENAME": f"breakwater-{site.layout.id}@localhost", "ERL_EPMD_ADDRESS": LOOPBACK}
+    return apart | {
         "HOME": str(broker),
         "PATH": f"{site.binaries.rabbitmq}:/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "RABBITMQ_NODENAME": f"breakwater-{site.layout.id}@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": site.broker_address,
         "RABBITMQ_NODE_PORT": str(site.ports.amqp),
         "RABBITMQ_DIST_PORT": str(site.ports.distribution),
@@ -87,7 +99,6 @@ def rabbitmq_environment(site: Site) -> dict[str, str]:
         "RUNNING_UNDER_SYSTEMD": "true",
         # schedulers that wait without turning: two cores are shared with everything else
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_EPMD_PORT": str(site.ports.epmd),
     }
 
@@ -219,7 +230,7 @@ def _gunicorn(site: Site, name: str, *worker: str, account: Account, socket: str
         name=name,
         command=(
             str(site.python), "-m", "gunicorn", "-c", "python:compose.conf.gunicorn", *worker,
-            "--bind", f"unix:{site.layout.run}/{socket}.sock",
+            "--bind", f"unix:{site.layout.run}/{numbered(socket, site.replica)}.sock",
             "--worker-tmp-dir", str(site.layout.work),
             f"gateway.{name}.app:application()",
         ),

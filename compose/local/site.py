@@ -40,6 +40,12 @@ class Site:
     """The host where the broker is found: this one, or a container."""
     intake: str = LOOPBACK
     """The host where the registry finds the intake: this one, or a container."""
+    replicas: int = 1
+    """How many equal processes there are of each part in Python."""
+    replica: int = 1
+    """Which of them is meant, where that makes a difference."""
+    brokers: tuple[str, ...] = ()
+    """The hosts of all nodes of a broker that is a cluster; the first is `broker`."""
     contained: bool = False
     """Whether each part has a container of its own: what it says and what it leaves behind is then the engine's."""
 
@@ -106,6 +112,9 @@ class Site:
         values = {
             "HOME": self.layout.home,
             "RUN": self.layout.run,
+            # one alone needs neither
+            "REPLICA": self.replica if self.replicas > 1 else "",
+            "REPLICAS": self.replicas if self.replicas > 1 else "",
             "BIND": options.bind,
             "PORT": options.port,
             "URL": options.url or "",
@@ -119,7 +128,7 @@ class Site:
             # elsewhere it is this host, and the variable is that of a broker outside
             "AMQP_HOST": self.broker if self.contained else "",
             "AMQP_PORT": self.ports.amqp,
-            "AMQP_NODES": options.amqp_host,
+            "AMQP_NODES": options.amqp_host or ",".join(self.brokers),
             "AMQP_VHOST": options.amqp_vhost if options.amqp_host else "",
             "AMQP_USERS": options.amqp_users if options.amqp_host else "",
             "AMQP_AUTHORITIES": self.amqp_authorities or "",

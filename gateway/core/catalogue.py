@@ -25,7 +25,7 @@ class Catalogue:
 def build_catalogue(settings: Settings, sessions: sessionmaker[Session]) -> Catalogue:
     """The catalogue acts at the registry under the name of its service, whichever process it acts in."""
     credential = Secret.read(settings.secrets / _SERVICE / "system-credential")
-    tokens = SystemTokens(settings.token_mount, _SERVICE, credential)
+    tokens = SystemTokens(settings.token_mounts, _SERVICE, credential)
     return Catalogue(sessions=sessions, registry=RegistryClient(settings.registry, tokens))
 
 

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -69,9 +69,9 @@ def build_health_check(settings: Settings, engine: Engine) -> HealthCheck:
             "core": lambda: None,
             "database": lambda: _database(engine),
             "broker": lambda: _broker(settings),
-            "events": lambda: _http(settings.run / "stream.sock", "/healthz"),
+            "events": lambda: _any(settings.stream_mounts, "/healthz"),
             "registry": lambda: _http(settings.registry, "/v2/"),
-            "token": lambda: _http(settings.token_mount, "/internal/health"),
+            "token": lambda: _any(settings.token_mounts, "/internal/health"),
         }
     )
 
@@ -111,6 +111,12 @@ def _greet(authorities: Path | None, host: str, port: int) -> str | None:
             return None if connection.recv(1) else "the broker hung up"
     except OSError:
         return "the broker does not answer"
+
+
+def _any(paths: Sequence[Path], target: str) -> str | None:
+    """One of several equal servers will do."""
+    problems = [_http(path, target) for path in paths]
+    return None if None in problems else problems[0]
 
 
 def _http(path: Path, target: str) -> str | None:

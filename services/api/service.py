@@ -63,7 +63,7 @@ class Registry(DependencyProvider):  # type: ignore[misc]  # nameko has no types
     def setup(self) -> None:
         """Nothing connects yet."""
         settings = settings_of(self.container)
-        tokens = SystemTokens(settings.token_mount, "metadata", settings.secret("system-credential"))
+        tokens = SystemTokens(settings.token_mounts, "metadata", settings.secret("system-credential"))
         self._client = RegistryClient(settings.registry, tokens)
 
     def get_dependency(self, _worker: object) -> RegistryClient:
@@ -248,6 +248,8 @@ class MetadataService:
             names = comparison.names()
             with self.sessions.begin() as session:
                 done = nightly.resume(session, datetime.now(UTC))
+            if done is None:
+                return
             log.info("comparison_begins", repositories=len(names), behind=done)
             for outcome in comparison.run([name for name in names if name > done]):
                 with self.sessions.begin() as session:

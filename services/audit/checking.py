@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from psycopg import Connection
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.audit.domain.chain import ChainKey
@@ -21,32 +21,35 @@ NEWEST: Final = 10_000
 EVERY: Final = timedelta(hours=1)
 RECENT: Final = "recent"
 WHOLE: Final = "all"
+_LOCK_KEY: Final = 7302031
 
 
 def verify_when_due(
     sessions: sessionmaker[Session], *, key_of: Callable[[Session], ChainKey], now: datetime
 ) -> Verdict | None:
-    """Verify the newest links if somebody waits for it, or an hour has passed; what was found, None where not due."""
-    with sessions() as session:
-        due = session.scalar(
-            select(checks.c.scope).where(
+    """Verify the newest links if somebody waits for it, or an hour has passed; what was found, None where not due.
+
+    Nor where another process is just at it.
+    """
+    with sessions.begin() as turn:
+        mine = turn.scalar(
+            select(func.pg_try_advisory_xact_lock(_LOCK_KEY)).where(
                 checks.c.scope == RECENT,
                 or_(
                     checks.c.asked_at.is_not(None), checks.c.verified_at.is_(None), checks.c.verified_at < now - EVERY
                 ),
             )
         )
-        if due is None:
+        if mine is not True:
             return None
-        key = key_of(session)
-    with sessions() as session:
-        connection = session.connection().connection.driver_connection
-        if not isinstance(connection, Connection):
-            raise TypeError("the record is verified over psycopg")
-        connection.rollback()  # verification begins a transaction of its own
-        verdict = verify(connection, key, newest=NEWEST)
-    with sessions.begin() as session:
-        remember(session, RECENT, verdict, now)
+        key = key_of(turn)
+        with sessions() as session:
+            connection = session.connection().connection.driver_connection
+            if not isinstance(connection, Connection):
+                raise TypeError("the record is verified over psycopg")
+            connection.rollback()  # verification begins a transaction of its own
+            verdict = verify(connection, key, newest=NEWEST)
+        remember(turn, RECENT, verdict, now)
     if verdict.broken:
         logging.get().error("audit_record_broken", at=str(verdict.broken))
     return verdict

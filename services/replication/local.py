@@ -50,7 +50,7 @@ class LocalEnd(RegistryEnd):
 
 def local_end(settings: Settings, *, connections: int = CONNECTIONS) -> LocalEnd:
     """This registry. Raises ConfigurationError where this part has no credential of its own."""
-    tokens = SystemTokens(settings.token_mount, SERVICE, settings.secret("system-credential"))
+    tokens = SystemTokens(settings.token_mounts, SERVICE, settings.secret("system-credential"))
     return LocalEnd(Channel(_URL, Sockets(settings, connections), SystemAuth(tokens)), place=PLACE)
 
 
@@ -59,7 +59,7 @@ class Sockets:
 
     def __init__(self, settings: Settings, connections: int) -> None:
         self._registry = UnixPool(settings.registry, maxsize=connections, blocksize=BLOCK)
-        self._gate = UnixPool(settings.core_mount, maxsize=connections)
+        self._gate = UnixPool(settings.core_mounts, maxsize=connections)
         self._closed = {
             settings.readonly_flag: "the disk here is nearly full: nothing is stored until it has room",
             settings.collecting_flag: "garbage is being collected here: nothing is stored until it ends",

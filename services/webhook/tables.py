@@ -88,6 +88,7 @@ relay: Final = Table(
     Column("id", Integer, primary_key=True, autoincrement=False, server_default="1"),
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
     Column("published_through", BigInteger, nullable=False, server_default="0"),
+    Column("broker", Text, nullable=False, server_default=""),
 )
 
 parked: Final = Table(

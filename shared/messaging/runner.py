@@ -84,7 +84,7 @@ def _run(service: str) -> int:
     eventlet.spawn_n(_stop_on_signal, container)
     container.start()
     # whoever waits for the service to be ready compares this with the process that runs
-    settings.run.joinpath(f"{settings.part}.ready").write_text(str(os.getpid()), encoding="ascii")
+    settings.ready_note.write_text(str(os.getpid()), encoding="ascii")
     log.info("started", service=container.service_name)
     recorder.keep()
     container.wait()

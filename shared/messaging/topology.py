@@ -53,6 +53,11 @@ class Consumer:
     patterns: tuple[str, ...]
     most: int | None = None
     """Messages kept at most, the oldest dropped first; None keeps all."""
+    in_order: bool = False
+    """Of several processes one alone takes from the queue, and the next when that one is gone: none overtakes another.
+
+    A queue keeps what it was made with: one that was made before this is shared out among them.
+    """
 
     @property
     def retry_exchange(self) -> str:
@@ -73,13 +78,14 @@ class Consumer:
         return any(pattern in {"#", f"{noun}.#", f"{noun}.{verb}.#"} for pattern in self.patterns)
 
 
-AUDIT: Final = Consumer(queue="audit", patterns=("#",))
+AUDIT: Final = Consumer(queue="audit", patterns=("#",), in_order=True)
 METADATA: Final = Consumer(
     queue="metadata", patterns=("artifact.#", "tag.#", "repository.deleted.#", "project.deleted.#")
 )
 WEBHOOK: Final = Consumer(
     queue="webhook",
     patterns=("artifact.#", "quota.#", "retention.#", "replication_task.#", "project.deleted.#"),
+    in_order=True,
 )
 REPLICATION: Final = Consumer(
     queue="replication",
@@ -89,6 +95,8 @@ REPLICATION: Final = Consumer(
 CONSUMERS: Final = (AUDIT, METADATA, WEBHOOK, REPLICATION)
 """Every consumer there is. Replication heals by comparison: of very many waiting for it the oldest may be dropped."""
 
+WITHOUT_QUEUES: Final = ("vhosts", "users", "permissions", "exchanges")
+"""The kinds of definitions that stand on no queue."""
 QUEUES: Final = (*(consumer.queue for consumer in CONSUMERS), REPLAY)
 """What has to exist before the first event is published."""
 
@@ -142,8 +150,9 @@ def _queues(consumer: Consumer, vhost: str) -> list[dict[str, Any]]:
             "x-overflow": "reject-publish",
         }
     )
+    turns: dict[str, Any] = {"x-single-active-consumer": True} if consumer.in_order else {}
     return [
-        _quorum(vhost, consumer.queue, {"x-delivery-limit": DELIVERY_LIMIT} | limits),
+        _quorum(vhost, consumer.queue, {"x-delivery-limit": DELIVERY_LIMIT} | turns | limits),
         *(
             _quorum(
                 vhost,

@@ -43,6 +43,8 @@ class State:
     name: str
     meaning: str
     labels: tuple[str, ...] = ()
+    rises: bool = False
+    """It never falls: of what several processes tell, the highest holds."""
 
 
 Figure = Counter | Timing | State
@@ -95,7 +97,8 @@ INTERRUPTIONS: Final = Counter(
 DISK_TOTAL: Final = State(name="disk_bytes", meaning="Size of the disk of the registry's storage.")
 DISK_FREE: Final = State(name="disk_free_bytes", meaning="What is free on the disk of the registry's storage.")
 HANDLED_THROUGH: Final = State(
-    name="event_sequence_handled", meaning="The highest number of an event that the part has taken and settled."
+    name="event_sequence_handled", meaning="The highest number of an event that the part has taken and settled.",
+    rises=True,
 )
 
 FIGURES: Final[tuple[Figure, ...]] = (

@@ -44,7 +44,8 @@ class Recorder:
         """Tell once. Raises Unavailable, QueryGivenUp, ConfigurationError, and then keeps what was counted."""
         taken = self._tally.take()
         values = [
-            {"name": told.name, "labels": told.labels, "value": told.value, "adds": told.adds} for told in taken
+            {"name": told.name, "labels": told.labels, "value": told.value, "adds": told.adds, "rises": told.rises}
+            for told in taken
         ]
         told = False
         try:

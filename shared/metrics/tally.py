@@ -20,6 +20,8 @@ class Told:
     value: float
     adds: bool
     """Whether it is added to what was told before, or takes its place."""
+    rises: bool = False
+    """Whether it takes the place only of what is less."""
 
 
 class Tally:
@@ -28,6 +30,7 @@ class Tally:
     def __init__(self) -> None:
         self._sums: dict[_Key, float] = {}
         self._states: dict[_Key, float] = {}
+        self._rising: set[str] = set()
         self._lock: Final = Lock()
 
     def count(self, counter: Counter, *labels: str, by: int = 1) -> None:
@@ -47,6 +50,8 @@ class Tally:
         """Something is so now."""
         with self._lock:
             self._states[state.name, labels] = value
+            if state.rises:
+                self._rising.add(state.name)
 
     def take(self) -> list[Told]:
         """All that was not told yet."""
@@ -55,7 +60,10 @@ class Tally:
             states, self._states = self._states, {}
         return [
             *(Told(name=name, labels=labels, value=value, adds=True) for (name, labels), value in sums.items()),
-            *(Told(name=name, labels=labels, value=value, adds=False) for (name, labels), value in states.items()),
+            *(
+                Told(name=name, labels=labels, value=value, adds=False, rises=name in self._rising)
+                for (name, labels), value in states.items()
+            ),
         ]
 
     def put_back(self, untold: Iterable[Told]) -> None:

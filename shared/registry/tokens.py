@@ -6,7 +6,7 @@ One token a scope, kept in memory until near its end; the credential never leave
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class SystemTokens:
 
     def __init__(
         self,
-        socket: Path,
+        socket: Path | Sequence[Path],
         service: str,
         credential: Secret,
         *,

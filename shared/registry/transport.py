@@ -1,10 +1,12 @@
-"""HTTP over a unix socket: a kept-alive connection pool with limits, for the registry and the token mount.
+"""HTTP over unix sockets: a kept-alive connection pool with limits, for the registry and the gateway's mounts.
 
 It sends what it is told once; who may repeat a request decides above.
 """
 
+import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,33 +25,46 @@ WAIT_SECONDS: Final = 10
 
 
 class _UnixConnection(HTTPConnection):
-    """A connection whose address is a file."""
+    """A connection whose address is a file, or any one of several."""
 
-    path: Path
+    paths: Sequence[Path]
 
     def _new_conn(self) -> socket.socket:
+        *others, last = random.sample(self.paths, len(self.paths))
+        for path in others:
+            with suppress(OSError):
+                return self._connect(path)
+        try:
+            return self._connect(last)
+        except OSError as error:
+            raise NewConnectionError(self, f"cannot connect to {last.name}: {error}") from error
+
+    def _connect(self, path: Path) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         timeout = self.timeout
         if isinstance(timeout, int | float):
             connection.settimeout(timeout)
         try:
-            connection.connect(str(self.path))
-        except OSError as error:
+            connection.connect(str(path))
+        except OSError:
             connection.close()
-            raise NewConnectionError(self, f"cannot connect to {self.path.name}: {error}") from error
+            raise
         return connection
 
 
 class UnixPool(HTTPConnectionPool):
-    """Connections to one socket, `maxsize` at most; a request beyond that waits for its turn, for a while."""
+    """Connections to a socket, `maxsize` at most; a request beyond that waits for its turn, for a while.
+
+    Of the sockets of several equal servers each connection goes to one that takes it.
+    """
 
     def __init__(
-        self, path: Path, *, maxsize: int = 8, timeout: Timeout | None = None, blocksize: int = BLOCK
+        self, path: Path | Sequence[Path], *, maxsize: int = 8, timeout: Timeout | None = None, blocksize: int = BLOCK
     ) -> None:
         class Connection(_UnixConnection):
             pass
 
-        Connection.path = path
+        Connection.paths = (path,) if isinstance(path, Path) else tuple(path)
         self.ConnectionCls: type[_UnixConnection] = Connection
         super().__init__(
             "localhost", maxsize=maxsize, block=True, timeout=timeout or Timeout(connect=5, read=30), retries=False,
@@ -58,7 +73,7 @@ class UnixPool(HTTPConnectionPool):
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> BaseHTTPResponse:
         """Send one request, once; the body of the answer is still to be read. Raises urllib3's HTTPError."""
-        with calling(method, path, self.ConnectionCls.path.name) as call:
+        with calling(method, path, self.ConnectionCls.paths[0].name) as call:
             response = self.urlopen(
                 method, path, body=body, headers={**headers, **call.headers}, preload_content=False, redirect=False,
                 pool_timeout=WAIT_SECONDS,

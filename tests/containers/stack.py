@@ -19,9 +19,12 @@ from tests.clients.rest import RestClient
 from tests.clients.skopeo import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.clients.docker import DockerClient, DockerEngine
 
 DOCKER: Final = CHECKOUT / "compose" / "docker"
+FILES: Final = ("compose.yaml", "compose.offline.yaml")
 PROJECT: Final = "breakwater-test"
 BASE: Final = "breakwater-base"
 LABEL: Final = "com.docker.compose"
@@ -75,21 +78,27 @@ class Container:
 class Stack:
     """One project of compose on an engine of the tests' own."""
 
-    def __init__(self, engine: DockerEngine, folder: Path, port: int, **settings: str) -> None:
-        self._engine = engine
+    def __init__(
+        self, engine: DockerEngine, folder: Path, port: int, *, project: str = PROJECT, files: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
+        """`files` are those of compose beside the two of the offline form."""
+        self.project = project
+        self.engine = engine
+        self._files = [word for name in (*FILES, *files) for word in ("-f", str(DOCKER / name))]
         self._folder = folder
         self.docker: DockerClient = engine.client(folder / "docker")
         self.host = f"127.0.0.1:{port}"
         self.url = f"http://{self.host}"
         self._settings = {
-            "COMPOSE_PROJECT_NAME": PROJECT, "BREAKWATER_PORT": str(port), "BREAKWATER_BIND": "127.0.0.1",
+            "COMPOSE_PROJECT_NAME": project, "BREAKWATER_PORT": str(port), "BREAKWATER_BIND": "127.0.0.1",
             "BREAKWATER_LINES": str(folder / "lines"), "BREAKWATER_BASE": BASE, **settings,
         }
 
     def compose(self, *words: str, seconds: float = 120) -> str:
         """`docker-compose …` with the files of the offline form; returns what it printed."""
         done = subprocess.run(
-            ["docker-compose", "-f", DOCKER / "compose.yaml", "-f", DOCKER / "compose.offline.yaml", *words],
+            ["docker-compose", *self._files, *words],
             env=self.environment(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=seconds,
         )
@@ -106,7 +115,7 @@ class Stack:
 
     def _of_the_engine(self) -> dict[str, str]:
         # the older builder is in every engine, the newer one a package of its own
-        return {"DOCKER_HOST": self._engine.host, "DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+        return {"DOCKER_HOST": self.engine.host, "DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
     def need_base(self) -> None:
         """The Debian base, made where this engine's images do not have it."""
@@ -143,8 +152,9 @@ class Stack:
         """Containers, volumes and networks; the images stay."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", seconds=180)
 
-    def container(self, service: str) -> Container:
-        marks = {"project": PROJECT, "service": service, "oneoff": "False"}
+    def container(self, service: str, number: int = 1) -> Container:
+        """Of several equal ones the one that compose has given this number."""
+        marks = {"project": self.project, "service": service, "oneoff": "False", "container-number": str(number)}
         labels = [word for name, value in marks.items() for word in ("--filter", f"label={LABEL}.{name}={value}")]
         found = self.docker.run("ps", "--all", "--quiet", *labels)
         assert found.ok, found.said
@@ -152,12 +162,12 @@ class Stack:
         assert done.ok, done.said
         return Container(told=json.loads(done.out)[0])
 
-    def kill(self, service: str) -> None:
+    def kill(self, service: str, number: int = 1) -> None:
         """From outside: `docker kill` would count as the wish of somebody who wants it stopped."""
-        os.kill(self.container(service).pid, signal.SIGKILL)
+        os.kill(self.container(service, number).pid, signal.SIGKILL)
 
-    def run_in(self, service: str, *words: str) -> Outcome:
-        return self.docker.run("exec", self.container(service).told["Id"], *words, timeout=60)
+    def run_in(self, service: str, *words: str, number: int = 1) -> Outcome:
+        return self.docker.run("exec", self.container(service, number).told["Id"], *words, timeout=60)
 
     def lines(self, part: str) -> list[str]:
         """What the log has kept of a part."""

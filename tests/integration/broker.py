@@ -24,6 +24,7 @@ from tests.servers import Postgres, Rabbit, rabbitmq, stop, wait_for
 
 CHECKOUT = Path(__file__).parents[2]
 TESTER = "tester"
+MOST_PREFETCHED = 1_000
 SHORTEST_MS = 1_000
 SHORTENED_MS = 200
 """In place of the longer retry delays: nobody waits ten minutes for a test. The shortest is as it really is."""
@@ -71,8 +72,25 @@ class Broker:
 
     def take(self, queue: str) -> Any:  # noqa: ANN401 - py-amqp has no types
         """The next message of a queue, taken off; None where there is none."""
+        return next(iter(self.take_all(queue, most=1)), None)
+
+    def take_all(self, queue: str, *, most: int = 100_000) -> list[Any]:
+        """Its messages in their order, taken off: as a consumer, for whom alone some queues are."""
         with self.tester() as connection:
-            return connection.channel().basic_get(queue, no_ack=True)
+            channel = connection.channel()
+            wanted = min(most, channel.queue_declare(queue, passive=True).message_count)
+            found: list[Any] = []
+            if wanted:
+                channel.basic_qos(0, min(wanted, MOST_PREFETCHED), a_global=False)
+                channel.basic_consume(queue, callback=found.append)
+            while len(found) < wanted:
+                seen = len(found)
+                connection.drain_events(timeout=10)
+                if len(found) > seen and len(found) < wanted:
+                    channel.basic_ack(found[-1].delivery_info["delivery_tag"], multiple=True)
+            if wanted:
+                channel.basic_ack(found[wanted - 1].delivery_info["delivery_tag"], multiple=True)
+            return found[:wanted]
 
 
 @contextmanager

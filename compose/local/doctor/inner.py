@@ -26,7 +26,7 @@ def system_credentials(patient: Patient) -> Iterator[Finding]:
     for service in SYSTEM_SERVICES:
         settings = patient.settings(service)
         try:
-            SystemTokens(settings.token_mount, service, settings.secret("system-credential")).token(CATALOG_SCOPE)
+            SystemTokens(settings.token_mounts, service, settings.secret("system-credential")).token(CATALOG_SCOPE)
         except ConfigurationError as error:
             yield broken(error.sentence, "./breakwater up makes what is missing among the secrets")
         except RegistryRefused:

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from services.api.commands.catalogue import known_sizes
-from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse
+from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, unanswered
 from services.api.commands.immutability import refuse_immutable_manifest, take_turns
 from services.api.commands.observation import measured
 from services.api.commands.quota import is_limited, reserve
@@ -65,7 +65,7 @@ class Push:
 
 
 def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, context: EventContext) -> UUID:
-    """Commit a push as expected; returns its number.
+    """Commit a push as expected; returns its number, that of the first where the proxy has sent it again.
 
     Raises NoSuchProject, OverQuota, TagIsImmutable, Conflict where another write that excludes it is under way, and
     RegistryUnavailable.
@@ -77,7 +77,8 @@ def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, con
             held_fast = _is_held_fast(session, push)
             if held_fast:
                 _exclude(session, push)
-            if needs:
+            known = unanswered(session, push.repository, push.reference, push.digest, context)
+            if needs and not known:
                 reserve(
                     session,
                     push.repository,
@@ -86,7 +87,7 @@ def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, con
                     needs=needs,
                     context=context,
                 )
-            open_expectation(
+            expectation_id = known or open_expectation(
                 session,
                 kind=Kind.PUT,
                 repository=push.repository,

@@ -19,6 +19,9 @@ from shared.errors import Unavailable
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, RepositoryName, TagName, parse_reference
 
+REPEATED_SECONDS: Final = 60
+"""So long after a push another one with its request's id is that push, sent again by the proxy."""
+
 
 class Kind(StrEnum):
     """What is done to a manifest."""
@@ -75,6 +78,15 @@ _OPEN: Final = text(
            :address, :user_agent, :request_id, :traceparent
     FROM (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL FOR KEY SHARE) AS project
     RETURNING id
+    """
+)
+_UNANSWERED: Final = text(
+    """
+    SELECT id FROM events.expected
+    WHERE digest = :digest AND kind = 'put' AND repository = :repository AND reference = :reference
+      AND request_id = :request_id AND actor = :actor AND actor_kind = :actor_kind
+      AND state <> 'refused' AND answered_at IS NULL AND created_at > now() - make_interval(secs => :seconds)
+    ORDER BY created_at LIMIT 1
     """
 )
 _HOLD: Final = text("SELECT id FROM events.expected WHERE id = ANY (:ids) AND state = 'open' ORDER BY id FOR UPDATE")
@@ -179,6 +191,27 @@ def open_expectation(
     if opened is None:
         raise NoSuchProject(f"the project {repository.project} does not exist")
     return opened
+
+
+def unanswered(
+    session: Session, repository: RepositoryName, reference: TagName | Digest, digest: Digest, context: EventContext
+) -> UUID | None:
+    """The push that this one repeats, by the same request: whoever passed it on has died before he answered."""
+    if not context.request_id:
+        return None
+    found: UUID | None = session.scalar(
+        _UNANSWERED,
+        {
+            "digest": digest.text,
+            "repository": repository.text,
+            "reference": reference.text,
+            "request_id": context.request_id,
+            "actor": context.actor.name,
+            "actor_kind": context.actor.kind.value,
+            "seconds": REPEATED_SECONDS,
+        },
+    )
+    return found
 
 
 def is_pushed_to(session: Session, project: str) -> bool:

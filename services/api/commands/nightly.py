@@ -43,8 +43,13 @@ def is_due(session: Session, now: datetime) -> bool:
     return age > OVERDUE or (age > PERIOD - timedelta(hours=len(NIGHT)) and now.hour in NIGHT)
 
 
-def resume(session: Session, now: datetime) -> str:
-    """Begin, or go on; returns the last repository that is done, empty at a beginning."""
+def resume(session: Session, now: datetime) -> str | None:
+    """Begin, or go on; returns the last repository that is done, empty at a beginning.
+
+    None where it is not due any more: another process has ended it since this one has asked.
+    """
+    if not is_due(session, now):
+        return None
     row = session.execute(select(reconciliation)).one()
     if row.started_at is not None and (row.finished_at is None or row.finished_at < row.started_at):
         return str(row.repository)

@@ -96,3 +96,19 @@ def test_days_are_counted_while_recording_and_long_past_ones_forgotten(
         forget_days(session, NOW + timedelta(days=100))
     with database.superuser() as connection:
         assert {row[1] for row in connection.execute(days)} == {"2026-08-25"}
+
+
+def test_of_two_processes_one_verifies(database: Database, sessions: Sessions) -> None:
+    """The other one comes while the first is at it, and again when that has ended."""
+    bind = engine(database.settings("audit"))
+    others = session_factory(bind)
+    found: list[Any] = []
+
+    def meanwhile(_session: Session) -> Any:  # noqa: ANN401 - as the key is asked for
+        found.append(check(others))
+        return KEY
+
+    assert checking.verify_when_due(sessions, key_of=meanwhile, now=NOW).whole  # type: ignore[union-attr]
+    assert found == [None]
+    assert check(others) is None
+    bind.dispose()

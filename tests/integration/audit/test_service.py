@@ -162,6 +162,18 @@ def test_the_key_is_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "chain-key").stat().st_mode & 0o777 == 0o600
 
 
+def test_of_two_processes_that_begin_at_once_both_have_the_same_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is about to make a key when the first has made it; in containers both have the number 1."""
+    assert ensure_chain_key(tmp_path)
+    first = (tmp_path / "chain-key").read_text()
+    monkeypatch.setattr(Path, "exists", lambda _path: False)
+    assert not ensure_chain_key(tmp_path)
+    assert (tmp_path / "chain-key").read_text() == first
+    assert [path.name for path in tmp_path.iterdir()] == ["chain-key"]
+
+
 def test_the_outside_consumer_of_the_page_runs_as_written(rabbit: Broker, tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
     code = page.split("```python\n")[1].split("```")[0]

@@ -14,6 +14,7 @@ import pytest
 
 from compose.conf import views
 from compose.conf.render import render
+from shared.replicas import numbered
 from tests.integration.compose.echo import Behaviour, Upstream
 from tests.servers import free_port, short_folder, start, stop, wait_for
 
@@ -62,18 +63,27 @@ class Proxy:
 
 
 @contextmanager
-def running_proxy(*, public_url: str | None = None, tls: views.Certificate | None = None) -> Iterator[Proxy]:
-    """nginx with four upstreams; nothing of it is left afterwards."""
+def running_proxy(
+    *, public_url: str | None = None, tls: views.Certificate | None = None, replicas: int = 1
+) -> Iterator[Proxy]:
+    """nginx with four upstreams, all but the registry of so many servers; nothing of it is left afterwards."""
     with short_folder() as folder:
         port = free_port()
         folder.joinpath("tmp").mkdir(mode=0o777)
         folder.joinpath("tmp").chmod(0o777)
-        upstreams = {name: Upstream(name, folder / f"{file}.sock") for name, file in NAMES.items()}
+        servers = {
+            name: [numbered(file, each) for each in range(1, 2 if name == "registry" else replicas + 1)]
+            for name, file in NAMES.items()
+        }
+        upstreams = {
+            numbered(name, number): Upstream(name, folder / f"{file}.sock")
+            for name, files in servers.items() for number, file in enumerate(files, start=1)
+        }
         text = render(
             "nginx.conf",
             views.proxy(
                 listen=f"127.0.0.1:{port}",
-                upstreams={name: f"unix:{folder}/{file}.sock" for name, file in NAMES.items()},
+                upstreams={name: [f"unix:{folder}/{file}.sock" for file in files] for name, files in servers.items()},
                 public_url=public_url,
                 tls=tls,
                 pid_file=folder / "pid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,14 @@ import pytest
 
 from compose.local.accounts import known_accounts
 from compose.local.credentials import DATABASE_PARTS, prepare_secrets
-from compose.local.database import answers, owner_settings, prepare_database, program_environment, storage_kept
+from compose.local.database import (
+    answers,
+    owner_settings,
+    prepare_database,
+    program_environment,
+    settle_broker,
+    storage_kept,
+)
 from compose.local.layout import Layout
 from compose.local.network import PORTS
 from compose.local.options import Options
@@ -246,3 +254,24 @@ def test_a_database_outside_is_no_part_of_the_instance(make: Callable[..., Site]
     assert site.layout.conf.joinpath("database-ca.crt").stat().st_mode & 0o777 == 0o644
     assert "BREAKWATER_DATABASE_AUTHORITIES" not in make(database_ca=None).settings
     assert not site.layout.conf.joinpath("database-ca.crt").exists()
+
+
+def test_events_are_published_again_once_to_another_broker(make: Callable[..., Site]) -> None:
+    """From one node to a cluster in containers, and back: what waits in the queues of the one before is not there."""
+    alone = make()
+    prepare_database(alone)
+    cluster = replace(alone, brokers=("rabbitmq", "rabbitmq-2", "rabbitmq-3"))
+
+    def published(site: Site) -> int:
+        settle_broker(site)
+        with psycopg.connect(**owner_settings(site).conninfo()) as connection:  # type: ignore[arg-type]
+            (through,) = connection.execute("SELECT published_through FROM events.relay").fetchone() or (None,)
+            connection.execute("UPDATE events.relay SET published_through = 7")
+        assert through is not None
+        return int(through)
+
+    assert published(alone) == 0
+    assert published(alone) == 7
+    assert published(cluster) == 0
+    assert published(cluster) == 7
+    assert published(alone) == 0

@@ -18,7 +18,7 @@ from shared.names import Digest, RepositoryName, TagName
 from shared.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from shared.registry.transport import UnixPool
 from tests import factories
-from tests.clients.images import OCI_MANIFEST, Blob, make_image
+from tests.clients.images import OCI_MANIFEST, Blob, Image, make_image
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
 from tests.integration.registry_rig import Pusher, RegistryServer, Tokens
@@ -348,3 +348,44 @@ def test_a_digest_that_does_not_fit_the_body_is_refused_by_the_registry(
     answer = pusher.put_manifest(app, Digest.of(b"other").text, image.manifest)
     assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (400, "DIGEST_INVALID")
     assert expected.rows("state") == [("refused",)]
+
+
+def repeat(app: str, pusher: Pusher, image: Image, request: str, tag: str = "v1") -> int:
+    """A push of the manifest by a request of this id."""
+    headers = {"Content-Type": image.manifest.media_type, "X-Request-Id": request}
+    path = f"/v2/{app}/manifests/{tag}"
+    return pusher.send("PUT", path, app, "pull,push", body=image.manifest.content, headers=headers).status
+
+
+def test_a_push_that_the_proxy_sends_again_is_expected_once(
+    app: str, pusher: Pusher, expected: Expected, database: Database
+) -> None:
+    """Whoever passed it on was killed before he noted the answer: the proxy asks the next one, by the same request."""
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    assert repeat(app, pusher, image, "once-1") == 201
+    with database.superuser() as connection:
+        connection.execute("UPDATE events.expected SET answered_at = NULL, state = 'settled', settled_by = 'registry'")
+    assert repeat(app, pusher, image, "once-1") == 201
+    assert expected.rows("request_id, state, answered_at IS NOT NULL") == [("once-1", "settled", True)]
+
+
+@pytest.mark.parametrize("other", ["another request", "another tag", "answered", "refused", "long ago"])
+def test_a_push_that_is_not_the_same_is_expected_by_itself(
+    app: str, pusher: Pusher, expected: Expected, database: Database, other: str
+) -> None:
+    image = make_image("one")
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    assert repeat(app, pusher, image, "once-2") == 201
+    changes = {
+        "answered": "answered_at = now()", "refused": "answered_at = NULL, state = 'refused'",
+        "long ago": "answered_at = NULL, created_at = now() - interval '2 minutes'",
+    }
+    with database.superuser() as connection:
+        change = changes.get(other, "answered_at = NULL")
+        connection.execute(f"UPDATE events.expected SET {change}".encode())  # noqa: S608 - the test's own words
+    request, tag = ("once-3" if other == "another request" else "once-2"), ("v2" if other == "another tag" else "v1")
+    assert repeat(app, pusher, image, request, tag) == 201
+    assert len(expected.rows()) == 2

@@ -83,7 +83,7 @@ def test_nobody_may_configure_anything(rabbit: Broker, user: str) -> None:
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.queue)
 def test_a_consumer_may_read_its_queue_and_put_off_what_it_took(rabbit: Broker, consumer: Any) -> None:  # noqa: ANN401
     with connected(rabbit.settings(consumer.queue)) as connection:
-        connection.channel().basic_get(consumer.queue)
+        connection.channel().basic_consume(consumer.queue)
         publish(consumer.retry_exchange, "10s")(connection)
         publish(consumer.dead_letters)(connection)
 

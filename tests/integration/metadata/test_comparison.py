@@ -146,6 +146,18 @@ def test_only_one_comparison_runs_at_a_time(sessions: sessionmaker[Session]) -> 
         pass
 
 
+def test_a_night_that_another_process_has_ended_is_not_begun_again(sessions: sessionmaker[Session]) -> None:
+    """Both have found it to be due; the second one waits its turn, and comes when the first one is done."""
+    night = datetime(2026, 5, 1, 2, tzinfo=UTC)
+    with sessions.begin() as session:
+        assert nightly.is_due(session, night)
+        assert nightly.resume(session, night) == ""
+        nightly.finish(session, night)
+    with sessions.begin() as session:
+        assert nightly.resume(session, night) is None
+        assert not nightly.is_due(session, night)
+
+
 def test_an_interrupted_night_goes_on_where_it_stood(sessions: sessionmaker[Session]) -> None:
     night = datetime(2026, 5, 1, 2, tzinfo=UTC)
     with sessions.begin() as session:

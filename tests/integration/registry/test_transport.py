@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from urllib3 import Timeout
-from urllib3.exceptions import EmptyPoolError, HTTPError
+from urllib3.exceptions import EmptyPoolError, HTTPError, NewConnectionError
 
 from shared.registry import transport
 from shared.registry.errors import RegistryRefused
@@ -68,3 +68,32 @@ def test_an_answer_that_is_too_long_is_refused_without_being_read(silent: Path) 
         with pytest.raises(RegistryRefused, match="the answer is larger than 10 bytes"):
             read_limited(response, 10, "the answer")
         server.join(10)
+
+
+def test_of_several_sockets_one_that_takes_connections_is_asked(silent: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        there, dead = silent.with_name("there.sock"), silent.with_name("dead.sock")
+        listener.bind(str(there))
+        listener.listen(8)
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(str(dead))  # as a process that was killed leaves it
+        answered = []
+
+        def answer() -> None:
+            for _ in range(8):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+        server = threading.Thread(target=answer)
+        server.start()
+        pool = UnixPool([dead, silent.with_name("none.sock"), there], timeout=Timeout(connect=1, read=5))
+        for _ in range(8):
+            response = pool.ask("GET", "/", {}, None)
+            answered.append(response.status)
+            response.drain_conn()
+        server.join(10)
+    assert answered == [204] * 8
+    with pytest.raises(NewConnectionError):
+        UnixPool([dead, silent.with_name("none.sock")]).ask("GET", "/", {}, None)

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.errors import Unavailable
-from shared.metrics.figures import BATCH_SECONDS, CONSUMED, DISK_FREE, FIGURES, Counter
+from shared.metrics.figures import BATCH_SECONDS, CONSUMED, DISK_FREE, FIGURES, HANDLED_THROUGH, Counter
 from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
 from shared.postgres import connect
@@ -115,6 +115,16 @@ def test_a_figure_that_the_database_refuses_is_kept_and_complained_of_once(datab
 def test_nobody_may_do_more_than_tell_and_core_alone_may_read(database: Database, part: str, statement: str) -> None:
     with connect(database.settings(part)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement.encode())
+
+
+def test_of_what_only_rises_the_process_that_is_ahead_is_heard(database: Database) -> None:
+    """Two share a queue out among them: the one that is behind must not make what is done look undone."""
+    settings = database.settings("metadata")
+    for through in (10, 7, 12, 11):
+        tally = Tally()
+        tally.set(HANDLED_THROUGH, through)
+        Recorder(settings, tally).tell()
+    assert told(database, "metadata") == {(HANDLED_THROUGH.name,): 12}
 
 
 def test_a_part_tells_under_no_name_but_its_own(database: Database) -> None:

@@ -24,12 +24,7 @@ from tests.servers import wait_for
 
 def received(rabbit: Broker, queue: str = "audit") -> list[int]:
     """Take everything off a queue; the sequences in their order."""
-    sequences = []
-    with rabbit.tester() as connection:
-        channel = connection.channel()
-        while (message := channel.basic_get(queue, no_ack=True)) is not None:
-            sequences.append(int(json.loads(message.body)["sequence"]))
-    return sequences
+    return [int(json.loads(message.body)["sequence"]) for message in rabbit.take_all(queue)]
 
 
 def expect(connection: psycopg.Connection) -> UUID:

@@ -14,7 +14,8 @@ import yaml
 
 from compose.docker import health
 from compose.docker import part as part_module
-from compose.docker.prepare import NEEDS, SERVERS, start_script
+from compose.docker.prepare import NEEDS, SERVERS
+from compose.docker.scripts import start_script
 from compose.docker.site import PORTS, container_site
 from compose.local.layout import Layout
 from compose.local.options import CHECKOUT

@@ -17,6 +17,7 @@ from shared.messaging.topology import (
     QUEUES,
     REPLAY,
     USERS,
+    WITHOUT_QUEUES,
     Consumer,
     consumer_of,
     definitions,
@@ -166,3 +167,13 @@ def test_listeners_are_told_by_the_bindings(consumer: str, noun: str, verb: str,
 
 def test_an_unknown_queue_has_no_consumer() -> None:
     assert consumer_of("unheard-of") is None
+
+
+def test_where_order_matters_one_process_takes_at_a_time(content: dict[str, Any]) -> None:
+    """The record's chain, and what a webhook's receiver sees; the catalogue and replication ask what is true."""
+    alone = {found["name"] for found in content["queues"] if found["arguments"].get("x-single-active-consumer")}
+    assert alone == {"audit", "webhook"}
+
+
+def test_what_stands_on_no_queue_is_all_but_queues_and_bindings(content: dict[str, Any]) -> None:
+    assert {*content} - {*WITHOUT_QUEUES} == {"queues", "bindings"}

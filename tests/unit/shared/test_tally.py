@@ -77,3 +77,10 @@ def test_every_figure_has_a_name_of_its_own_and_says_what_it_means() -> None:
     assert len({each.name for each in FIGURES}) == len(FIGURES)
     assert all(each.meaning.endswith(".") for each in FIGURES)
     assert not {label for each in FIGURES for label in each.labels} & {"part", "le", "repository", "project", "user"}
+
+
+def test_what_only_rises_is_told_as_such() -> None:
+    tally = Tally()
+    tally.set(State(name="through", meaning="", rises=True), 3)
+    tally.set(FREE, 7)
+    assert {(each.name, each.rises) for each in tally.take()} == {("through", True), ("free", False)}

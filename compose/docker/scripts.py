@@ -1,0 +1,43 @@
+"""The scripts by which servers begin in containers, whatever images they are in."""
+
+import shlex
+from collections.abc import Mapping
+
+from compose.conf import views
+from compose.conf.render import render
+from compose.local.database import initdb_command
+from compose.local.parts import Part
+from compose.local.site import Site
+
+
+def start_script(site: Site, part: Part) -> str:
+    """What becomes this part, the first process of a container, with the image's own search path before ours."""
+    return render(
+        "start.sh",
+        {
+            "name": part.name,
+            "umask": part.umask,
+            "environment": assignments(site, part.environment),
+            "making": _making(site) if part.name == "postgres" else None,
+            "directory": part.directory,
+            "command": shlex.join(part.command),
+        },
+    )
+
+
+def assignments(site: Site, environment: Mapping[str, str]) -> list[str]:
+    """The environment of a server as a shell reads it."""
+    own = {name: value for name, value in environment.items() if name != "PATH"}
+    if "RABBITMQ_NODENAME" in own:
+        own["PATH"] = f"{site.binaries.rabbitmq}:$PATH"
+    return [f'{name}="{value}"' for name, value in sorted(own.items())]
+
+
+def _making(site: Site) -> views.View:
+    fresh = site.layout.database.with_name("data.new")
+    password = site.layout.secrets / "postgres" / "superuser-password"
+    return {
+        "folder": site.layout.database,
+        "fresh": fresh,
+        "command": shlex.join(map(str, initdb_command(site, fresh, password))),
+    }

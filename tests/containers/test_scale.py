@@ -1,0 +1,157 @@
+"""Two of each part and a broker of three nodes: one of each is killed under load, and nothing is lost or doubled.
+
+Run by `./breakwater test-all`: it takes minutes, and a machine to itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from compose.local.parts import SERVICES
+from tests.clients.polling import eventually, settled
+from tests.containers.load import Load
+from tests.containers.stack import Stack
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.clients.rest import RestClient
+
+# the first test waits until the images are built
+pytestmark = [pytest.mark.timeout(2400), pytest.mark.cluster]
+
+NODES: Final = ("rabbitmq", "rabbitmq-2", "rabbitmq-3")
+TWICE: Final = ("events", "intake", "relay", "audit", "webhook")
+"""Of these one has the stream, the registry's connection or all of the work: both are killed, and so whoever has it."""
+VICTIMS: Final = [(part, number) for part in SERVICES for number in ((1, 2) if part in TWICE else (1,))]
+LEADER: Final = "leader"
+"""Whichever node leads the record's queue at the time."""
+PROJECT: Final = "under-load"
+BACK_SECONDS: Final = 120
+CALM_SECONDS: Final = 3.0
+"""Between two kills the clients work undisturbed."""
+QUEUES: Final = 25
+
+
+@pytest.fixture(scope="module")
+def scaled(built: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(
+        built.engine, tmp_path_factory.mktemp("scaled"), free_port(), project="breakwater-test-scale",
+        files=("compose.scale.yaml", "compose.scale.offline.yaml"), BREAKWATER_WORKERS="1",
+    )
+    stack.remove()
+    try:
+        stack.compose("up", "-d", seconds=400)
+        await_all(stack)
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def admin(scaled: Stack) -> RestClient:
+    return scaled.admin()
+
+
+def everybody() -> list[tuple[str, int]]:
+    return [*((part, number) for part in SERVICES for number in (1, 2)), *((node, 1) for node in NODES), ("proxy", 1)]
+
+
+def await_all(stack: Stack, *, within: float = BACK_SECONDS) -> None:
+    settled(
+        lambda: [each for each in everybody() if not stack.container(*each).healthy], [], within=within,
+        what="both of each part and all nodes are healthy", every=1,
+    )
+
+
+def leader(stack: Stack, queue: str) -> str:
+    """The node that leads a queue, by the name of its service."""
+    return queues(stack)[queue][1].partition("@")[2]
+
+
+def queues(stack: Stack, asked: str = "rabbitmq") -> dict[str, tuple[int, str]]:
+    """How many members each queue has, and its leader."""
+    line = (
+        "export HOME=/var/lib/breakwater/rabbitmq PATH=/opt/rabbitmq/sbin:$PATH "
+        f"RABBITMQ_NODENAME=breakwater@{asked} RABBITMQ_CONF_ENV_FILE=/var/lib/breakwater/conf/rabbitmq-env.conf; "
+        "rabbitmqctl --silent list_queues name members leader"
+    )
+    done = stack.run_in(asked, "sh", "-c", line)
+    assert done.ok, done.said
+    rows = [row.split("\t") for row in done.out.splitlines() if "\t" in row]
+    return {name: (members.count("@"), led) for name, members, led in rows}
+
+
+def test_every_queue_is_on_every_node(scaled: Stack) -> None:
+    found = queues(scaled)
+    assert len(found) == QUEUES
+    assert {members for members, _ in found.values()} == {len(NODES)}
+
+
+@pytest.mark.parametrize("part", ["token", "core", "events"])
+def test_equal_containers_have_sockets_of_their_own(scaled: Stack, part: str) -> None:
+    held = {scaled.run_in(part, "cat", "/var/lib/breakwater/work/replica", number=number).out for number in (1, 2)}
+    assert held == {"1\n", "2\n"}
+
+
+def test_one_of_each_is_killed_under_load_and_nothing_is_lost_or_doubled(scaled: Stack, admin: RestClient) -> None:
+    admin.create_project(PROJECT)
+    told: list[str] = []
+    with Load(scaled.url, scaled.admin_password(), PROJECT) as load:
+        eventually(lambda: load.pushed, within=30, what="a first push")
+        for part, number in [*VICTIMS, (LEADER, 1), (LEADER, 1)]:
+            time.sleep(CALM_SECONDS)
+            told.append(kill(scaled, load, leader(scaled, "audit") if part == LEADER else part, number))
+        time.sleep(CALM_SECONDS)
+        load.end()
+        report = [*told, *(f"{kind}: {dict(load.count(kind))}" for kind in ("login", "push", "pull"))]
+        print("\n".join(report))  # noqa: T201 - shown where the test fails, and by `-s`
+        assert load.failed() == []
+        assert len(load.pushed) > len(told)
+        # whoever had the stream was killed, and the other one has taken it up
+        assert len(load.streams) > 1
+        check(admin, load)
+
+
+def kill(stack: Stack, load: Load, service: str, number: int) -> str:
+    """Returns how long it was away, and which acts had to be tried again meanwhile."""
+    began, before = time.time(), stack.container(service, number)
+    stack.kill(service, number)
+
+    def is_back() -> bool:
+        now = stack.container(service, number)
+        return now.restarts > before.restarts and now.healthy
+
+    eventually(is_back, within=BACK_SECONDS, what=f"{service} {number} is back", every=0.5)
+    retried = [act for act in load.refused() if act.began >= began - 1]
+    said = Counter(f"{act.kind} {act.refusals[0][:90]}" for act in retried)
+    return f"{service} {number}: back after {time.time() - began:.0f} s, tried again: {dict(said)}"
+
+
+def check(admin: RestClient, load: Load) -> None:
+    """Each push that a client was told of is on record once, catalogued, and streamed once."""
+
+    def recorded() -> Counter[str]:
+        rows = (row for row in admin.audit(PROJECT) if row["resource_type"] == "artifact")
+        return Counter(row["resource"].rpartition(":")[2] for row in rows if row["operation"] == "create")
+
+    settled(lambda: {*recorded()}, {*load.pushed}, within=150, what="every push is on record", every=2)
+    # whose answer was lost, and who therefore pushed once more, has pushed twice
+    again = {act.what for act in load.refused() if act.kind == "push"}
+    assert {tag for tag, count in recorded().items() if count > 1} <= again
+    settled(
+        lambda: {artifact["digest"] for artifact in admin.artifacts(f"{PROJECT}/app")},
+        {image.digest for image in load.pushed.values()}, within=60, what="every push is catalogued", every=2,
+    )
+    eventually(
+        lambda: {tag for _, tag in load.streamed("artifact.pushed")} == {*load.pushed}, within=60,
+        what="every push is streamed",
+    )
+    streamed = Counter(load.streamed("artifact.pushed"))
+    assert {event for event, count in streamed.items() if count > 1} == set()
+    assert {tag for tag, count in Counter(tag for _, tag in streamed).items() if count > 1} <= again
