@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from compose.conf import gunicorn, views
+from compose.conf import views
 from compose.conf.render import render
 from compose.docker import cluster, health
 from compose.docker.places import note_place, noted_place, take_place
@@ -196,9 +197,17 @@ def test_one_that_is_alone_is_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "cluster" not in render("rabbitmq.conf", views.broker(listen="x", definitions=tmp_path))
 
 
+@pytest.fixture
+def gunicorn(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What gunicorn reads; the one library that it shuts out is there again afterwards."""
+    monkeypatch.setitem(sys.modules, "rich", importlib.import_module("rich"))
+    return importlib.import_module("compose.conf.gunicorn")
+
+
+
 @pytest.mark.parametrize(("replicas", "workers", "before"), [("1", 1, False), ("2", 1, True), ("1", 2, True)])
 def test_code_is_loaded_before_there_is_a_socket_where_somebody_else_serves_meanwhile(
-    monkeypatch: pytest.MonkeyPatch, replicas: str, workers: int, *, before: bool
+    monkeypatch: pytest.MonkeyPatch, gunicorn: ModuleType, replicas: str, workers: int, *, before: bool
 ) -> None:
     """gunicorn calls this before it listens: who connects from then on would wait until the code is loaded."""
     for name, value in {"HOME": "/nowhere", "RUN": "/nowhere", "REPLICAS": replicas}.items():
