@@ -86,6 +86,7 @@ _UNANSWERED: Final = text(
     WHERE digest = :digest AND kind = 'put' AND repository = :repository AND reference = :reference
       AND request_id = :request_id AND actor = :actor AND actor_kind = :actor_kind
       AND state <> 'refused' AND answered_at IS NULL AND created_at > now() - make_interval(secs => :seconds)
+      AND EXISTS (SELECT FROM core.projects WHERE name = :project AND deleted_at IS NULL)
     ORDER BY created_at LIMIT 1
     """
 )
@@ -203,6 +204,7 @@ def unanswered(
         _UNANSWERED,
         {
             "digest": digest.text,
+            "project": repository.project,
             "repository": repository.text,
             "reference": reference.text,
             "request_id": context.request_id,
