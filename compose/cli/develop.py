@@ -25,7 +25,10 @@ _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 
 A test that needs the machine to itself is marked `alone`: the other workers wait for it.
 """
-_OF_AN_INSTANCE = ("BREAKWATER_HOME", "BREAKWATER_PORT", "BREAKWATER_BIND", "BREAKWATER_URL")
+_OF_TESTS = frozenset(
+    f"BREAKWATER_{name}" for name in ("E2E_HOME", "E2E_PORT", "REGISTRY3", "REGISTRY_PROGRAM", "TEST_IMAGES")
+)
+"""What tests themselves heed; all else that is called so is an instance's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +95,13 @@ def _suite(path: str, *, long: bool) -> Result:
     report = CHECKOUT / "var" / "test" / f"{path.replace('/', '-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_AN_INSTANCE}
     command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
     marks = ([] if long else ["not long"]) + ([] if path.endswith(CLUSTER) else ["not cluster"])
     command += ["-m", " and ".join(marks)] if marks else []
     if not long:
         command += _workers(path)
     begun = time.monotonic()
-    code = subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode
+    code = subprocess.run(command, cwd=CHECKOUT, env=environment(), check=False).returncode
     cases = ET.parse(report).getroot().iter("testcase") if report.exists() else ()  # noqa: S314 - pytest wrote it
     passed, skipped, failed = 0, 0, []
     for case in cases:
@@ -113,6 +115,13 @@ def _suite(path: str, *, long: bool) -> Result:
         name=path, ok=code == 0, seconds=time.monotonic() - begun,
         passed=passed, skipped=skipped, failed=tuple(failed),
     )  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """What tests are run with: nothing of an instance, which may be running in this checkout."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("BREAKWATER_") or name in _OF_TESTS
+    }
 
 
 def _workers(path: str) -> list[str]:

@@ -123,6 +123,12 @@ class PermissionPair(TypedDict):
     action: str
 
 
+class GrantedPermission(PermissionPair):
+    """The same as a robot account has it: it allows, and nothing else."""
+
+    effect: str
+
+
 class GrantablePermissions(TypedDict):
     """What robot accounts can be given."""
 
@@ -281,7 +287,7 @@ class RobotPermissions(TypedDict):
 
     kind: str
     namespace: str
-    access: list[PermissionPair]
+    access: list[GrantedPermission]
 
 
 class RobotAccount(TypedDict):

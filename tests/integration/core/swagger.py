@@ -35,8 +35,9 @@ class Description:
         # the description says that every value in them is an object, and Harbor puts texts and numbers there
         self._document["definitions"]["ExtraAttrs"] = {"type": "object"}
         self._document["definitions"]["InternalConfigurationValue"]["properties"]["value"] = {}
-        # Harbor's configuration has neither StartTLS nor an authority of the directory's own; clients pass over both
-        ours = {"ldap_start_tls": {}, "ldap_ca_certificate": {}}
+        # Harbor's configuration has neither StartTLS nor an authority of the directory's own, and as many runs of a
+        # replication policy as it has; clients pass over what is ours
+        ours = {"ldap_start_tls": {}, "ldap_ca_certificate": {}, "replication_history": {}}
         self._document["definitions"]["ConfigurationsResponse"]["properties"] |= ours
         for name, fields in _OURS.items():
             self._document["definitions"][name]["properties"] |= {field: {} for field in fields}

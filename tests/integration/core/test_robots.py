@@ -210,7 +210,8 @@ def test_a_robot_is_changed_but_neither_renamed_nor_moved(api: Api) -> None:
     assert api.send("PUT", f"/robots/{number}", ADMIN, change).status_code == 200
     changed = api.get(f"/robots/{number}").json
     assert (changed["description"], changed["disable"], changed["duration"]) == ("builds", True, 5)
-    assert changed["permissions"] == permissions
+    told_of = [{"effect": "allow", **each} for each in permissions[0]["access"]]
+    assert changed["permissions"] == [permissions[0] | {"access": told_of}]
     told = ["description", "disabled", "duration_days", "permissions"]
     assert api.events("robot.updated")[-1]["data"]["changed"] == told
     for refused in ({"level": "system"}, {"name": "other"}):

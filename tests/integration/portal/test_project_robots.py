@@ -61,7 +61,7 @@ def test_a_robot_account_is_made_with_a_preset_and_its_secret_is_shown_once(api:
     assert _works(api, name, _secret(made, name), project)
     robot = _robots(api, project)[name]
     assert (robot["description"], robot["duration"]) == ("builds", 7)
-    assert {"resource": "repository", "action": "push"} in robot["permissions"][0]["access"]  # type: ignore[index]
+    assert {"resource": "repository", "action": "push", "effect": "allow"} in robot["permissions"][0]["access"]  # type: ignore[index]
     secret, again = _secret(made, name), admin.post(f"{path}/new", values)
     assert again.status == 409
     assert secret not in again.html + admin.open(path).html
@@ -93,7 +93,8 @@ def test_a_robot_account_is_edited_disabled_enabled_and_deleted(api: Api) -> Non
     assert edited.status == 303
     stored = _robots(api, project)[robot.name]
     assert (stored["description"], stored["duration"], stored["disable"]) == (HOSTILE, 30, True)
-    assert stored["permissions"][0]["access"] == [{"resource": "repository", "action": "list"}]  # type: ignore[index]
+    kept = [{"resource": "repository", "action": "list", "effect": "allow"}]
+    assert stored["permissions"][0]["access"] == kept  # type: ignore[index]
     listed = admin.open(f"/projects/{project}/robots")
     assert "<script>alert" not in listed.html
     assert admin.post(f"{path}/enable").notice == f"{robot.name} is enabled."
