@@ -1,12 +1,15 @@
 """What the three gunicorn processes share, in containers and on one machine alike: read by `gunicorn -c python:…`."""
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
 
 from shared.heap import give_back
-from shared.settings import load_settings
+
+# not by the settings: what reads them would stay in the master of the event stream, 5 MB
+_REPLICAS = "BREAKWATER_REPLICAS"
 
 # structlog loads rich, 7 MB in each process, for terminals alone
 sys.modules["rich"] = None  # type: ignore[assignment]  # what makes an import fail as if it were not installed
@@ -26,7 +29,7 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 - gunicorn's arbiter has n
 
     Beside a replica one alone does too: it has no socket before, and nobody waits there for it to begin.
     """
-    if server.cfg.workers > 1 or load_settings().replicas > 1:
+    if server.cfg.workers > 1 or os.environ.get(_REPLICAS, "") not in {"", "1"}:
         import_module(server.app.app_uri.partition(":")[0])
         import_module("sqlalchemy.dialects.postgresql.psycopg")
         give_back()
