@@ -1,4 +1,4 @@
-"""Docker Hub. Exchanges: https://docs.docker.com/reference/api/hub/latest/ (POST /v2/users/login, list of repositories
+"""Docker Hub. Exchanges: https://docs.docker.com/reference/api/hub/latest/ (POST /v2/auth/token, list of repositories
 and of tags), https://distribution.github.io/distribution/spec/auth/token/ (the challenge of auth.docker.io).
 """
 
@@ -46,7 +46,8 @@ def replay() -> Iterator[tuple[Replay, Scripted]]:
             authorization=BASIC,
         )
         made.add(
-            "POST /v2/users/login", Reply.of({"token": "jwt"}), content={"username": "acme", "password": "canary"}
+            "POST /v2/auth/token", Reply.of({"access_token": "jwt"}),
+            content={"identifier": "acme", "secret": "canary"},
         )
         made.add(
             f"GET {TAGS}?page=1&page_size=100",
@@ -97,7 +98,7 @@ def test_the_repositories_of_a_namespace_are_listed(replay: tuple[Replay, Script
     listing = hub(server)
     assert list(listing.repositories(prefix)) == ["acme/app", "acme/tool"]
     assert list(listing.repositories(f"{prefix.partition('/')[0] or 'acme'}x")) == []
-    assert [line for line in server.lines if "login" in line] == ["POST /v2/users/login"]
+    assert [line for line in server.lines if "auth" in line] == ["POST /v2/auth/token"]
 
 
 def test_tags_of_all_pages_come_with_their_digests(replay: tuple[Replay, Scripted]) -> None:
@@ -124,8 +125,8 @@ def test_a_tag_is_deleted_by_the_api_and_a_manifest_by_its_tags(replay: tuple[Re
 def test_a_wrong_password_is_denied(replay: tuple[Replay, Scripted]) -> None:
     made, server = replay
     made.add(
-        "POST /v2/users/login", Reply.of({"detail": "Incorrect authentication credentials"}, status=401),
-        content={"username": "acme", "password": "wrong"},
+        "POST /v2/auth/token", Reply.of({"detail": "Incorrect authentication credentials"}, status=401),
+        content={"identifier": "acme", "secret": "wrong"},
     )  # fmt: skip
     with pytest.raises(AttemptFailed, match="Incorrect authentication credentials") as failed:
         list(hub(server, secret="wrong").artifacts("acme/app"))

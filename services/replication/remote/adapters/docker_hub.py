@@ -94,12 +94,12 @@ def connect(
 
 
 def _sign_in(api: Api, access: Access) -> tuple[str, float]:
-    password = access.access_secret.reveal() if access.access_secret else ""
-    answer = api.ask("POST", "/v2/users/login", content={"username": access.access_key, "password": password})
+    secret = access.access_secret.reveal() if access.access_secret else ""
+    answer = api.ask("POST", "/v2/auth/token", content={"identifier": access.access_key, "secret": secret})
     if answer.status != HTTPStatus.OK:
         raise api.refused("the sign-in at Docker Hub", answer)
     content = answer.json()
-    token = wanted_text(content.get("token")) if isinstance(content, dict) else ""
+    token = wanted_text(content.get("access_token")) if isinstance(content, dict) else ""
     if not token:
         raise AttemptFailed(Fault.SERVER_ERROR, "Docker Hub gave no token")
     return token, _SIGNED_IN_SECONDS
