@@ -6,6 +6,7 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import segment
 from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
+from gateway.portal.lists import list_state
 from gateway.portal.pages.administration import admin_page
 from gateway.portal.pages.settling import SettlePage, formatted
 from gateway.portal.pages.sheets import Visit
@@ -18,6 +19,9 @@ SERVICES: Final = {
     "replication": "Begins replications that an event triggers.",
 }
 _BACK: Final = "/admin/queues"
+_SEARCHED: Final = ("id", "routing_key", "code", "reason")
+_MOST: Final = 1_000
+"""As many dead letters the API shows."""
 _AWAY: Final = 503
 
 
@@ -46,9 +50,22 @@ class DeadLetters(Page):
 
     @admin_page
     def on_get(self, req: ApiRequest, resp: ApiResponse, queue: str) -> None:
-        """The dead letters of a queue, the oldest first. Raises Refused."""
+        """The dead letters of a queue, the oldest first unless asked otherwise. Raises Refused.
+
+        The broker neither searches nor sorts: this is done with what it shows.
+        """
+        state = list_state(req, sorts=("failed_at", "routing_key", "code", "attempts"))
         letters = self.portal.api(req).get(f"/system/queues/{segment(queue)}/dead_letters")
-        self.portal.show(req, resp, "dead_letters.html", block="list", queue=queue, letters=letters)
+        field, word = state.sort.removeprefix("-"), state.search.casefold()
+        found = sorted(
+            (letter for letter in letters if any(word in str(letter[key]).casefold() for key in _SEARCHED)),
+            key=lambda letter: (letter[field] is not None, letter[field] or ""), reverse=state.sort.startswith("-"),
+        )
+        first = (state.page - 1) * state.page_size
+        self.portal.show(
+            req, resp, "dead_letters.html", block="list", queue=queue, state=state, total=len(found),
+            letters=found[first : first + state.page_size], is_cut=len(letters) >= _MOST,
+        )  # fmt: skip
 
 
 class DeadLetter(Page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -58,6 +59,22 @@ def test_a_letter_is_shown_formatted_and_harmless(admin: Browser, rabbit: Broker
     assert all("<script>alert" not in text for text in (listed, *shown))
     assert admin.get(f"{QUEUES}/audit/letters/absent").status_code == 404
     assert admin.get(f"{QUEUES}/nothing").status_code == 404
+
+
+def test_letters_are_searched_sorted_and_paged(admin: Browser, rabbit: Broker) -> None:
+    ids = [each for number in range(27) for each in bury(rabbit, str(number).encode())]
+
+    def shown(query: str) -> list[str]:
+        page = admin.get(f"{QUEUES}/audit?{query}", part="list").text
+        found: list[str] = re.findall(r'name="ids" value="([^"]+)"', page)
+        return found
+
+    assert shown("") == ids[:25]
+    assert shown("page=2") == ids[25:]
+    assert shown("sort=-failed_at") == ids[::-1][:25]
+    assert shown(f"q={ids[26][:20].upper()}") == [ids[26]]
+    assert len(shown("q=tag is ODD&sort=nonsense")) == 25
+    assert "No dead letter matches" in admin.read(f"{QUEUES}/audit?q=%3Cscript%3E").text
 
 
 @pytest.mark.parametrize(("action", "waiting"), [("redrive", 1), ("discard", 0)])
