@@ -131,8 +131,8 @@ def test_a_plain_registry_loses_the_tag_alone_though_it_deletes_by_digest_only(
     settled(lambda: digest_of(plain, repository, "v1"), image.digest, within=10, what="the push there")
     push(plain, repository, "other", image)
     fragile.admin.must("DELETE", f"/projects/{project}/repositories/app/artifacts/v1/tags/v1")
-    settled(lambda: digest_of(plain, repository, "v1"), None, within=10, what="the tag is gone there")
-    assert state_of(plain, repository) == {"other": image.digest}
+    # a plain registry forgets the manifest first: until the tag goes too, it lists one that it does not find
+    settled(lambda: state_of(plain, repository), {"other": image.digest}, within=10, what="the tag alone is gone there")
     assert whole_at(plain, repository, "other")
 
 
