@@ -34,9 +34,10 @@ from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, Too
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_reference
 from shared.registry import agent
+from shared.registry.acceptance import refuse_what_cannot_be_stored
 from shared.registry.client import RegistryClient
 from shared.registry.errors import RegistryUnavailable
-from shared.registry.manifests import MANIFEST_LIMIT, refuse_other_schema
+from shared.registry.manifests import MANIFEST_LIMIT
 from shared.registry.transport import UnixPool, read_limited
 
 ROUTE: Final = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)\Z")
@@ -128,7 +129,7 @@ class Gate:
                 raise ReadOnlyMode
 
     def _put(self, req: ApiRequest, resp: ApiResponse, bearer: Bearer, push: Push) -> None:
-        refuse_other_schema(push.body, push.media_type)
+        refuse_what_cannot_be_stored(push.body, push.media_type)
         expectation_id = expect_push(self._sessions, self._client, push, context=context_of(req, bearer))
         self._forward(req, resp, push.body, expectation_id)
         subject = push.subject if resp.status_code in _DONE else None

@@ -22,6 +22,18 @@ OCI_IMAGE_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_IMAGE_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
 
+DOCKER_FOREIGN: Final = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+FOREIGN_TYPES: Final = frozenset(
+    {
+        DOCKER_FOREIGN,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+    }
+)
+"""Layers that are not to be carried about: registries take a manifest that says where they can be fetched."""
+
 INDEX_TYPES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 IMAGE_CONFIG_TYPES: Final = frozenset({OCI_IMAGE_CONFIG, DOCKER_IMAGE_CONFIG})
 ACCEPT: Final = f"{OCI_INDEX}, {OCI_MANIFEST}, {DOCKER_LIST}, {DOCKER_MANIFEST}"
@@ -61,6 +73,13 @@ class Descriptor:
     size: int
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    is_elsewhere: bool = False
+    """Whether it tells where else the content can be fetched (`urls`): a registry need not hold it then."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it stays where it is: it is fetched from there, and not pushed."""
+        return self.is_elsewhere and self.media_type in FOREIGN_TYPES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,7 +158,7 @@ def parse(body: bytes, media_type: str) -> Stored:
     if len(body) > MANIFEST_LIMIT:
         raise UnreadableManifest(f"the manifest is larger than {MANIFEST_LIMIT} bytes")
     content = _object(body)
-    declared = _bare(media_type) or _text(content.get("mediaType"))
+    declared = bare(media_type) or _text(content.get("mediaType"))
     digest = Digest.of(body)
     shared: dict[str, Any] = {
         "media_type": declared,
@@ -158,19 +177,9 @@ def parse(body: bytes, media_type: str) -> Stored:
     raise UnreadableManifest(f"a manifest of the type {declared[:80]!r} is not catalogued")
 
 
-def refuse_other_schema(body: bytes, media_type: str) -> None:
-    """Go on only where what is sent as an OCI manifest or index is of schema version 2. Raises UnreadableManifest.
-
-    To another version, or none, distribution answers 500; whatever else is wrong with a manifest it says itself.
-    """
-    if _bare(media_type) not in {OCI_MANIFEST, OCI_INDEX}:
-        return
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    if content is None or (isinstance(content, dict) and content.get("schemaVersion") != SCHEMA_VERSION):
-        raise UnreadableManifest(f"the manifest must have schemaVersion {SCHEMA_VERSION}")
+def bare(media_type: str) -> str:
+    """A media type without parameters."""
+    return media_type.partition(";")[0].strip()[:_TEXT_LIMIT]
 
 
 def parse_image_config(body: bytes) -> ImageConfig:
@@ -203,11 +212,6 @@ def _object(body: bytes) -> dict[str, Any]:
     return content
 
 
-def _bare(media_type: str) -> str:
-    """A media type without parameters."""
-    return media_type.partition(";")[0].strip()[:_TEXT_LIMIT]
-
-
 def _descriptors(value: object) -> tuple[Descriptor, ...]:
     if value is None:
         return ()
@@ -227,11 +231,12 @@ def _descriptor(value: object) -> Descriptor:
     except BreakwaterError as error:
         raise UnreadableManifest("a descriptor's digest is not a digest") from error
     return Descriptor(
-        media_type=_bare(_text(value.get("mediaType"))),
+        media_type=bare(_text(value.get("mediaType"))),
         digest=digest,
         size=size,
         platform=_platform(value.get("platform")),
         annotations=_annotations(value.get("annotations")),
+        is_elsewhere=bool(value.get("urls")),
     )
 
 

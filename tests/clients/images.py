@@ -12,7 +12,7 @@ import io
 import json
 import random
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
+OCI_FOREIGN: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+DOCKER_FOREIGN: Final = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -138,6 +140,24 @@ def make_image(
         config=config_blob,
         layers=tuple(blob for blob, _ in made),
     )
+
+
+def make_foreign(
+    seed: str,
+    *,
+    layer_type: str = OCI_FOREIGN,
+    manifest_type: str = OCI_MANIFEST,
+    urls: object = ("https://layers.test/base",),
+) -> Image:
+    """An image whose first layer is elsewhere: its manifest says where, and nobody pushes it.
+
+    `urls` is what the layer's descriptor says; None leaves it out.
+    """
+    image = make_image(seed)
+    content = json.loads(image.manifest.content) | {"mediaType": manifest_type}
+    absent = {"mediaType": layer_type, "size": 1_000_000, "digest": digest_of(f"elsewhere/{seed}".encode())}
+    content["layers"].insert(0, absent if urls is None else absent | {"urls": urls})
+    return replace(image, manifest=Blob.of(json.dumps(content).encode(), manifest_type))
 
 
 def make_referrer(

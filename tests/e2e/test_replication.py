@@ -5,13 +5,14 @@ From the fragile instance to the shared one, for they are there anyway; nothing 
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.clients.images import make_image, make_index, make_referrer
+from tests.clients.images import make_foreign, make_image, make_index, make_referrer
 from tests.clients.polling import eventually, settled
 from tests.e2e.replicating import (
     OpenRegistry,
@@ -134,6 +135,34 @@ def test_a_plain_registry_loses_the_tag_alone_though_it_deletes_by_digest_only(
     # a plain registry forgets the manifest first: until the tag goes too, it lists one that it does not find
     settled(lambda: state_of(plain, repository), {"other": image.digest}, within=10, what="the tag alone is gone there")
     assert whole_at(plain, repository, "other")
+
+
+def test_a_layer_that_is_elsewhere_is_neither_pushed_nor_copied(
+    fragile: System, system: System, here: Replicating, target: RegistryClient,
+) -> None:
+    project, repository = fresh(fragile)
+    here.policy(project, to=here.instance(system), event=True)
+    image = make_foreign(project)
+    elsewhere = json.loads(image.manifest.content)["layers"][0]["digest"]
+    push_to(fragile, repository, "v1", image)
+    settled(lambda: state_of(target, repository), {"v1": image.digest}, within=10, what="the image there")
+    assert all(target.has_blob(repository, blob.digest) for blob in image.blobs)
+    assert not target.has_blob(repository, elsewhere)
+    fragile.admin.must("POST", f"/projects/{project}/repositories/copy/artifacts?from={repository}:v1")
+    assert state_of(fragile.registry(), f"{project}/copy") == {"v1": image.digest}
+
+
+def test_a_registry_that_takes_no_layers_that_are_elsewhere_is_told_of(
+    fragile: System, here: Replicating, plain: OpenRegistry,
+) -> None:
+    project, repository = fresh(fragile)
+    push_to(fragile, repository, "v1", make_foreign(project))
+    run = here.begin(here.policy(project, to=here.registry(plain.url)))
+    (task,) = eventually(lambda: here.tasks(run), within=10, what="the task")
+    eventually(lambda: "validation.manifests.urls" in here.log(run, task["id"]), within=10, what="why it fails")
+    here.stop(run)
+    assert here.ended(run)["status"] == "Stopped"
+    assert state_of(plain, repository) == {}
 
 
 def test_a_tag_that_the_target_had_by_itself_is_never_deleted(

@@ -114,6 +114,7 @@ class RegistryServer:
                     "rootcertbundle": str(tokens.bundle),
                 }
             },
+            "validation": {"manifests": {"urls": {"allow": ["^(?i)https?://"]}}},
         }
         if notifications:
             endpoint = {

@@ -16,16 +16,6 @@ Referring = Callable[[str, Digest], Sequence[Digest]]
 
 MOST_MANIFESTS: Final = 2_000
 """Under one artifact: more than any real index has, and a limit for what is made to go on for ever."""
-_FOREIGN: Final = frozenset(
-    {
-        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-        "application/vnd.docker.image.rootfs.foreign.diff.tar",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
-        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-    }
-)
-"""Layers that stay where they are: a manifest may name them without the registry's holding them (OCI image 1.1)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +25,8 @@ class Part:
     content: Content
     blobs: tuple[Descriptor, ...]
     subject: Digest | None
+    names_others: bool = False
+    """Whether it names blobs that may be elsewhere, which not every registry takes."""
 
 
 def subject_of(content: Content) -> Digest | None:
@@ -72,7 +64,13 @@ def _collect(
         for child in _contents(source, repository, [child.digest for child in stored.children]):
             _collect(source, repository, child, referring, found)
     subject = stored.subject.digest if stored.subject else None
-    found[content.digest] = Part(content=content, blobs=_blobs(stored), subject=subject)
+    named = _named(stored)
+    found[content.digest] = Part(
+        content=content,
+        blobs=tuple(blob for blob in named if _goes_along(source, repository, blob)),
+        subject=subject,
+        names_others=any(blob.is_elsewhere for blob in named),
+    )
     for referrer in _contents(source, repository, referring(repository, content.digest)):
         _collect(source, repository, referrer, referring, found)
 
@@ -84,8 +82,12 @@ def _contents(source: End, repository: str, digests: Sequence[Digest]) -> Iterat
             yield content
 
 
-def _blobs(stored: Manifest | Index) -> tuple[Descriptor, ...]:
+def _named(stored: Manifest | Index) -> tuple[Descriptor, ...]:
     if isinstance(stored, Index):
         return ()
-    each_once = {blob.digest: blob for blob in (stored.config, *stored.layers) if blob.media_type not in _FOREIGN}
-    return tuple(each_once.values())
+    return tuple({blob.digest: blob for blob in (stored.config, *stored.layers)}.values())
+
+
+def _goes_along(source: End, repository: str, blob: Descriptor) -> bool:
+    """Whether a blob has to be at the target: not a foreign layer, nor what the source itself has not."""
+    return not blob.is_elsewhere or (not blob.is_foreign and source.has_blob(repository, blob.digest))

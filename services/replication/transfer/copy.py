@@ -21,6 +21,10 @@ _WORTH_ASKING: Final = 3
 """With more blobs than this one question for the manifest saves several for blobs."""
 _WORTH_A_LINE: Final = 10_000_000
 """Bytes of a blob that is told of by itself."""
+_NOT_EVERYWHERE: Final = (
+    "a manifest names layers that are elsewhere: to these distribution answers so, "
+    "unless its validation.manifests.urls allows their addresses"
+)
 
 Parallel = Callable[[Sequence[Callable[[], None]]], None]
 """Runs functions at the same time and raises what one of them raised, when all have ended."""
@@ -179,10 +183,11 @@ class Copier:
                 self.target.put_manifest(order.target, part.content.digest, part.content)
         except AttemptFailed as error:
             self.shelf.forget(self.target.place, order.target)
-            if error.fault is Fault.NOT_FOUND:
-                # a blob that was there is collected meanwhile: another attempt asks for each of them anew
-                raise AttemptFailed(Fault.SERVER_ERROR, error.sentence) from error
-            raise
+            # a blob that was there may be collected meanwhile: another attempt asks for each of them anew
+            fault = Fault.SERVER_ERROR if error.fault is Fault.NOT_FOUND else error.fault
+            elsewhere = fault is Fault.SERVER_ERROR and any(part.names_others for part in parts)
+            sentence = f"{error.sentence}; {_NOT_EVERYWHERE}" if elsewhere else error.sentence
+            raise AttemptFailed(fault, sentence, after=error.after) from error
 
     def _lacking(self, order: Order, content: Content, blobs: list[Descriptor], meter: Meter) -> list[Descriptor]:
         """The blobs that may have to be brought: none where the target has the very manifest under another tag."""

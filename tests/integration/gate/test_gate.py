@@ -18,7 +18,16 @@ from shared.names import Digest, RepositoryName, TagName
 from shared.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from shared.registry.transport import UnixPool
 from tests import factories
-from tests.clients.images import OCI_MANIFEST, Blob, Image, make_image
+from tests.clients.images import (
+    DOCKER_FOREIGN,
+    OCI_FOREIGN,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Blob,
+    Image,
+    make_foreign,
+    make_image,
+)
 from tests.integration.conftest import Database
 from tests.integration.gate.conftest import Expected
 from tests.integration.registry_rig import Pusher, RegistryServer, Tokens
@@ -130,6 +139,36 @@ def test_what_is_no_manifest_is_a_400_and_leaves_nothing_open(
 ) -> None:
     answer = pusher.put_manifest(app, "v1", Blob.of(body, media_type))
     assert (answer.status, json.loads(answer.body)["errors"][0]["code"]) == (400, "MANIFEST_INVALID")
+    assert "open" not in [state for (state,) in expected.rows("state")]
+
+
+@pytest.mark.parametrize("manifest_type", [OCI_MANIFEST, DOCKER_MANIFEST])
+@pytest.mark.parametrize("layer_type", [OCI_FOREIGN, DOCKER_FOREIGN, OCI_LAYER])
+def test_a_layer_that_is_elsewhere_need_not_be_pushed(
+    app: str, pusher: Pusher, registry: RegistryServer, tokens: Tokens, layer_type: str, manifest_type: str
+) -> None:
+    image = make_foreign("one", layer_type=layer_type, manifest_type=manifest_type)
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    answer = pusher.put_manifest(app, "v1", image.manifest)
+    assert answer.status == 201, answer.body
+    stored = registry.client(tokens).manifest(RepositoryName(app), Digest(image.digest))
+    assert stored is not None
+    assert stored.body == image.manifest.content
+
+
+@pytest.mark.parametrize("manifest_type", [OCI_MANIFEST, DOCKER_MANIFEST])
+@pytest.mark.parametrize("layer_type", [OCI_FOREIGN, DOCKER_FOREIGN, OCI_LAYER])
+@pytest.mark.parametrize("urls", [["ftp://layers.test/a"], ["https://layers.test/a#b"], ["https://a b/"], "a", [5], []])
+def test_a_layer_without_an_address_where_it_can_be_fetched_is_a_400_and_leaves_nothing_open(
+    app: str, pusher: Pusher, expected: Expected, layer_type: str, manifest_type: str, urls: object
+) -> None:
+    image = make_foreign("one", layer_type=layer_type, manifest_type=manifest_type, urls=urls)
+    for blob in image.blobs:
+        pusher.push_blob(app, blob)
+    answer = pusher.put_manifest(app, "v1", image.manifest)
+    (error,) = json.loads(answer.body)["errors"]
+    assert (answer.status, error["code"]) in {(400, "MANIFEST_INVALID"), (400, "MANIFEST_BLOB_UNKNOWN")}
     assert "open" not in [state for (state,) in expected.rows("state")]
 
 

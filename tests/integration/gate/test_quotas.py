@@ -11,7 +11,7 @@ from services.api.commands.quota import forget_reserved, recount
 from services.api.commands.reconcile import PATIENCE, settle_expected
 from shared.db import engine, session_factory
 from shared.names import Digest, RepositoryName, TagName
-from tests.clients.images import make_image
+from tests.clients.images import make_foreign, make_image
 from tests.integration.gate.policed import Project, refusal, size_of
 from tests.integration.registry_rig import Pusher
 
@@ -49,6 +49,14 @@ def test_a_blob_counts_once_in_a_project(project: Project, pusher: Pusher) -> No
     project.catalogue("v1", "v2")
     pusher.push(project.app, "v3", image)
     assert project.used() == size_of(image)
+
+
+def test_a_layer_that_is_elsewhere_takes_no_storage_here(project: Project, pusher: Pusher) -> None:
+    image = make_foreign("one")
+    project.limit(size_of(image))
+    pusher.push(project.app, "v1", image)
+    project.catalogue("v1")
+    assert (project.used(), project.reserved()) == (size_of(image), 0)
 
 
 def test_a_descriptor_that_lies_about_its_size_reserves_what_the_registry_holds(
