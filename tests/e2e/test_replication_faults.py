@@ -17,6 +17,7 @@ from tests.clients.between import Between, Wrong, between
 from tests.clients.images import Image, make_image, make_index
 from tests.clients.polling import eventually, settled
 from tests.e2e.replicating import (
+    POLICIES,
     Replicating,
     digest_of,
     push_to,
@@ -54,6 +55,12 @@ class Waiting:
     @property
     def repository(self) -> str:
         return f"{self.project}/app"
+
+    def health(self) -> tuple[str, bool]:
+        """How the target is, as was found in the background, and whether a reason is told."""
+        policy = self.replication.api.get(f"{POLICIES}/{self.policy}")
+        shown = self.replication.api.get(f"/registries/{policy['dest_registry']['id']}")
+        return shown["status"], "no connection can be made" in shown.get("status_text", "")
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +289,7 @@ def test_a_target_that_stays_away_is_given_up_with_its_reason(away: Waiting, sys
     assert {task["fault"] for task in tasks if task["status"] == "Failed"} == {"unreachable"}
     assert "no connection can be made" in tasks[0]["status_text"]
     assert "late" not in state_of(system.registry(), away.repository)
+    assert away.health() == ("unhealthy", True)
     away.proxy.up()
 
 
@@ -353,5 +361,6 @@ def test_what_a_target_missed_while_it_was_away_is_made_good_by_itself(away: Wai
         lambda: state_of(target, away.repository), away.wanted, within=100, every=0.5,
         what="the target holds what is here, and no more",
     )
+    assert away.health() == ("healthy", False)
     settled(lambda: away.replication.is_at_rest(away.policy), True, within=20, what="nothing is under way")
     assert set(away.proxy.stored().values()) == {1}
