@@ -24,6 +24,7 @@ from services.token.commands import revoke_refresh_tokens
 from services.token.queries import list_refresh_tokens
 from shared import directory
 from shared.errors import NotFound
+from shared.listing import Listing
 from shared.secrets import Secret, write_secret
 from shared.settings import Settings, load_settings
 
@@ -73,7 +74,8 @@ def enable(user: Name) -> None:
 def list_tokens(user: Name) -> None:
     """List the refresh tokens of an account that are good; their text is known to the client alone."""
     with session_of(load_settings(part="token")) as session:
-        found = list_refresh_tokens(session, _user_id(session, user)[0], _now())
+        everything = Listing(page_size=0)
+        found = list_refresh_tokens(session, _user_id(session, user)[0], everything, now=_now()).records
     table = Table(box=None, pad_edge=False)
     for title in ("id", "client", "address", "made", "last used", "good until"):
         table.add_column(title)

@@ -69,8 +69,9 @@ class Portal:
         `block` is the part that can be exchanged by itself; a form for the dialog is always its block `sheet`.
         """
         target = req.get_header("HX-Target") if req.get_header("HX-Request") else None
-        values = self._frame(req, resp) | values
-        if target is not None and target in {block, SHEET}:
+        is_part = target is not None and target in {block, SHEET}
+        values = self._frame(req, resp) | values | {"is_part": is_part}
+        if target is not None and is_part:
             resp.text = self.templates.block(template, target, values)
         else:
             resp.text = self.templates.page(template, values)

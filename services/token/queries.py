@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, Text, cast, select
 from sqlalchemy.orm import Session
 
 from services.token.domain import RefreshToken, digest_of
@@ -18,6 +18,7 @@ from shared.auth.authenticate import Method
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal, PrincipalKind
 from shared.directory import ProjectRights, Source
+from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 from shared.secrets import Secret
 
 _BY_HASH: Final = """
@@ -25,6 +26,14 @@ _BY_HASH: Final = """
     WHERE token_hash = %s AND revoked_at IS NULL AND expires_at > %s
 """
 
+FIELDS: Final[Fields] = {
+    "id": Field(cast(refresh_tokens.c.id, Text)),
+    "client_id": Field(refresh_tokens.c.client_id),
+    "address": Field(refresh_tokens.c.address),
+    "creation_time": Field(refresh_tokens.c.created_at, Kind.TIME),
+    "last_used_time": Field(refresh_tokens.c.used_at, Kind.TIME),
+    "expiration_time": Field(refresh_tokens.c.expires_at, Kind.TIME),
+}
 # the API may read these columns and no other
 _SHOWN: Final = tuple(refresh_tokens.c[name] for name in RefreshToken.__dataclass_fields__)
 
@@ -105,25 +114,27 @@ def find_refresh_token(source: Source, token: Secret, now: datetime) -> Redeemab
     return Redeemable.from_row(row) if row else None
 
 
-def list_refresh_tokens(session: Session, user_id: int, now: datetime) -> list[RefreshToken]:
-    """A user's refresh tokens that are still good, newest first."""
+def list_refresh_tokens(session: Session, user_id: int, listing: Listing, *, now: datetime) -> Page[RefreshToken]:
+    """A user's refresh tokens that are still good, newest first unless asked otherwise."""
     chosen = (
         select(*_SHOWN)
         .where(
             refresh_tokens.c.user_id == user_id,
             refresh_tokens.c.revoked_at.is_(None),
             refresh_tokens.c.expires_at > now,
+            *conditions(listing.terms, FIELDS),
         )
-        .order_by(refresh_tokens.c.created_at.desc(), refresh_tokens.c.id)
+        .order_by(*ordering(listing.order, FIELDS, (refresh_tokens.c.created_at.desc(), refresh_tokens.c.id.desc())))
     )
-    return [
-        RefreshToken(
-            id=row.id,
-            client_id=row.client_id,
-            address=row.address,
-            created_at=row.created_at,
-            used_at=row.used_at,
-            expires_at=row.expires_at,
-        )
-        for row in session.execute(chosen)
-    ]
+    return fetch(session, chosen, listing, _read)
+
+
+def _read(row: Row[Any]) -> RefreshToken:
+    return RefreshToken(
+        id=row.id,
+        client_id=row.client_id,
+        address=row.address,
+        created_at=row.created_at,
+        used_at=row.used_at,
+        expires_at=row.expires_at,
+    )

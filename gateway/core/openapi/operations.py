@@ -115,7 +115,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("PUT", "/users/{user_id}/sysadmin"): Operation(body=AdministratorBody),
     ("PUT", "/users/{user_id}/disabled"): Operation(body=DisabledBody),
     ("PUT", "/users/{user_id}/password"): Operation(body=PasswordBody),
-    ("GET", "/users/{user_id}/refresh_tokens"): Operation(answer=list[shapes.RefreshTokenEntry]),
+    ("GET", "/users/{user_id}/refresh_tokens"): _list(shapes.RefreshTokenEntry),
     ("POST", "/users/{user_id}/refresh_tokens"): Operation(
         body=NewRefreshTokenBody, answer=shapes.MadeRefreshToken, status=201, located=True
     ),

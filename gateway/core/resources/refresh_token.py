@@ -6,7 +6,7 @@ from gateway.core.access import require_administrator, require_login
 from gateway.core.bodies.user import NewRefreshTokenBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
-from gateway.core.writing import Json, given, time_or_never
+from gateway.core.writing import Json, given, time_or_never, write_page
 from services.api.domain.user import Source, User
 from services.api.queries.user import get_user
 from services.token.commands import create_refresh_token, revoke_refresh_tokens
@@ -22,7 +22,8 @@ class RefreshTokens:
     def on_get(self, req: ApiRequest, resp: ApiResponse, user_id: str) -> None:
         """List the refresh tokens of an account; none of them can be read back."""
         user = _owner(req, user_id)
-        resp.media = [_view(token) for token in list_refresh_tokens(req.database, user.id, req.now)]
+        listing = req.listing()
+        write_page(req, resp, listing, list_refresh_tokens(req.database, user.id, listing, now=req.now), _view)
 
     def on_post(self, req: ApiRequest, resp: ApiResponse, user_id: str) -> None:
         """Make one for oneself: the answer is the only time that it can be read."""

@@ -18,7 +18,7 @@ from gateway.portal.images import (
     settings_of,
     tag_of,
 )
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.repository import RepositoryPage, api_path
 from gateway.portal.portal import page
 
@@ -79,7 +79,7 @@ class OneArtifact(ArtifactPage):
             shown = self.artifact(req, opened, reference, with_tag=False, with_label=True, with_accessory=True)
             tags = api.listed(
                 f"{artifact_path(opened, shown['digest'])}/tags", page=state.page, page_size=state.page_size,
-                sort=state.sort, with_immutable_status=True,
+                sort=state.sort, q=fuzzy("name", state.search), with_immutable_status=True,
             )  # fmt: skip
         except Refused as refused:
             title = "There is no such artifact here"

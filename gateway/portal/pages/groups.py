@@ -19,11 +19,11 @@ class Groups(Page):
 
     @admin_page
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """All of them, by name."""
-        state = list_state(req, sorts=("group_name",))
+        """All of them, by name or as asked."""
+        state = list_state(req, sorts=("group_name", "ldap_group_dn"))
         api = self.portal.api(req)
         found = api.listed(
-            "/usergroups", page=state.page, page_size=state.page_size, group_name=state.search
+            "/usergroups", page=state.page, page_size=state.page_size, sort=state.sort, group_name=state.search
         )
         self.portal.show(
             req, resp, "groups.html", block="list", state=state, groups=found.items, total=found.total,

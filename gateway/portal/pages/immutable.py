@@ -5,7 +5,7 @@ from typing import Any
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.selectors import Json, patterns_said, rows_of, selected, shown_rows
 from gateway.portal.pages.sheets import FormPage, Question, QuestionPage, filled
@@ -20,9 +20,12 @@ class ImmutableTags(ActingPage):
 
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
-        """The rules in the order in which they were made."""
-        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
-        found = visit.api.listed(f"{visit.place}/immutabletagrules", page=state.page, page_size=state.page_size)
+        """The rules in the order in which they were made, or as asked."""
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("id", "pattern", "disabled"))
+        found = visit.api.listed(
+            f"{visit.place}/immutabletagrules", page=state.page, page_size=state.page_size, sort=state.sort,
+            q=fuzzy("pattern", state.search),
+        )  # fmt: skip
         self.portal.show(
             req, resp, "immutable_tags.html", block="list", project=visit.project, state=state, total=found.total,
             rules=[rule | {"said": sentence(rule)} for rule in found.items],

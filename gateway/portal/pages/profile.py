@@ -3,12 +3,14 @@
 import json
 from base64 import b64encode
 from typing import Any, Final
+from urllib.parse import quote
 
 from gateway.core.access import require_login
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api, segment
 from gateway.portal.errors import BadForm
 from gateway.portal.forms import Form
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.projects import ROLES
 from gateway.portal.pages.sheets import FormPage, SignedIn, Visit, filled
 from gateway.portal.portal import Page, page
@@ -18,6 +20,8 @@ RULE_OF_PASSWORDS: Final = "8 to 128 characters, with an upper case letter, a lo
 _FIRST_ADMIN: Final = 1
 _PAGE: Final = 100
 _ALL: Final = "all"
+_TOLD: Final = 10
+"""Tokens that are named before they are revoked."""
 
 
 class Profile(Page):
@@ -29,10 +33,17 @@ class Profile(Page):
         require_login(req)
         api = self.portal.api(req)
         account = api.get("/users/current")
+        state = list_state(
+            req, sorts=("-creation_time", "client_id", "address", "last_used_time", "expiration_time")
+        )
+        tokens = api.listed(
+            f"/users/{account['user_id']}/refresh_tokens", page=state.page, page_size=state.page_size, sort=state.sort,
+            q=fuzzy("client_id", state.search),
+        )  # fmt: skip
         roles = api.listed("/users/current/roles", page_size=_PAGE, sort="name")
         self.portal.show(
             req, resp, "profile.html", block="list", account=account, in_directory=in_directory(api, account),
-            tokens=api.get(f"/users/{account['user_id']}/refresh_tokens"),
+            state=state, tokens=tokens.items, total=tokens.total,
             roles=[(each["project_name"], ROLES[each["role_id"]]) for each in roles.items],
             more_projects=roles.total > len(roles.items),
         )  # fmt: skip
@@ -100,8 +111,9 @@ class RevokeToken(SignedIn, FormPage[Visit]):
     def values(self, visit: Visit, form: Form) -> dict[str, Any]:
         """What is revoked."""
         del form
-        tokens = visit.api.get(_tokens(visit))
-        return {"chosen": [each for each in tokens if visit.parts["token"] in {_ALL, each["id"]}]}
+        token = visit.parts["token"]
+        found = visit.api.listed(_tokens(visit), page_size=_TOLD, q="" if token == _ALL else f"id={quote(token)}")
+        return {"chosen": found.items, "total": found.total}
 
     def act(self, visit: Visit, form: Form) -> None:
         """Revoke."""

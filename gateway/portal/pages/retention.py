@@ -12,6 +12,8 @@ from gateway.portal.pages.sheets import DeedPage, FormPage, Question, QuestionPa
 from gateway.portal.portal import page
 from shared.errors import NotFound
 
+_STATUSES: Final = {"": "All", "Running": "Running", "Success": "Done", "Error": "Failed", "Stopped": "Stopped"}
+_RUN_ORDERS: Final = ("-id", "dry_run", "status", "trigger", "start_time", "end_time")
 UNDER_WAY: Final = frozenset({"Pending", "Running"})
 _SENTENCES: Final = {
     "latestPushedK": "keep the {} most recently pushed artifacts",
@@ -36,16 +38,19 @@ class Retention(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
         """Rules, schedule and runs."""
-        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=("",))
+        visit, state = self.visit(req, resp, project=project), list_state(req, sorts=_RUN_ORDERS, filters=("status",))
         policy, runs, total = policy_of(visit), [], 0
+        wanted = state.filters["status"]
         if policy is not None:
             found = visit.api.listed(
-                f"/retentions/{policy['id']}/executions", page=state.page, page_size=state.page_size
-            )
+                f"/retentions/{policy['id']}/executions", page=state.page, page_size=state.page_size,
+                sort=state.sort, q=f"status={wanted}" if wanted in _STATUSES and wanted else "",
+            )  # fmt: skip
             runs, total = found.items, found.total
         cron = policy["trigger"]["settings"].get("cron", "") if policy else ""
         self.portal.show(
             req, resp, "retention.html", block="list", project=visit.project, state=state, runs=runs, total=total,
+            statuses=_STATUSES,
             rules=[rule | {"said": sentence(rule)} for rule in policy["rules"]] if policy else [],
             schedule=SCHEDULES.get(cron) or f"By the cron expression {cron}, in UTC", cron=cron,
             next_at=policy["trigger"]["settings"].get("next_scheduled_time") if policy else None,

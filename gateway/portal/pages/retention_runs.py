@@ -1,7 +1,7 @@
 """What runs of a project's retention did in each repository."""
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.retention import UNDER_WAY, existing_policy
 from gateway.portal.pages.selectors import Json
@@ -18,9 +18,13 @@ class RetentionRun(ActingPage):
     @page
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, run: int) -> None:
         """The run and its repositories."""
-        visit, state = self.visit(req, resp, project=project, run=run), list_state(req, sorts=("",))
+        visit = self.visit(req, resp, project=project, run=run)
+        state = list_state(req, sorts=("repository", "status", "total", "retained"))
         path, found = _run(visit)
-        tasks = visit.api.listed(f"{path}/tasks", page=state.page, page_size=state.page_size)
+        tasks = visit.api.listed(
+            f"{path}/tasks", page=state.page, page_size=state.page_size, sort=state.sort,
+            q=fuzzy("repository", state.search),
+        )  # fmt: skip
         self.portal.show(
             req, resp, "retention_run.html", block="list", project=visit.project, state=state, run=found,
             tasks=tasks.items, total=tasks.total, live=found["status"] in UNDER_WAY,

@@ -72,8 +72,8 @@ class JobPage(ForAdministrators, FormPage[Visit]):
     def values(self, visit: Visit, form: Form) -> dict[str, Any]:
         """The schedule, and the runs that were asked for."""
         del form
-        state = list_state(visit.req, sorts=("-id",))
-        found = visit.api.listed(self.kind.api, page=state.page, page_size=state.page_size)
+        state = list_state(visit.req, sorts=("-id", "job_status", "creation_time", "update_time"))
+        found = visit.api.listed(self.kind.api, page=state.page, page_size=state.page_size, sort=state.sort)
         runs = [each | {"wish": json.loads(each["job_parameters"])} for each in found.items]
         return {
             "schedule": visit.api.get(self.kind.schedule), "state": state, "runs": runs, "total": found.total,

@@ -1,7 +1,7 @@
 """What webhook policies of a project have delivered: each delivery, its attempts, their log, and sending again."""
 
 from gateway.core.request import ApiRequest, ApiResponse
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.acting import ActingPage, ProjectVisit
 from gateway.portal.pages.sheets import DeedPage
 from gateway.portal.pages.webhooks import EVENTS, Json, policy_of, policy_path
@@ -21,11 +21,12 @@ class Webhook(ActingPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, policy: int) -> None:
         """The policy, and what came of it."""
         visit = self.visit(req, resp, project=project, policy=policy)
-        state = list_state(req, sorts=("-start_time",), filters=("status",))
+        state = list_state(req, sorts=("-start_time", "id", "event_type", "status"), filters=("status",))
         wanted = state.filters["status"]
+        terms = (f"status={wanted}" if wanted in STATUSES else "", fuzzy("payload", state.search))
         found = visit.api.listed(
             f"{policy_path(visit)}/executions", page=state.page, page_size=state.page_size, sort=state.sort,
-            q=f"status={wanted}" if wanted in STATUSES else "",
+            q=",".join(filter(None, terms)),
         )  # fmt: skip
         self.portal.show(
             req, resp, "webhook.html", block="list", project=visit.project, state=state, policy=policy_of(visit),
@@ -66,8 +67,10 @@ class Delivery(ActingPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, policy: int, delivery: int) -> None:
         """The delivery, what was sent and each attempt."""
         visit = self.visit(req, resp, project=project, policy=policy, delivery=delivery)
-        found, state = _delivery(visit), list_state(req, sorts=("",))
-        attempts = visit.api.listed(f"{_path(visit)}/tasks", page=state.page, page_size=state.page_size)
+        found, state = _delivery(visit), list_state(req, sorts=("-run_count", "status", "start_time"))
+        attempts = visit.api.listed(
+            f"{_path(visit)}/tasks", page=state.page, page_size=state.page_size, sort=state.sort
+        )
         self.portal.show(
             req, resp, "webhook_delivery.html", block="list", project=visit.project, policy=policy_of(visit),
             state=state, delivery=found, attempts=attempts.items, total=attempts.total, events=EVENTS,

@@ -8,8 +8,13 @@ from sqlalchemy.orm import Session
 from services.api.domain.group import GroupType, UserGroup
 from services.api.errors import NoSuchGroup
 from services.api.tables import user_groups
-from shared.listing import Listing, Page, fetch
+from shared.listing import Field, Fields, Kind, Listing, Page, fetch, ordering
 
+FIELDS: Final[Fields] = {
+    "id": Field(user_groups.c.id, Kind.INTEGER),
+    "group_name": Field(user_groups.c.name),
+    "ldap_group_dn": Field(user_groups.c.ldap_dn),
+}
 _COLUMNS: Final = tuple(user_groups.c[name] for name in UserGroup.__dataclass_fields__)
 
 
@@ -34,11 +39,12 @@ def groups_named(session: Session, name: str) -> list[UserGroup]:
 
 
 def list_groups(session: Session, listing: Listing, *, name: str = "", dn: str = "") -> Page[UserGroup]:
-    """The groups by name: all, those whose name contains a text, or the one with a distinguished name."""
+    """The groups by name, or as asked: all, those whose name contains a text, or the one with a distinguished name."""
     statement = _of_dn(dn) if dn else select(*_COLUMNS)
     if name:
         statement = statement.where(user_groups.c.name.icontains(name, autoescape=True))
-    return fetch(session, statement.order_by(user_groups.c.name, user_groups.c.id), listing, _read)
+    ordered = statement.order_by(*ordering(listing.order, FIELDS, (user_groups.c.name.asc(), user_groups.c.id.asc())))
+    return fetch(session, ordered, listing, _read)
 
 
 def _of_dn(dn: str) -> Select[Any]:

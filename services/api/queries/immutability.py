@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, select, text
+from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, cast, func, select, text
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
 from services.api.domain.immutability import ImmutableRule, immutable_among
@@ -13,8 +14,15 @@ from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch
 from shared.names import Digest, RepositoryName
 from shared.selector import Selector
 
+
+def _patterns(selectors: ColumnElement[Any]) -> ColumnElement[str]:
+    return cast(func.jsonb_path_query_array(selectors, cast("$[*].pattern", JSONPATH)), Text)
+
+
 FIELDS: Final[Fields] = {
     "id": Field(immutable_rules.c.id, Kind.INTEGER),
+    # of repositories and tags, in their order
+    "pattern": Field(_patterns(immutable_rules.c.repository_selectors) + _patterns(immutable_rules.c.tag_selectors)),
     "disabled": Field(immutable_rules.c.disabled, Kind.BOOLEAN),
     "creation_time": Field(immutable_rules.c.created_at, Kind.TIME),
     "update_time": Field(immutable_rules.c.updated_at, Kind.TIME),

@@ -27,6 +27,7 @@ DELIVERY_FIELDS: Final[Fields] = {
     "id": Field(deliveries.c.id, Kind.INTEGER),
     "status": Field(_STATUS),
     "event_type": Field(deliveries.c.event_type),
+    "payload": Field(deliveries.c.body, sortable=False),
     "notify_type": Field(targets.c.kind),
     "trigger": Field(deliveries.c.trigger),
     "start_time": Field(deliveries.c.created_at, Kind.TIME),

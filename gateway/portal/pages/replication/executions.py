@@ -5,7 +5,7 @@ from typing import Any
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.api import Api
 from gateway.portal.forms import Form
-from gateway.portal.lists import list_state
+from gateway.portal.lists import fuzzy, list_state
 from gateway.portal.pages.replication import words
 from gateway.portal.pages.replication.policies import EXECUTIONS, policy_path
 from gateway.portal.pages.sheets import Anybody, FormPage, Visit
@@ -22,10 +22,12 @@ class OneExecution(Page):
         """How far it is, and its tasks; the page looks again each second while it runs."""
         api = self.portal.api(req)
         run = _run(api, number)
-        state = list_state(req, sorts=("id",), filters=("status",))
+        state = list_state(
+            req, sorts=("id", "src_resource", "dst_resource", "operation", "status"), filters=("status",)
+        )
         found = api.listed(
             f"{EXECUTIONS}/{number}/tasks", page=state.page, page_size=state.page_size, sort=state.sort,
-            status=state.filters["status"],
+            status=state.filters["status"], q=fuzzy("src_resource", state.search),
         )  # fmt: skip
         policy: dict[str, Any] = api.get(policy_path(run.shown["policy_id"]))
         self.portal.show(

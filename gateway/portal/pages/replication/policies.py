@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.portal.forms import Form
@@ -13,6 +13,7 @@ from gateway.portal.portal import Page, Portal, page
 
 POLICIES = "/replication/policies"
 EXECUTIONS = "/replication/executions"
+_RUN_ORDERS: Final = ("-id", "status", "trigger", "start_time", "total", "failed")
 
 
 def policy_path(number: object) -> str:
@@ -71,7 +72,7 @@ class OnePolicy(PolicyPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, number: str) -> None:
         """What a policy does, and its executions."""
         visit = self.visit(req, resp, number=number)
-        state = list_state(req, sorts=("-id",), filters=("status", "trigger"))
+        state = list_state(req, sorts=_RUN_ORDERS, filters=("status", "trigger"))
         found = visit.api.listed(
             EXECUTIONS, policy_id=visit.policy["id"], page=state.page, page_size=state.page_size, sort=state.sort,
             status=state.filters["status"], trigger=state.filters["trigger"],
