@@ -268,8 +268,6 @@ _BARE_CODE = {"PYTHONOPTIMIZE": "2"}
 
 
 def _python_environment(site: Site, part: str) -> dict[str, str]:
-    # the API's description of itself is made of docstrings
-    bare = {} if part == "core" else _BARE_CODE
     return {
         **site.settings,
         **_BARE_PYTHON,
@@ -277,4 +275,4 @@ def _python_environment(site: Site, part: str) -> dict[str, str]:
         "PYTHONPATH": str(site.layout.code),
         # one arena: else each thread that ever checked a password keeps argon2's 19 MB for itself
         "MALLOC_ARENA_MAX": "1",
-    } | bare | ({} if part == "replication" else _GIVING_BACK)
+    } | _BARE_CODE | ({} if part == "replication" else _GIVING_BACK)

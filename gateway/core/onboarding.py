@@ -18,8 +18,8 @@ from shared.auth.accounts import robot_prefix
 from shared.auth.authenticate import is_malformed
 from shared.auth.ldap.accounts import take_in
 from shared.auth.ldap.directory import LdapDirectory, NoDirectory
+from shared.auth.ldap.entries import Entry, Group
 from shared.auth.ldap.names import canonical_dn
-from shared.auth.ldap.search import Entry, Group
 
 _Named = TypeVar("_Named", UserGroup, Group)
 

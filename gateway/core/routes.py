@@ -60,7 +60,7 @@ _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login) -> Routes:
     """Every route but the gate's."""
     built = api_routes(settings, check, catalogue, sealer, login.ldap)
-    described = description.Description(built)
+    described = description.Description()
     below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
         API + "/openapi.json": description.OpenApi(described),

@@ -2,7 +2,7 @@
 
 from gateway.core.writing import Json
 from services.api.domain.group import GroupType, UserGroup
-from shared.auth.ldap.search import Group
+from shared.auth.ldap.entries import Group
 
 
 def group_view(group: UserGroup) -> Json:

@@ -1,7 +1,7 @@
 """The directory's users as the API shows them."""
 
 from gateway.core.writing import Json
-from shared.auth.ldap.search import Entry
+from shared.auth.ldap.entries import Entry
 
 
 def directory_user_view(user: Entry) -> Json:

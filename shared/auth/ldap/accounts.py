@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.rows import tuple_row
 
 from shared import logging
-from shared.auth.ldap.search import Entry
+from shared.auth.ldap.entries import Entry
 from shared.directory import Connection
 from shared.events import Event, EventContext
 from shared.events.definitions.user import UserCreated, UserUpdated

@@ -4,21 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
-from typing import Final, TypeVar
-
-from ldap3.core.exceptions import LDAPException
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from shared import directory
 from shared.auth.accounts import robot_prefix
-from shared.auth.ldap import search
-from shared.auth.ldap.connection import searching
-from shared.auth.ldap.search import Entry, Group
-from shared.auth.ldap.servers import Question, Servers
+from shared.auth.authenticate import Reason
+from shared.auth.ldap.entries import Entry, Group, Proven
 from shared.auth.ldap.settings import KEYS, LdapSettings
 from shared.directory import Lender
 from shared.errors import BadRequest, Unavailable
 from shared.outbound import Guard
-from shared.secrets import Sealer
+from shared.secrets import Sealer, Secret
+
+if TYPE_CHECKING:
+    from shared.auth.ldap.client import Client
 
 _WAIT_SECONDS: Final = 0.25
 
@@ -54,7 +53,7 @@ class LdapDirectory:
         self._lend = lend
         self._sealer = sealer
         self._seats = BoundedSemaphore(seats)
-        self._servers: Servers | None = None
+        self._client: Client | None = None
         self._lock = Lock()
 
     def present(self) -> Present:
@@ -70,70 +69,62 @@ class LdapDirectory:
             has_groups=groups or (settings is not None and bool(settings.group_admin_dn)),
         )
 
-    def ask(self, settings: LdapSettings, question: Question[_Answer]) -> _Answer:
-        """The answer of the first server that gives one. Raises Unavailable."""
-        with self._seat():
-            return self._servers_of(settings).ask(question)
+    def judge(self, settings: LdapSettings, name: str, password: Secret, *, with_groups: bool) -> Proven | Reason:
+        """Look a user up and try his password there; his groups are left out unless asked for. Raises Unavailable."""
+        with self._seat() as client:
+            return client.judge(settings, name, password, with_groups=with_groups)
 
     def find_user(self, name: str) -> Entry | None:
         """The user of this name. Raises NoDirectory, Unavailable."""
-        return self._find(lambda connection, settings: search.find_user(connection, settings, name))
+        return self._find(lambda client, settings: client.find_user(settings, name))
 
     def find_users(self, name: str = "") -> list[Entry]:
         """The users of this name, or as many as one search shows. Raises NoDirectory, Unavailable."""
-        return self._find(lambda connection, settings: search.find_users(connection, settings, name))
+        return self._find(lambda client, settings: client.find_users(settings, name))
 
     def find_group(self, dn: str) -> Group | None:
         """The group of this distinguished name. Raises NoDirectory, Unavailable."""
-        return self._find(lambda connection, settings: search.find_group(connection, settings, dn))
+        return self._find(lambda client, settings: client.find_group(settings, dn))
 
     def find_groups(self, name: str = "") -> list[Group]:
         """The groups of this name, or as many as one search shows. Raises NoDirectory, Unavailable."""
-        return self._find(lambda connection, settings: search.find_groups(connection, settings, name))
+        return self._find(lambda client, settings: client.find_groups(settings, name))
 
     def try_out(self, settings: LdapSettings) -> str | None:
         """What is wrong with settings that may not be in force yet: at the first server where something is.
 
         None where every server lets the search account in and has the base.
         """
-        with self._seat():
-            for url in settings.urls:
-                try:
-                    with searching(self.guard, settings, url) as connection:
-                        search.find_user(connection, settings, "nobody")
-                except (LDAPException, OSError) as error:
-                    return f"{url}: {error}"
-        return None
+        with self._seat() as client:
+            return client.try_out(settings)
 
     def close(self) -> None:
         """Hang up what waits for its next use."""
         with self._lock:
-            servers, self._servers = self._servers, None
-        if servers is not None:
-            servers.close()
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
-    def _find(self, look: Callable[[object, LdapSettings], _Answer]) -> _Answer:
+    def _find(self, look: "Callable[[Client, LdapSettings], _Answer]") -> _Answer:
         settings = self.present().settings
         if settings is None:
             raise NoDirectory
-        return self.ask(settings, lambda connection, _url: look(connection, settings))
-
-    def _servers_of(self, settings: LdapSettings) -> Servers:
-        """What is known of the servers holds for one state of the configuration."""
-        with self._lock:
-            before = self._servers
-            if before is not None and before.settings == settings:
-                return before
-            servers = self._servers = Servers(self.guard, settings)
-        if before is not None:
-            before.close()
-        return servers
+        with self._seat() as client:
+            return look(client, settings)
 
     @contextmanager
-    def _seat(self) -> Iterator[None]:
+    def _seat(self) -> "Iterator[Client]":
         if not self._seats.acquire(timeout=_WAIT_SECONDS):
             raise Unavailable("the directory is busy right now: try again in a moment")
         try:
-            yield
+            yield self._asking()
         finally:
             self._seats.release()
+
+    def _asking(self) -> "Client":
+        from shared.auth.ldap.client import Client  # noqa: PLC0415 - 4 MB in each process, and most have no directory
+
+        with self._lock:
+            if self._client is None:
+                self._client = Client(self.guard)
+            return self._client

@@ -3,8 +3,6 @@
 import re
 from typing import Final
 
-from ldap3.utils.dn import escape_rdn
-
 from shared.errors import BadRequest
 
 _LONGEST: Final = 1_000
@@ -19,6 +17,8 @@ def canonical_dn(text: str) -> str:
 
     The case of values is kept; names are compared without regard to it. Raises BadRequest for what is no name.
     """
+    from ldap3.utils.dn import escape_rdn  # noqa: PLC0415 - 4 MB in each process, and most have no directory
+
     written, position, separator = [], 0, ","
     while separator:
         part = _PART.match(text, position) if len(text) <= _LONGEST else None

@@ -1,7 +1,6 @@
 """What is looked up in a directory: a user, a group, and the groups that somebody is in, nested ones too."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -10,6 +9,8 @@ from ldap3.core.exceptions import LDAPException
 
 from shared import logging
 from shared.auth.ldap.connection import BROKEN, Connection, raise_if
+from shared.auth.ldap.entries import Entry, Group
+from shared.auth.ldap.filters import group_filter, holding_filter, user_filter
 from shared.auth.ldap.names import canonical_dn
 from shared.auth.ldap.settings import LdapSettings
 from shared.errors import BadRequest
@@ -31,36 +32,15 @@ these."""
 _AT_ONCE: Final = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """A user as the directory describes him."""
-
-    dn: str
-    name: str
-    full_name: str
-    mail: str
-    groups: tuple[str, ...] = ()
-    """The groups that his own entry names."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Group:
-    """A group as the directory describes it."""
-
-    dn: str
-    """In the way of writing of `canonical_dn`."""
-    name: str
-
-
 def find_user(connection: Connection, settings: LdapSettings, name: str) -> Entry | None:
     """The one user of this name; several are none. Raises LDAPException."""
-    found = _search_users(connection, settings, settings.user_filter(name), most=2)
+    found = _search_users(connection, settings, user_filter(settings, name), most=2)
     return _user(found[0], settings, wanted=name.strip().lower()) if len(found) == 1 else None
 
 
 def find_users(connection: Connection, settings: LdapSettings, name: str) -> list[Entry]:
     """The users of this name, or all, as many as one search shows. Raises LDAPException."""
-    found = _search_users(connection, settings, settings.user_filter(name), most=MOST_FOUND)
+    found = _search_users(connection, settings, user_filter(settings, name), most=MOST_FOUND)
     return [user for user in (_user(each, settings) for each in found) if user]
 
 
@@ -83,7 +63,7 @@ def find_groups(connection: Connection, settings: LdapSettings, name: str) -> li
     """The groups of this name, or all, as many as one search shows. Raises LDAPException."""
     connection.search(
         settings.group_base_dn,
-        settings.group_filter_for(name),
+        group_filter(settings, name),
         search_scope=_SCOPES.get(settings.group_scope, ldap3.SUBTREE),
         attributes=[settings.group_name],
         size_limit=MOST_FOUND,
@@ -116,7 +96,7 @@ def _holding(connection: Connection, settings: LdapSettings, members: list[str])
     while batch := list(islice(waiting, _AT_ONCE)):
         connection.search(
             settings.group_base_dn,
-            settings.holding_filter(batch),
+            holding_filter(settings, batch),
             search_scope=_SCOPES.get(settings.group_scope, ldap3.SUBTREE),
             attributes=ldap3.NO_ATTRIBUTES,
             time_limit=settings.timeout,

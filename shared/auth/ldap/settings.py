@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from ldap3.utils.conv import escape_filter_chars
-
 from shared.auth.accounts import PREFIX_KEY
 from shared.errors import ConfigurationError
 from shared.secrets import Sealer, Secret
@@ -79,19 +77,6 @@ class LdapSettings:
             group_admin_dn=_text(values, "ldap_group_admin_dn"),
         )
 
-    def user_filter(self, name: str) -> str:
-        """The filter that finds one user, or all where no name is given; the name cannot break out of its place."""
-        return _both(f"({self.uid}={escape_filter_chars(name) or '*'})", self.filter)
-
-    def group_filter_for(self, name: str) -> str:
-        """The same for groups."""
-        return _both(f"({self.group_name}={escape_filter_chars(name) or '*'})", self.group_filter)
-
-    def holding_filter(self, members: list[str]) -> str:
-        """The filter that finds the groups which hold any of these, given by their distinguished names."""
-        named = (escape_filter_chars(member) for member in members)
-        return _both(f"(|{''.join(f'(member={each})(uniqueMember={each})' for each in named)})", self.group_filter)
-
 
 def split_urls(text: str) -> tuple[str, ...]:
     """The servers of a setting, separated by blanks or commas; each once."""
@@ -101,10 +86,6 @@ def split_urls(text: str) -> tuple[str, ...]:
 def enclosed(filter_: str) -> str:
     """A filter in its parentheses, which may be left out in the configuration."""
     return filter_ if not filter_ or filter_.startswith("(") else f"({filter_})"
-
-
-def _both(wanted: str, filter_: str) -> str:
-    return f"(&{wanted}{filter_})" if filter_ else wanted
 
 
 def _text(values: Mapping[str, object], key: str) -> str:

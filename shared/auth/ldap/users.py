@@ -3,36 +3,19 @@
 A directory that does not answer stops only its own users.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from uuid import UUID
-
-from ldap3.utils.dn import escape_rdn
 
 from shared import directory
 from shared.auth.authenticate import Accepted, Credential, Method, NotMine, Reason, Rejected, Verdict
 from shared.auth.ldap.accounts import take_in
-from shared.auth.ldap.connection import Connection, binds
 from shared.auth.ldap.directory import LdapDirectory, Present
+from shared.auth.ldap.entries import Proven
 from shared.auth.ldap.names import dn_key
-from shared.auth.ldap.search import Entry, find_user, groups_of
 from shared.auth.ldap.settings import LdapSettings
 from shared.directory import Lender, User
 from shared.events import Actor, ActorKind, EventContext
-from shared.secrets import Secret
-
-_Tries = Callable[[str, str], bool]
-"""Whether a distinguished name and a password open the server that is asked. Raises LDAPException, OSError."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Proven:
-    """A user whose password was right, and the groups he is in."""
-
-    entry: Entry
-    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +34,7 @@ class LdapUsers:
         if settings is None or not present.is_open or "$" in name or name.startswith(present.robot_prefix):
             return NotMine()
 
-        def judge(connection: Connection, url: str) -> _Proven | Reason:
-            tries = partial(binds, self.ldap.guard, settings, url)
-            return _judge(connection, settings, tries, name, credential.password, has_groups=present.has_groups)
-
-        found = self.ldap.ask(settings, judge)
+        found = self.ldap.judge(settings, name, credential.password, with_groups=present.has_groups)
         if isinstance(found, Reason):
             return Rejected(reason=found)
         user = self._take_in(found, present, settings)
@@ -65,7 +44,7 @@ class LdapUsers:
             return Rejected(reason=Reason.DISABLED)
         return Accepted(principal=user.principal, method=Method.LDAP)
 
-    def _take_in(self, proven: _Proven, present: Present, settings: LdapSettings) -> User | None:
+    def _take_in(self, proven: Proven, present: Present, settings: LdapSettings) -> User | None:
         actor = Actor(kind=ActorKind.USER, name=proven.entry.name)
         with self.lend() as connection, connection.transaction():
             user_id = take_in(
@@ -77,20 +56,6 @@ class LdapUsers:
                 context=EventContext(instance_id=self.instance_id, actor=actor),
             )
             return None if user_id is None else directory.find_user_by_id(connection, user_id)
-
-
-def _judge(
-    connection: Connection, settings: LdapSettings, tries: _Tries, name: str, password: Secret, *, has_groups: bool
-) -> _Proven | Reason:
-    """Look a user up on one server and try his password there. Raises LDAPException, OSError."""
-    entry = find_user(connection, settings, name)
-    if entry is None:
-        # somebody unknown costs a refused bind, as a wrong password does
-        tries(f"{settings.uid}={escape_rdn(name)},{settings.base_dn}", password.reveal())
-        return Reason.UNKNOWN
-    if not tries(entry.dn, password.reveal()):
-        return Reason.WRONG_PASSWORD
-    return _Proven(entry=entry, groups=tuple(groups_of(connection, settings, entry)) if has_groups else ())
 
 
 def _holds_admins(groups: tuple[str, ...], admin_dn: str) -> bool:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from shared.auth.ldap.filters import holding_filter, user_filter
 from shared.auth.ldap.settings import LdapSettings
 from shared.errors import ConfigurationError
 from shared.secrets import Sealer, Secret
@@ -51,12 +52,12 @@ def test_the_search_password_is_sealed_at_rest_and_masked_in_text() -> None:
     ],
 )
 def test_a_name_cannot_break_out_of_the_filter(name: str, expected: str) -> None:
-    assert _parsed().user_filter(name) == expected
+    assert user_filter(_parsed(), name) == expected
 
 
 @pytest.mark.parametrize("filter_", ["(objectClass=person)", "objectClass=person"])
 def test_the_configured_filter_narrows_the_search(filter_: str) -> None:
-    assert _parsed(ldap_filter=filter_).user_filter("anna") == "(&(uid=anna)(objectClass=person))"
+    assert user_filter(_parsed(ldap_filter=filter_), "anna") == "(&(uid=anna)(objectClass=person))"
 
 
 def test_numbers_may_come_as_texts_but_not_as_words() -> None:
@@ -92,6 +93,6 @@ def test_groups_are_looked_for_where_people_are_unless_told_otherwise() -> None:
 
 def test_members_cannot_break_out_of_the_filter_of_groups() -> None:
     settings = _parsed(ldap_group_search_filter="objectClass=group")
-    assert settings.holding_filter(["cn=a)(cn=*", "b"]) == (
+    assert holding_filter(settings, ["cn=a)(cn=*", "b"]) == (
         r"(&(|(member=cn=a\29\28cn=\2a)(uniqueMember=cn=a\29\28cn=\2a)(member=b)(uniqueMember=b))(objectClass=group))"
     )
