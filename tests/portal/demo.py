@@ -62,6 +62,7 @@ def seed(system: System) -> None:
     _push(system)
     _describe(system)
     _administer(system)
+    _happen(system)
 
 
 def _push(system: System) -> None:
@@ -83,12 +84,47 @@ def _push(system: System) -> None:
 
 
 def parts_of(system: System) -> dict[str, str]:
-    """What stands for the names in PLACES, once the instance is filled."""
+    """What stands for the names in PLACES and DETAILS, once the instance is filled."""
     digest = next(
         row["digest"] for row in system.admin.artifacts("storefront/web")
         if any(tag["name"] == "1.9.0" for tag in row["tags"] or ())
     )  # fmt: skip
-    return {"project": "storefront", "repository": "web", "digest": digest}
+    webhook, policy, runs = _webhook(system), _policy(system), _runs(system)
+    (delivery, *_) = system.admin.get(f"{webhook}/executions")
+    (run, *_) = system.admin.get(runs)
+    (execution, *_) = system.admin.every("/replication/executions", policy_id=policy)
+    return {
+        "project": "storefront", "repository": "web", "digest": digest, "run": str(run["id"]),
+        "webhook": webhook.rpartition("/")[2], "delivery": str(delivery["id"]), "policy": str(policy),
+        "execution": str(execution["id"]),
+    }  # fmt: skip
+
+
+def _happen(system: System) -> None:
+    """A trial of each: retention that keeps all, a delivery, and a copy that is stopped, for nobody answers there."""
+    system.admin.must("POST", _runs(system), json={"dry_run": True})
+    system.admin.must("POST", f"{_webhook(system)}/test")
+    made = system.admin.must("POST", "/replication/executions", json={"policy_id": _policy(system), "dry_run": True})
+    number = made.headers["Location"].rpartition("/")[2]
+    system.admin.must("PUT", f"/replication/executions/{number}")
+    eventually(
+        lambda: system.admin.get(f"/replication/executions/{number}")["status"] == "Stopped", within=20,
+        what="the copy is stopped",
+    )  # fmt: skip
+
+
+def _webhook(system: System) -> str:
+    (policy,) = system.admin.get("/projects/storefront/webhook/policies")
+    return f"/projects/storefront/webhook/policies/{policy['id']}"
+
+
+def _policy(system: System) -> int:
+    (policy,) = system.admin.every("/replication/policies", name="releases-to-berlin")
+    return int(policy["id"])
+
+
+def _runs(system: System) -> str:
+    return f"/retentions/{system.admin.get('/projects/storefront')['metadata']['retention_id']}/executions"
 
 
 def _administer(system: System) -> None:

@@ -43,6 +43,16 @@ PLACES: Final[Mapping[str, str]] = {
     "trust": "/trust",
 }
 """By what each is; `{project}`, `{repository}` and `{digest}` stand for one artifact that is there."""
+DETAILS: Final[Mapping[str, str]] = {
+    "run of retention": "/projects/{project}/retention/runs/{run}",
+    "webhook": "/projects/{project}/webhooks/{webhook}",
+    "delivery": "/projects/{project}/webhooks/{webhook}/deliveries/{delivery}",
+    "replication policy": "/replication/policies/{policy}",
+    "execution": "/replication/executions/{execution}",
+    "dead letters": "/admin/queues/audit",
+    "parked notifications": "/admin/queues/parked",
+}
+"""Pages of one thing that is there once it has happened; the names are numbers."""
 DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
     "new project": ("/projects", "/projects-new"),
     "push commands": ("/projects/{project}", ".*/push-commands"),
@@ -121,5 +131,6 @@ DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Every form and question that opens in the dialog: a page that offers it, and what its address is like.
 
-Besides those in PLACES, `{webhook}` and `{policy}` are numbers, and `{loose}` an artifact whose tag is not immutable.
+Besides those in PLACES, `{webhook}` and `{policy}` are numbers as in DETAILS, and `{loose}` is an artifact whose tag
+is not immutable.
 """

@@ -16,7 +16,7 @@ from compose.local.instance import Instance
 from tests.e2e.system import Person, System
 from tests.portal.browser import SCHEMES, chromium, opened, sign_in
 from tests.portal.demo import parts_of, seed
-from tests.portal.places import PLACES
+from tests.portal.places import DETAILS, PLACES
 from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _TERMINATED: Final = 143
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A page and the name of its picture; its path has the names that PLACES has."""
+    """A page and the name of its picture; its path has the names that PLACES and DETAILS have."""
 
     name: str
     path: str
@@ -41,7 +41,7 @@ PICTURES: Final = (
     Picture(name="sign-in", path="/sign-in", signed_in=False),
     Picture(name="public-projects", path="/projects", signed_in=False),
     Picture(name="project-empty", path="/projects/sandbox"),
-    *(Picture(name=name.replace(" ", "-"), path=path) for name, path in PLACES.items()),
+    *(Picture(name=name.replace(" ", "-"), path=path) for name, path in {**PLACES, **DETAILS}.items()),
 )
 
 

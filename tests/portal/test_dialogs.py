@@ -13,7 +13,7 @@ from tests.clients.polling import eventually
 from tests.integration.remote_rig import distribution
 from tests.portal.browser import no_violation_as_it_is, no_violations, opened, sheet, sign_in
 from tests.portal.demo import parts_of, seed
-from tests.portal.places import DIALOGS, PLACES
+from tests.portal.places import DETAILS, DIALOGS, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_no_page_offers_a_dialog_that_is_not_judged(
     for path, address in DIALOGS.values():
         judged.setdefault(path, []).append(address)
     strangers = []
-    for path in {*PLACES.values(), *judged}:
+    for path in {*PLACES.values(), *DETAILS.values(), *judged}:
         browser_page.goto(path.format(**filled))
         anywhere = [address for addresses in judged.values() for address in addresses]
         # what is not among PLACES is another look at a page that is

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.clients.images import make_image
+from tests.e2e.replicating import push_to, replicating
 from tests.portal.browser import PHONE, sign_in
 
 if TYPE_CHECKING:
@@ -98,3 +101,30 @@ def test_the_tab_of_a_page_is_in_sight_on_a_phone(browser_page: Page, admin: Per
     chosen = page.get_by_role("navigation", name="Project").locator("[aria-current]")
     expect(chosen).to_have_text(tab)
     expect(chosen).to_be_in_viewport(ratio=0.99)
+
+
+def test_what_is_typed_stays_while_an_execution_is_looked_at_anew(
+    browser_page: Page, system: System, admin: Person
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, replicating(system) as replication:
+        registry = replication.registry(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        project = system.new_project()
+        push_to(system, f"{project}/web", "v1", make_image(project))
+        number = replication.begin(replication.policy(project, to=registry))
+        page = browser_page
+        sign_in(page, admin)
+        page.goto(f"/replication/executions/{number}")
+        box = page.get_by_role("searchbox", name="Search tasks by what is copied")
+        box.focus()
+        for letter in "web":
+            page.keyboard.type(letter)
+            with page.expect_response(lambda answer: f"/executions/{number}" in answer.url):
+                page.wait_for_timeout(100)
+        for _ in range(2):
+            with page.expect_response(lambda answer: "q=web" in answer.url):
+                page.wait_for_timeout(100)
+        expect(box).to_have_value("web")
+        expect(box).to_be_focused()
+        expect(page.locator("#progress")).to_have_count(1)
+        replication.stop(number)
+        expect(page.locator("#progress")).to_contain_text("stopped by")

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.portal.browser import no_violations, sign_in
 from tests.portal.demo import parts_of, seed
-from tests.portal.places import PLACES
+from tests.portal.places import DETAILS, PLACES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,7 +24,7 @@ def filled(system: System) -> dict[str, str]:
     return parts_of(system)
 
 
-@pytest.mark.parametrize("path", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("path", [*PLACES.values(), *DETAILS.values()], ids=[*PLACES, *DETAILS])
 def test_a_page_is_without_fault(browser_page: Page, admin: Person, filled: dict[str, str], path: str) -> None:
     sign_in(browser_page, admin)
     answer = browser_page.goto(path.format(**filled))
