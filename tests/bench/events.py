@@ -84,9 +84,12 @@ def _push(url: str, password: str, repository: str, stop: Event, pipe: Connectio
 
 
 def _recorded(
-    conninfo: Mapping[str, str | int], wanted: set[UUID], after: int, sender: multiprocessing.process.BaseProcess,
+    conninfo: Mapping[str, str | int], wanted: set[UUID], after: int, sender: Connection,
 ) -> dict[UUID, float]:
-    """Reads the record until all wanted rows are there; raises LostEventsError when they do not come."""
+    """Reads the record until all wanted rows are there; raises LostEventsError when they do not come.
+
+    The sender has sent all once it tells so, or has ended.
+    """
     seen: dict[UUID, float] = {}
     missing, deadline = set(wanted), None
     with psycopg.connect(**conninfo, autocommit=True) as connection:  # type: ignore[arg-type]  # one mapping, many types
@@ -101,7 +104,7 @@ def _recorded(
                 if event_id in missing:
                     seen[event_id] = now
                     missing.discard(event_id)
-            if deadline is None and not sender.is_alive():
+            if deadline is None and sender.poll():
                 deadline = now + CATCH_UP_SECONDS
             if deadline is not None and now > deadline:
                 raise LostEventsError(f"{len(missing)} of {len(wanted)} accepted events never reached the record")
@@ -128,7 +131,7 @@ def _run(rig: Rig, repository: str, digest: str, number: int, per_second: float)
     )
     sender.start()
     theirs.close()
-    recorded = _recorded(rig.system.settings.conninfo(), {each for each, _ in bodies}, after, sender)
+    recorded = _recorded(rig.system.settings.conninfo(), {each for each, _ in bodies}, after, ours)
     begun, accepted = ours.recv()
     sender.join(10)
     return Run(accepted=accepted, recorded=recorded, begun=begun)
