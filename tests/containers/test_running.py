@@ -92,6 +92,11 @@ def test_the_log_has_the_request_that_the_proxy_took(stack: Stack, admin: RestCl
     )
 
 
+def test_the_api_describes_itself(admin: RestClient) -> None:
+    described = admin.must("GET", "/openapi.json").json()
+    assert described["paths"]["/projects"]["get"]["summary"].endswith(".")
+
+
 def test_a_second_up_changes_nothing(stack: Stack, password: str) -> None:
     before = {part: stack.container(part).told["Id"] for part in PARTS}
     identity = stack.run_in("core", "cat", "/var/lib/breakwater/instance-id").out

@@ -108,6 +108,13 @@ def part_is_python(part: str) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a run without root has one user only")
+def test_api_describes_itself_in_words_though_its_part_holds_none(running: Instance) -> None:
+    described = requests.get(f"{running.url}/api/v2.0/openapi.json", timeout=30).json()
+    operations = [each for path in described["paths"].values() for each in path.values()]
+    assert len(operations) > 150
+    assert all(each["summary"].endswith(".") for each in operations)
+
+
 def test_no_part_runs_as_root_and_the_token_mount_runs_alone(running: Instance) -> None:
     def users(part: str) -> set[str]:
         return {(processes.PROC / str(pid)).owner() for pid in running.pids(part)}
