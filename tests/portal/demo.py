@@ -92,9 +92,14 @@ def parts_of(system: System) -> dict[str, str]:
     webhook, policy, runs = _webhook(system), _policy(system), _runs(system)
     (delivery, *_) = system.admin.get(f"{webhook}/executions")
     (run, *_) = system.admin.get(runs)
+    (task, *_) = system.admin.get(f"{runs}/{run['id']}/tasks")
+    (attempt, *_) = eventually(
+        lambda: system.admin.get(f"{webhook}/executions/{delivery['id']}/tasks"), within=20, what="the first attempt",
+    )  # fmt: skip
     (execution, *_) = system.admin.every("/replication/executions", policy_id=policy)
     return {
         "project": "storefront", "repository": "web", "digest": digest, "run": str(run["id"]),
+        "task": str(task["id"]), "attempt": str(attempt["id"]),
         "webhook": webhook.rpartition("/")[2], "delivery": str(delivery["id"]), "policy": str(policy),
         "execution": str(execution["id"]),
     }  # fmt: skip

@@ -45,8 +45,10 @@ PLACES: Final[Mapping[str, str]] = {
 """By what each is; `{project}`, `{repository}` and `{digest}` stand for one artifact that is there."""
 DETAILS: Final[Mapping[str, str]] = {
     "run of retention": "/projects/{project}/retention/runs/{run}",
+    "log of retention": "/projects/{project}/retention/runs/{run}/tasks/{task}",
     "webhook": "/projects/{project}/webhooks/{webhook}",
     "delivery": "/projects/{project}/webhooks/{webhook}/deliveries/{delivery}",
+    "attempt": "/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/attempts/{attempt}",
     "replication policy": "/replication/policies/{policy}",
     "execution": "/replication/executions/{execution}",
     "dead letters": "/admin/queues/audit",
