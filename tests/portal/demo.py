@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
+import amqp
 import requests
+from msgspec.structs import replace
 
 from tests.clients.images import make_image, make_index, make_referrer
 from tests.clients.polling import eventually
@@ -63,6 +66,7 @@ def seed(system: System) -> None:
     _describe(system)
     _administer(system)
     _happen(system)
+    _go_wrong(system)
 
 
 def _push(system: System) -> None:
@@ -97,11 +101,14 @@ def parts_of(system: System) -> dict[str, str]:
         lambda: system.admin.get(f"{webhook}/executions/{delivery['id']}/tasks"), within=20, what="the first attempt",
     )  # fmt: skip
     (execution, *_) = system.admin.every("/replication/executions", policy_id=policy)
+    (letter, *_) = system.admin.get("/system/queues/audit/dead_letters")
+    (parked, *_) = system.admin.every("/system/parked_notifications")
+    (record, *_) = system.admin.get("/auditlog-exts")
     return {
-        "project": "storefront", "repository": "web", "digest": digest, "run": str(run["id"]),
-        "task": str(task["id"]), "attempt": str(attempt["id"]),
-        "webhook": webhook.rpartition("/")[2], "delivery": str(delivery["id"]), "policy": str(policy),
-        "execution": str(execution["id"]),
+        "project": "storefront", "repository": "web", "digest": digest, "run": str(run["id"]), "task": str(task["id"]),
+        "webhook": webhook.rpartition("/")[2], "delivery": str(delivery["id"]), "attempt": str(attempt["id"]),
+        "policy": str(policy), "execution": str(execution["id"]), "letter": quote(letter["id"], safe=""),
+        "parked": parked["id"], "record": str(record["id"]), "recorded": quote(record["op_time"]),
     }  # fmt: skip
 
 
@@ -115,6 +122,25 @@ def _happen(system: System) -> None:
     eventually(
         lambda: system.admin.get(f"/replication/executions/{number}")["status"] == "Stopped", within=20,
         what="the copy is stopped",
+    )  # fmt: skip
+
+
+def _go_wrong(system: System) -> None:
+    """What nobody can read: a notification at the intake, and an event at the services."""
+    answer = requests.post(
+        system.intake_url, data=b"not a notification", timeout=10,
+        headers={"Authorization": f"Bearer {system.notification_token}"},
+    )  # fmt: skip
+    assert answer.ok, answer.text
+    settings = replace(system.settings, part="relay")
+    with amqp.Connection(
+        host=f"{settings.amqp_host}:{settings.amqp_port}", userid="relay",
+        password=settings.secret("amqp-password").reveal(), confirm_publish=True, connect_timeout=5,
+    ) as connection:
+        message = amqp.Message(b"not an event", content_type="application/json", delivery_mode=2)
+        connection.channel().basic_publish_confirm(message, "breakwater.events", "user.updated")
+    eventually(
+        lambda: system.admin.get("/system/queues/audit/dead_letters"), within=30, what="the dead letter",
     )  # fmt: skip
 
 

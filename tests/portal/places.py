@@ -52,9 +52,12 @@ DETAILS: Final[Mapping[str, str]] = {
     "replication policy": "/replication/policies/{policy}",
     "execution": "/replication/executions/{execution}",
     "dead letters": "/admin/queues/audit",
+    "dead letter": "/admin/queues/audit/letters/{letter}",
     "parked notifications": "/admin/queues/parked",
+    "parked notification": "/admin/queues/parked/notifications/{parked}",
+    "record": "/audit/records/{record}?at={recorded}",
 }
-"""Pages of one thing that is there once it has happened; the names are numbers."""
+"""Pages of one thing that is there once it has happened; the names are numbers, or what else it is called by."""
 DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
     "new project": ("/projects", "/projects-new"),
     "push commands": ("/projects/{project}", ".*/push-commands"),
@@ -111,6 +114,8 @@ DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
     "delete a registry": ("/replication/registries", ".*/delete"),
     "record": ("/audit", "/audit/records/.*"),
     "integrity": ("/audit", "/audit/integrity"),
+    "dead letter": ("/admin/queues/audit", "/admin/queues/audit/letters/.*"),
+    "parked notification": ("/admin/queues/parked", "/admin/queues/parked/notifications/.*"),
     "own profile": ("/profile", "/profile/edit"),
     "own password": ("/profile", "/profile/password"),
     "new refresh token": ("/profile", "/profile/tokens/new"),
