@@ -75,6 +75,12 @@ class PolicyRunning(PreconditionFailed):
     default = "an execution of the replication policy has not ended: stop it first"
 
 
+class PolicyStopping(PolicyRunning):
+    """The policy's executions are being stopped, and have not ended yet."""
+
+    default = "an execution of the replication policy is being stopped and has not ended yet: try again in a moment"
+
+
 class PolicyHeld(Conflict):
     """While an execution runs its policy cannot be about another registry."""
 

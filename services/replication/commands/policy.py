@@ -37,6 +37,7 @@ from services.replication.errors import (
     PolicyExists,
     PolicyHeld,
     PolicyRunning,
+    PolicyStopping,
     UnfitPolicy,
 )
 from services.replication.queries.rows import read_policy
@@ -112,13 +113,15 @@ def update_policy(
 def delete_policy(session: Session, policy_id: int, *, context: EventContext) -> None:
     """Delete a policy with its record; what it copied stays where it is.
 
-    Raises NoSuchPolicy, and PolicyRunning while an execution has not ended.
+    Raises NoSuchPolicy, and while an execution has not ended PolicyRunning, or PolicyStopping where each is stopped.
     """
     row = session.execute(select(policies).where(policies.c.id == policy_id).with_for_update()).one_or_none()
     if row is None:
         raise NoSuchPolicy
-    if has_open_execution(session, policy_id):
-        raise PolicyRunning
+    is_stopping = select(executions.c.stopping).where(executions.c.policy_id == policy_id, executions.c.state.in_(OPEN))
+    running = session.scalars(is_stopping).all()
+    if running:
+        raise PolicyStopping if all(running) else PolicyRunning
     session.execute(delete(policies).where(policies.c.id == policy_id))
     emit(session, _event(ReplicationPolicyDeleted, read_policy(row)), context=context)
 

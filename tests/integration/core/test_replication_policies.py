@@ -258,10 +258,15 @@ def test_while_an_execution_runs_its_policy_stays_and_keeps_its_registry(
     before = written(api)
     answer = api.send("DELETE", f"{POLICIES}/{number}")
     assert (answer.status_code, code(answer)) == (412, "PRECONDITION")
+    assert "stop it first" in answer.json["errors"][0]["message"]
     turned = body(registry_of(api), f"held while {state}")
     assert api.send("PUT", f"{POLICIES}/{number}", ADMIN, turned).status_code == 409
     assert written(api) == before
     assert api.send("PUT", f"{POLICIES}/{number}", ADMIN, body(registry, f"held while {state}")).status_code == 200
+    rows(api, "UPDATE replication.executions SET stopping = true WHERE id = %s RETURNING id", execution)
+    answer = api.send("DELETE", f"{POLICIES}/{number}")
+    assert (answer.status_code, code(answer)) == (412, "PRECONDITION")
+    assert "is being stopped" in answer.json["errors"][0]["message"]
     rows(
         api,
         """
