@@ -15,6 +15,7 @@ from services.api.errors import NoSuchProject, ProjectNotEmpty
 from services.api.queries import configuration
 from services.api.queries import project as queries
 from services.api.queries.allowlist import allowlist_for
+from services.api.queries.quota import get_quota
 from shared.auth.principals import PrincipalKind
 from shared.auth.roles import Role, permissions
 from shared.errors import Unprocessable
@@ -112,8 +113,8 @@ class ProjectSummary:
         place = require_project(req, project, ("project", "read"))
         may_see_members = ("member", "list") in place.granted
         summary = queries.summarise(req.database, place.project_id) if may_see_members else None
-        with_quota = ("quota", "read") in place.granted
-        resp.media = summary_view(_project(req, place), summary, with_quota=with_quota)
+        quota = get_quota(req.database, place.project_id) if ("quota", "read") in place.granted else None
+        resp.media = summary_view(_project(req, place), summary, quota)
 
 
 def sorted_roles(place: Place) -> list[Role]:

@@ -6,6 +6,7 @@ from gateway.core.views.allowlist import allowlist_view
 from gateway.core.writing import Json, given, time_or_never
 from services.api.domain.allowlist import Allowlist
 from services.api.domain.project import Project, ProjectSummary
+from services.api.domain.quota import Quota
 from shared.auth.roles import Role
 
 
@@ -31,7 +32,7 @@ def project_view(project: Project, roles: Sequence[Role] = (), allowlist: Allowl
     )
 
 
-def summary_view(project: Project, summary: ProjectSummary | None, *, with_quota: bool) -> Json:
+def summary_view(project: Project, summary: ProjectSummary | None, quota: Quota | None) -> Json:
     """A project in numbers; members and quota only for those who may see them."""
     counts = {}
     if summary is not None:
@@ -42,5 +43,5 @@ def summary_view(project: Project, summary: ProjectSummary | None, *, with_quota
             "guest_count": summary.members.get(Role.GUEST, 0),
             "limited_guest_count": summary.members.get(Role.LIMITED_GUEST, 0),
         }
-    quota = {"hard": {"storage": project.storage_limit}, "used": {"storage": project.storage_used}}
-    return given(repo_count=project.repository_count, **counts, quota=quota if with_quota else None)
+    storage = quota and {"hard": {"storage": quota.limit}, "used": {"storage": quota.used}}
+    return given(repo_count=project.repository_count, **counts, quota=storage)

@@ -27,9 +27,6 @@ class Project:
     owner_name: str
     public: bool
     metadata: Mapping[str, str]
-    storage_limit: int
-    """Bytes, or UNLIMITED."""
-    storage_used: int
     repository_count: int
     artifact_count: int
     created_at: datetime

@@ -50,8 +50,11 @@ _OF_ROLES: Final[Fields] = {name: FIELDS[name] for name in ("name", "project_id"
 _LIST: Final[Permission] = ("project", "list")
 """Of the system: to know of every project, without a right in any."""
 
+_ELSEWHERE: Final = {"deleted_at", "storage_limit", "storage_used"}
+"""What is not read with a project; its quota is asked for by itself."""
+
 _PROJECTS: Final[Select[Any]] = (
-    select(*(column for column in projects.c if column.name != "deleted_at"), users.c.username.label("owner_name"))
+    select(*(column for column in projects.c if column.name not in _ELSEWHERE), users.c.username.label("owner_name"))
     .join(users, users.c.id == projects.c.owner_id)
     .where(projects.c.deleted_at.is_(None))
 )

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.api.commands.observation import observe
+from services.api.queries.quota import get_quota
+from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, EventContext
 from shared.names import Digest, RepositoryName, TagName
 
@@ -63,6 +65,16 @@ class Project:
 
     def used(self) -> int:
         return int(self.value("SELECT storage_used FROM core.projects WHERE name = %s", self.name))
+
+    def shown(self) -> int:
+        """As the API's quotas show it."""
+        number = self.value("SELECT id FROM core.projects WHERE name = %s", self.name)
+        bind = engine(self.database.settings("core"), pool_size=1)
+        try:
+            with session_factory(bind)() as session:
+                return get_quota(session, int(str(number))).used
+        finally:
+            bind.dispose()
 
     def reserved(self) -> int:
         return int(

@@ -25,6 +25,29 @@ def test_what_fits_under_the_quota_is_pushed_and_counted(project: Project, pushe
     assert (project.used(), project.reserved()) == (size_of(image), 0)
 
 
+def test_what_the_registry_has_taken_is_shown_before_the_catalogue_counts_it(project: Project, pusher: Pusher) -> None:
+    first = make_image("first", layers=2)
+    second = make_image("second", base=first)
+    project.limit(10 * size_of(first, second))
+    pusher.push(project.app, "v1", first)
+    assert (project.used(), project.shown()) == (0, size_of(first))
+    pusher.push(f"{project.name}/other", "v1", second)
+    assert (project.used(), project.shown()) == (0, size_of(first, second))
+    project.catalogue("v1")
+    assert (project.used(), project.shown()) == (size_of(first), size_of(first, second))
+
+
+def test_room_that_is_kept_for_a_push_is_no_storage_until_the_registry_has_taken_it(
+    project: Project, pusher: Pusher
+) -> None:
+    image = make_image("one")
+    project.limit(size_of(image))
+    pusher.push(project.app, "v1", image)
+    with project.database.superuser() as connection:
+        connection.execute("UPDATE events.expected SET answered_at = NULL WHERE repository = %s", (project.app,))
+    assert (project.reserved(), project.shown()) == (1, 0)
+
+
 def test_what_does_not_fit_is_refused_and_leaves_nothing(project: Project, pusher: Pusher) -> None:
     image = make_image("one")
     project.limit(size_of(image) - 1)
