@@ -1,11 +1,13 @@
 """What a list shows is in its address: page, order and search, so that back, reload and a sent link keep them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from gateway.core.request import ApiRequest
+
+T = TypeVar("T")
 
 PAGE_SIZE: Final = 25
 _MOST_PAGES: Final = 999_999
@@ -69,6 +71,23 @@ def _page(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > len(str(_MOST_PAGES)):
         return 1
     return max(1, int(text))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part(Generic[T]):
+    """One page of a list that came whole."""
+
+    items: Sequence[T]
+    page: int
+    pages: int
+    total: int
+
+
+def part_of(whole: Sequence[T], page: str, size: int) -> "Part[T]":
+    """The page of this number; a number that makes no sense is the first, one too large the last."""
+    pages = max(1, -(-len(whole) // size))
+    number = min(_page(page), pages)
+    return Part(items=whole[(number - 1) * size : number * size], page=number, pages=pages, total=len(whole))
 
 
 def fuzzy(field: str, text: str) -> str:

@@ -1,6 +1,7 @@
 """An artifact: what it is, what names it, what it is made of, and what is said about it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,14 +19,14 @@ from gateway.portal.images import (
     settings_of,
     tag_of,
 )
-from gateway.portal.lists import fuzzy, list_state
+from gateway.portal.lists import fuzzy, list_state, part_of
 from gateway.portal.pages.repository import RepositoryPage, api_path
 from gateway.portal.portal import page
 
 AT_ONCE: Final = 25
 """Digests that one question to the API can name."""
-_MOST_CHILDREN: Final = 100
-_MOST_ACCESSORIES: Final = 100
+_PART: Final = 50
+"""So many images of an index, or so many referrers, are on a page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,8 @@ class OneArtifact(ArtifactPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, reference: str, repository: str) -> None:
         """All that is known of it."""
         opened = self.open_repository(req, project, repository)
-        api, state = self.portal.api(req), list_state(req, sorts=("-push_time", "name", "pull_time"))
+        api = self.portal.api(req)
+        state = list_state(req, sorts=("-push_time", "name", "pull_time"), filters=("images", "referrers"))
         try:
             shown = self.artifact(req, opened, reference, with_tag=False, with_label=True, with_accessory=True)
             tags = api.listed(
@@ -86,19 +88,18 @@ class OneArtifact(ArtifactPage):
             self.gone(req, resp, refused, opened.path, f"Artifacts of {opened.rest}", title=title)
             return
         address = address_of(req, opened.project)
-        accessories = shown.get("accessories") or []
+        accessories = [
+            Accessory(digest=each["digest"], kind=accessory_kind(each), size=each["size"], pushed=each["creation_time"])
+            for each in shown.get("accessories") or ()
+        ]
+        references = part_of(shown.get("references") or (), state.filters["images"], _PART)
         self.portal.show(
             req, resp, "artifact.html", block="list", repository=opened, project=opened.project, state=state,
             artifact=shown, kind=kind_of(shown), platforms=platforms_of(shown), settings=settings_of(shown),
             tags=[tag_of(tag, shown, address) for tag in tags.items], total=tags.total,
-            pulls=address.pulls(opened.name, shown["digest"], shown["type"]), children=_children(api, opened, shown),
-            child_count=len(shown.get("references") or ()), accessory_count=len(accessories),
-            accessories=[
-                Accessory(
-                    digest=each["digest"], kind=accessory_kind(each), size=each["size"], pushed=each["creation_time"]
-                )
-                for each in accessories[:_MOST_ACCESSORIES]
-            ],
+            pulls=address.pulls(opened.name, shown["digest"], shown["type"]),
+            children=replace(references, items=_children(api, opened, references.items)),
+            accessories=part_of(accessories, state.filters["referrers"], _PART),
             called=f":{tags.items[0]['name']}" if tags.items else "",
         )  # fmt: skip
 
@@ -153,8 +154,7 @@ def steps_of(history: list[dict[str, Any]], layers: list[dict[str, Any]]) -> lis
     return steps
 
 
-def _children(api: Api, repository: OpenRepository, index: Shown) -> list[Child]:
-    references = (index.get("references") or [])[:_MOST_CHILDREN]
+def _children(api: Api, repository: OpenRepository, references: Sequence[Shown]) -> list[Child]:
     held = look_up(api, repository, [each["child_digest"] for each in references if each.get("child_id")])
     children = []
     for each in references:

@@ -17,6 +17,7 @@ from gateway.portal.portal import Page
 CRONS: Final = {"Hourly": "0 0 * * * *", "Daily": "0 0 0 * * *", "Weekly": "0 0 0 * * 0"}
 """Schedules with a name; any other is written out."""
 _UNDER_WAY: Final = frozenset({"Pending", "Running"})
+_STATES: Final = _UNDER_WAY | {"Success", "Error", "Stopped"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,8 +73,14 @@ class JobPage(ForAdministrators, FormPage[Visit]):
     def values(self, visit: Visit, form: Form) -> dict[str, Any]:
         """The schedule, and the runs that were asked for."""
         del form
-        state = list_state(visit.req, sorts=("-id", "job_status", "creation_time", "update_time"))
-        found = visit.api.listed(self.kind.api, page=state.page, page_size=state.page_size, sort=state.sort)
+        state = list_state(
+            visit.req, sorts=("-id", "job_status", "creation_time", "update_time"), filters=("status",)
+        )
+        wanted = state.filters["status"]
+        found = visit.api.listed(
+            self.kind.api, page=state.page, page_size=state.page_size, sort=state.sort,
+            q=f"job_status={wanted}" if wanted in _STATES else "",
+        )  # fmt: skip
         runs = [each | {"wish": json.loads(each["job_parameters"])} for each in found.items]
         return {
             "schedule": visit.api.get(self.kind.schedule), "state": state, "runs": runs, "total": found.total,

@@ -67,10 +67,13 @@ class Delivery(ActingPage):
     def on_get(self, req: ApiRequest, resp: ApiResponse, project: str, policy: int, delivery: int) -> None:
         """The delivery, what was sent and each attempt."""
         visit = self.visit(req, resp, project=project, policy=policy, delivery=delivery)
-        found, state = _delivery(visit), list_state(req, sorts=("-run_count", "status", "start_time"))
+        found = _delivery(visit)
+        state = list_state(req, sorts=("-run_count", "status", "start_time"), filters=("status",))
+        wanted = state.filters["status"]
         attempts = visit.api.listed(
-            f"{_path(visit)}/tasks", page=state.page, page_size=state.page_size, sort=state.sort
-        )
+            f"{_path(visit)}/tasks", page=state.page, page_size=state.page_size, sort=state.sort,
+            q=f"status={wanted}" if wanted in STATUSES else "",
+        )  # fmt: skip
         self.portal.show(
             req, resp, "webhook_delivery.html", block="list", project=visit.project, policy=policy_of(visit),
             state=state, delivery=found, attempts=attempts.items, total=attempts.total, events=EVENTS,

@@ -83,6 +83,33 @@ def test_an_index_shows_its_children_and_what_is_about_it(stock: Stock, admin: B
     assert "No tag names it" in child.text
 
 
+def test_a_large_index_and_many_referrers_are_in_pages(stock: Stock, admin: Browser) -> None:
+    repository = f"{stock.api.project()}/app"
+    index = make_index("large", architectures=tuple(f"cpu{number:02}" for number in range(52)))
+    stock.push(repository, "v1", index)
+    for number in range(51):
+        about = make_referrer(index.manifest, artifact_type=SIGNATURE, annotations={"n": str(number)})
+        stock.push(repository, about.digest, about)
+    at = page_of(repository, "v1")
+    first = admin.read(at)
+    assert "52 images in this index" in first.text
+    assert "52 images · page 1 of 2" in first.text
+    second = admin.read(f"{at}?images=2")
+    children = [page_of(repository, image.digest) for image in index.images]
+    assert [each in first.links() for each in children] == [True] * 50 + [False] * 2
+    assert [each in second.links() for each in children] == [False] * 50 + [True] * 2
+    assert "51 referrers · page 1 of 2" in second.text
+    assert first.text.count("Cosign signature") == second.text.count("Cosign signature") == 50
+    last = admin.read(f"{at}?images=2&referrers=2")
+    assert last.text.count("Cosign signature") == 1
+    assert "52 images · page 2 of 2" in last.text
+    assert f"{at}?sort=-push_time&referrers=2" in first.links()
+    assert f"{at}?sort=-push_time&images=2&referrers=2" in second.links()
+    for nonsense in ("0", "-1", "x", "2²"):
+        assert "52 images · page 1 of 2" in admin.read(f"{at}?images={nonsense}").text
+    assert "52 images · page 2 of 2" in admin.read(f"{at}?images=99").text
+
+
 def test_a_registry_that_does_not_answer_costs_the_page_its_layers_alone(api: Api) -> None:
     project = api.project()
     digest = artifact_of(api, project, "app", "v1")

@@ -123,6 +123,9 @@ def test_deliveries_and_their_attempts(api: Api, admin: Person) -> None:
     assert order(admin, at, *tries) == ["second try", "told"]
     for sort in ("run_count", "status", "start_time"):
         assert order(admin, f"{at}?sort={sort}", *tries) == ["told", "second try"], sort
+    assert order(admin, f"{at}?status=Success", *tries) == ["second try"]
+    assert order(admin, f"{at}?status=Error", *tries) == ["told"]
+    assert "None in this state" in admin.open(f"{at}?status=Running").words
 
 
 def test_executions_of_replication_and_their_tasks(api: Api, admin: Person) -> None:
@@ -177,6 +180,10 @@ def test_the_systems_own_jobs(api: Api, admin: Person, place: str, job: str, par
     assert shown("?sort=-job_status") == [first, second]
     for sort in ("id", "creation_time", "update_time"):
         assert shown(f"?sort={sort}") == [first, second], sort
+    assert shown("?status=Pending") == [second]
+    assert shown("?status=Stopped&sort=id") == [first]
+    assert shown("?status=nonsense&sort=id") == [first, second]
+    assert "None in this state" in admin.open(f"{place}?status=Running").words
     assert api.send("PUT", f"/system/{job}/{second}").status_code == 200
 
 
