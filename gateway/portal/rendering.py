@@ -39,8 +39,9 @@ class Templates:
             auto_reload=False,
         )
         environment.filters.update(
-            size=size, moment=moment, ago=ago, short=short_digest, segment=address_segment, count=count, percent=percent
-        )
+            size=size, moment=moment, ago=ago, short=short_digest, segment=address_segment, count=count,
+            percent=percent, sentence=sentence,
+        )  # fmt: skip
         environment.globals.update(self._names, sheet_level=1)
         environment.globals["ui"] = environment.get_template("parts.html").module
         return environment
@@ -71,6 +72,16 @@ def size(number: float | None) -> str:
     while value >= 1024 and unit < len(_UNITS) - 1:  # noqa: PLR2004
         value, unit = value / 1024, unit + 1
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {_UNITS[unit]}"  # noqa: PLR2004
+
+
+def sentence(text: str) -> str:
+    """What the API says, as it stands by itself on a page, with a capital and a full stop.
+
+    A first word that is not plain letters is a name, and stays.
+    """
+    first = text.split(" ", 1)[0]
+    begun = text[:1].upper() + text[1:] if first.isalpha() else text
+    return begun if begun.endswith((".", "!", "?")) or not begun else f"{begun}."
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

@@ -58,6 +58,20 @@ DETAILS: Final[Mapping[str, str]] = {
     "record": "/audit/records/{record}?at={recorded}",
 }
 """Pages of one thing that is there once it has happened; the names are numbers, or what else it is called by."""
+STATES: Final[Mapping[str, tuple[str, int]]] = {
+    "project empty": ("/projects/sandbox", 200),
+    "no robot account": ("/projects/sandbox/robots", 200),
+    "no label": ("/projects/library/labels", 200),
+    "no retention": ("/projects/sandbox/retention", 200),
+    "no immutable tag": ("/projects/sandbox/immutable-tags", 200),
+    "no webhook": ("/projects/sandbox/webhooks", 200),
+    "nothing found": ("/projects?q=nothing-is-called-so", 200),
+    "no record matches": ("/audit?user=nobody-is-called-so", 200),
+    "no such page": ("/nothing-is-here", 404),
+    "no such project": ("/projects/nothing-is-called-so", 404),
+    "no such artifact": ("/projects/{project}/artifacts/nothing-is-called-so/{repository}", 404),
+}
+"""Pages with nothing to show, and addresses of nothing, with the status each is answered with."""
 DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
     "new project": ("/projects", "/projects-new"),
     "push commands": ("/projects/{project}", ".*/push-commands"),
