@@ -133,6 +133,7 @@ def api_routes(
         "/projects/{project}/metadatas": metadata.Metadata(),
         "/projects/{project}/metadatas/{meta_name}": metadata.OneEntry(),
         "/projects/{project}/immutabletagrules": immutable.ImmutableRules(),
+        "/projects/{project}/immutabletagrules/trial": immutable.ImmutableRuleTrial(),
         "/projects/{project}/immutabletagrules/{immutable_rule_id}": immutable.OneImmutableRule(),
         "/projects/{project}/artifacts": artifact.ProjectArtifacts(),
         "/projects/{project}/logs": auditlog.ProjectLogs(audit_log_view),

@@ -40,7 +40,7 @@ class Templates:
         )
         environment.filters.update(
             size=size, moment=moment, ago=ago, short=short_digest, segment=address_segment, count=count,
-            percent=percent, sentence=sentence,
+            percent=percent, sentence=as_sentence,
         )  # fmt: skip
         environment.globals.update(self._names, sheet_level=1)
         environment.globals["ui"] = environment.get_template("parts.html").module
@@ -74,14 +74,11 @@ def size(number: float | None) -> str:
     return f"{value:.0f} {_UNITS[unit]}" if unit == 0 or value >= 100 else f"{value:.1f} {_UNITS[unit]}"  # noqa: PLR2004
 
 
-def sentence(text: str) -> str:
-    """What the API says, as it stands by itself on a page, with a capital and a full stop.
-
-    A first word that is not plain letters is a name, and stays.
-    """
-    first = text.split(" ", 1)[0]
-    begun = text[:1].upper() + text[1:] if first.isalpha() else text
-    return begun if begun.endswith((".", "!", "?")) or not begun else f"{begun}."
+def as_sentence(text: str) -> str:
+    """The API's words with a capital at the beginning, unless it is a field's name, and a full stop at the end."""
+    text = text.strip()
+    begin = text[:1] if "_" in text.partition(" ")[0] else text[:1].upper()
+    return begin + text[1:] + ("" if text.endswith((".", "?")) else ".") if text else ""
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

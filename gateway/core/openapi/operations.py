@@ -158,6 +158,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", _PROJECT + "/immutabletagrules"): Operation(
         body=ImmutableRuleBody, status=201, located=True, parameters=(BY_NAME,)
     ),
+    ("POST", _PROJECT + "/immutabletagrules/trial"): Operation(
+        body=ImmutableRuleBody, answer=shapes.HeldTags, parameters=(BY_NAME,)
+    ),
     ("PUT", _PROJECT + "/immutabletagrules/{immutable_rule_id}"): Operation(
         body=ImmutableRuleBody, parameters=(BY_NAME,)
     ),

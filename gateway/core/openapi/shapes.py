@@ -357,3 +357,17 @@ class ImmutableRuleEntry(TypedDict):
     params: dict[str, Any]
     tag_selectors: list[SelectorEntry]
     scope_selectors: dict[str, list[SelectorEntry]]
+
+
+class HeldTag(TypedDict):
+    """A tag that a rule would hold."""
+
+    repository: str
+    tag: str
+
+
+class HeldTags(TypedDict):
+    """What a rule would hold: how many tags, and the first hundred in the order of their names."""
+
+    total: int
+    tags: list[HeldTag]

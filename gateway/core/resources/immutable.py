@@ -1,13 +1,17 @@
 """Tag immutable: /projects/{project}/immutabletagrules."""
 
+from typing import Final
+
 from gateway.core.access import require_project
 from gateway.core.bodies.immutable import ImmutableRuleBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
-from gateway.core.views.immutable import immutable_rule_view
+from gateway.core.views.immutable import held_view, immutable_rule_view
 from gateway.core.writing import write_page
 from services.api.commands import immutability as commands
 from services.api.queries import immutability as queries
+
+_FIRST: Final = 100
 
 
 class ImmutableRules:
@@ -33,6 +37,16 @@ class ImmutableRules:
             context=req.event_context,
         )
         resp.created(f"{API}/projects/{project}/immutabletagrules/{rule_id}")
+
+
+class ImmutableRuleTrial:
+    """/projects/{project}/immutabletagrules/trial, which is ours."""
+
+    def on_post(self, req: ApiRequest, resp: ApiResponse, project: str) -> None:
+        """Tell which tags a rule would hold, and make nothing."""
+        place = require_project(req, project, ("immutable-tag", "create"))
+        draft = read_body(req, ImmutableRuleBody).draft().checked()
+        resp.media = held_view(queries.held_by(req.database, place.project_id, draft, first=_FIRST))
 
 
 class OneImmutableRule:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from gateway.core.writing import Json
-from services.api.domain.immutability import ACTION, TEMPLATE, ImmutableRule
+from services.api.domain.immutability import ACTION, TEMPLATE, Held, ImmutableRule
 
 
 def immutable_rule_view(rule: ImmutableRule) -> Json:
@@ -17,4 +17,12 @@ def immutable_rule_view(rule: ImmutableRule) -> Json:
         "params": {},
         "tag_selectors": [asdict(selector) for selector in rule.tag_selectors],
         "scope_selectors": {"repository": [asdict(selector) for selector in rule.repository_selectors]},
+    }
+
+
+def held_view(held: Held) -> Json:
+    """What a rule would hold: how many tags, and the first of them."""
+    return {
+        "total": held.total,
+        "tags": [{"repository": repository.text, "tag": tag} for repository, tag in held.first],
     }

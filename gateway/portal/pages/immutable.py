@@ -1,5 +1,6 @@
 """The rules that make tags of a project immutable, in plain sentences."""
 
+from abc import abstractmethod
 from typing import Any
 
 from gateway.core.request import ApiRequest, ApiResponse
@@ -32,37 +33,52 @@ class ImmutableTags(ActingPage):
         )  # fmt: skip
 
 
-class NewImmutableRule(ActingPage, FormPage[ProjectVisit]):
-    """/projects/{project}/immutable-tags/new."""
+class RuleForm(ActingPage, FormPage[ProjectVisit]):
+    """What a rule says, and a trial of it that tells which tags it would hold."""
 
-    needed = ("immutable-tag", "create")
     template = "immutable_rule.html"
 
     def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
-        """What it can say."""
-        return {"rule": None, "back": f"{visit.project.path}/immutable-tags", **shown_rows(form)}
+        """What it can say, and what came of a trial."""
+        return {
+            "rule": _rule(visit) if "rule" in visit.parts else None, "held": None,
+            "back": f"{visit.project.path}/immutable-tags", **shown_rows(form),
+        }  # fmt: skip
 
     def act(self, visit: ProjectVisit, form: Form) -> None:
+        """Try it, or keep it."""
+        if form.text("do") == "try":
+            held = visit.api.send("POST", f"{visit.place}/immutabletagrules/trial", selected(form)).content
+            self.show(visit, form, held=held)
+            return
+        self.keep(visit, form)
+
+    @abstractmethod
+    def keep(self, visit: ProjectVisit, form: Form) -> None:
+        """Put it in force, and go on."""
+
+
+class NewImmutableRule(RuleForm):
+    """/projects/{project}/immutable-tags/new."""
+
+    needed = ("immutable-tag", "create")
+
+    def keep(self, visit: ProjectVisit, form: Form) -> None:
         """Make it."""
         visit.api.send("POST", f"{visit.place}/immutabletagrules", selected(form))
         self.go(visit, "/immutable-tags", "The rule is in force.")
 
 
-class EditImmutableRule(ActingPage, FormPage[ProjectVisit]):
+class EditImmutableRule(RuleForm):
     """/projects/{project}/immutable-tags/{rule}/edit."""
 
     needed = ("immutable-tag", "update")
-    template = "immutable_rule.html"
 
     def first(self, visit: ProjectVisit) -> Form:
         """As it is."""
         return filled(rows_of(_rule(visit)))
 
-    def values(self, visit: ProjectVisit, form: Form) -> dict[str, Any]:
-        """What it can say."""
-        return {"rule": _rule(visit), "back": f"{visit.project.path}/immutable-tags", **shown_rows(form)}
-
-    def act(self, visit: ProjectVisit, form: Form) -> None:
+    def keep(self, visit: ProjectVisit, form: Form) -> None:
         """Put it in the old one's place."""
         _put(visit, selected(form) | {"disabled": _rule(visit)["disabled"]})
         self.go(visit, "/immutable-tags", "The rule is changed.")

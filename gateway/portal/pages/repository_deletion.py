@@ -7,7 +7,8 @@ from gateway.portal.errors import Refused
 from gateway.portal.forms import Form
 from gateway.portal.pages.artifact import artifact_path
 from gateway.portal.pages.repository import RepositoryPage, RepositoryVisit, api_path
-from gateway.portal.pages.sheets import FormPage, as_sentence
+from gateway.portal.pages.sheets import FormPage
+from gateway.portal.rendering import as_sentence
 from shared.errors import Forbidden
 
 TYPED_FROM: Final = 11

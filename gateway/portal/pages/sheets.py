@@ -15,6 +15,7 @@ from gateway.portal.api import Api
 from gateway.portal.errors import BadForm, Refused
 from gateway.portal.forms import Form, read_form
 from gateway.portal.portal import Page, Portal, page
+from gateway.portal.rendering import as_sentence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,10 +206,3 @@ def filled(fields: Mapping[str, object]) -> Form:
             if value is not False
         }
     )
-
-
-def as_sentence(text: str) -> str:
-    """The API's words with a capital at the beginning, unless it is a field's name, and a full stop at the end."""
-    text = text.strip()
-    begin = text[:1] if "_" in text.partition(" ")[0] else text[:1].upper()
-    return begin + text[1:] + ("" if text.endswith((".", "?")) else ".") if text else ""

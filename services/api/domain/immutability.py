@@ -46,6 +46,15 @@ class RuleDraft:
         return self
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What a rule would hold."""
+
+    total: int
+    first: tuple[tuple[RepositoryName, str], ...]
+    """Repositories and tags, in the order of their names."""
+
+
 def immutable_among(rules: Sequence[ImmutableRule], repository: RepositoryName, tags: Iterable[str]) -> list[str]:
     """Those of the tags that some rule holds fast."""
     return [tag for tag in tags if any(rule.covers(repository, tag) for rule in rules)]

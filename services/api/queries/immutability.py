@@ -1,13 +1,15 @@
 """Reading the rules that make tags immutable, and which tags they hold fast."""
 
 from collections.abc import Collection, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, cast, func, select, text
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
-from services.api.domain.immutability import ImmutableRule, immutable_among
+from services.api.domain.immutability import Held, ImmutableRule, RuleDraft, immutable_among
 from services.api.errors import NoSuchRule
 from services.api.tables import immutable_rules, projects, repositories, tags
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
@@ -37,6 +39,7 @@ _RULES: Final[Select[Any]] = select(
 _IN_FORCE: Final[Select[Any]] = _RULES.join(projects, projects.c.id == immutable_rules.c.project_id).where(
     projects.c.name == bindparam("project"), projects.c.deleted_at.is_(None), immutable_rules.c.disabled.is_(False)
 )
+_AT_ONCE: Final = 5_000
 # what has passed the gate may not be in the catalogue yet
 _TAGS_UNDER_WAY: Final = text(
     """
@@ -81,6 +84,33 @@ def immutable_tags(
 def tags_under_way(session: Session, repository: RepositoryName, digest: Digest) -> list[str]:
     """The tags that a manifest was lately given by way of the gate, whether they name it still or not."""
     return list(session.scalars(_TAGS_UNDER_WAY, {"repository": repository.text, "digest": digest.text}))
+
+
+def held_by(session: Session, project_id: int, draft: RuleDraft, *, first: int) -> Held:
+    """What a rule would hold in a project if it were in force: how many tags, and the first by name."""
+    rule = ImmutableRule(
+        id=0,
+        project_id=project_id,
+        disabled=False,
+        repository_selectors=draft.repository_selectors,
+        tag_selectors=draft.tag_selectors,
+    )
+    everything = (
+        select(repositories.c.name.label("repository"), tags.c.name.label("tag"))
+        .join(tags, tags.c.repository_id == repositories.c.id)
+        .where(repositories.c.project_id == project_id)
+        .order_by(repositories.c.name, tags.c.name)
+        .execution_options(yield_per=_AT_ONCE)
+    )
+    total, sample = 0, []
+    for name, rows in groupby(session.execute(everything), key=attrgetter("repository")):
+        repository = RepositoryName.parse(name)
+        for row in rows:
+            if rule.covers(repository, row.tag):
+                total += 1
+                if total <= first:
+                    sample.append((repository, row.tag))
+    return Held(total=total, first=tuple(sample))
 
 
 def _tags(session: Session, repository: RepositoryName) -> list[str]:

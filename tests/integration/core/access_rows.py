@@ -70,6 +70,7 @@ IN_PROJECT = [
     Row("DELETE", "/labels/{label_id}", "PM"),
     Row("GET", "/projects/{project}/immutabletagrules", "PM"),
     Row("POST", "/projects/{project}/immutabletagrules", "PM", body={}),
+    Row("POST", "/projects/{project}/immutabletagrules/trial", "PM", body={}),
     Row("PUT", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM", body={}),
     Row("DELETE", "/projects/{project}/immutabletagrules/{immutable_rule_id}", "PM"),
     Row("POST", "/retentions", "PMD", body={"algorithm": "and", "scope": {"level": "project"}}),

@@ -217,6 +217,7 @@ OURS = {
     "/openapi.json",
     "/statistics/daily",
     "/statistics/quotas",
+    "/projects/{project}/immutabletagrules/trial",
     "/system/audit-checks",
     POLICY + "/test",
     POLICY + "/redelivery",

@@ -45,6 +45,7 @@ NOT_OF_THE_CLIENT = {
     ("GET", "/openapi.json"),
     ("GET", "/statistics/daily"),
     ("GET", "/statistics/quotas"),
+    ("POST", "/projects/{project}/immutabletagrules/trial"),
     ("GET", "/system/audit-checks"),
     ("POST", "/system/audit-checks"),
     ("GET", "/internalconfig"),

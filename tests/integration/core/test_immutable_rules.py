@@ -62,6 +62,29 @@ def test_the_same_rule_is_made_once(api: Api) -> None:
     assert [each["tag_selectors"][0]["pattern"] for each in rules(api, name)] == ["v*", "w*"]  # type: ignore[index]  # JSON
 
 
+def test_a_trial_tells_what_a_rule_would_hold_and_makes_none(api: Api) -> None:
+    name = api.project()
+    artifact_of(api, name, "app", "v1", "v2", "latest")
+    artifact_of(api, name, "app/test", "v3")
+    artifact_of(api, api.project(), "app", "v4")
+    path = f"/projects/{name}/immutabletagrules"
+
+    def held(body: object) -> tuple[int, list[tuple[str, str]]]:
+        answer = api.send("POST", f"{path}/trial", ADMIN, body)
+        assert answer.status_code == 200
+        return answer.json["total"], [(each["repository"], each["tag"]) for each in answer.json["tags"]]
+
+    assert held(rule()) == (3, [(f"{name}/app", "v1"), (f"{name}/app", "v2"), (f"{name}/app/test", "v3")])
+    assert held(rule(repositories="*", disabled=True)) == (2, [(f"{name}/app", "v1"), (f"{name}/app", "v2")])
+    assert held(rule("w*")) == (0, [])
+    many = [f"w{number:03}" for number in range(120)]
+    artifact_of(api, name, "many", *many)
+    assert held(rule("w*")) == (120, [(f"{name}/many", tag) for tag in many[:100]])
+    for unfit in ({}, rule(""), rule("[")):
+        assert api.send("POST", f"{path}/trial", ADMIN, unfit).status_code == 400
+    assert rules(api, name) == []
+
+
 def test_a_rule_of_another_project_is_not_found(api: Api) -> None:
     mine, other = api.project(), api.project()
     number = api.made(f"/projects/{other}/immutabletagrules", rule())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.core.people import Api
+from tests.integration.core.rows import artifact_of
 from tests.integration.portal.browsing import HOSTILE
 from tests.integration.portal.filling import person
 
@@ -78,3 +79,28 @@ def test_the_rule_of_another_project_is_not_found_here(api: Api) -> None:
     assert admin.open(f"/projects/{project}/immutable-tags/{number}/edit").status == 404
     assert admin.post(f"/projects/{project}/immutable-tags/{number}/delete").status == 404
     assert [each["id"] for each in _rules(api, other)] == [number]
+
+
+def test_a_rule_is_tried_before_it_is_made_and_before_it_is_changed(api: Api) -> None:
+    project = api.project()
+    artifact_of(api, project, "app", "v1", "v2", "latest")
+    admin, path = person(api, api.member(project, "maintainer")), f"/projects/{project}/immutable-tags"
+    asked = {
+        "repo_decoration": "repoMatches", "repo_pattern": "**", "tag_decoration": "matches", "tag_pattern": "v*",
+        "do": "try",
+    }  # fmt: skip
+    tried = admin.post(f"{path}/new", asked, part="sheet")
+    assert (tried.status, _rules(api, project)) == (200, [])
+    assert "It would hold 2 tags of those here now:" in tried.words
+    assert (f"{project}/app:v1" in tried.words, f"{project}/app:v2" in tried.words, "latest" in tried.words) == (
+        True, True, False,
+    )  # fmt: skip
+    assert 'value="v*"' in tried.html
+    none = admin.post(f"{path}/new", asked | {"tag_pattern": "w*"})
+    assert "It would hold none of the tags that are here now" in none.words
+    wrong = admin.post(f"{path}/new", asked | {"tag_pattern": "["})
+    assert wrong.status == 400
+    number = _rule(api, project)
+    changed = admin.post(f"{path}/{number}/edit", asked | {"tag_pattern": "latest"})
+    assert "It would hold 1 tag of those here now" in changed.words
+    assert [rule["tag_selectors"][0]["pattern"] for rule in _rules(api, project)] == ["release-*"]

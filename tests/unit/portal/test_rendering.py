@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.portal.rendering import Templates, ago, count, highlight, moment, percent, sentence, short_digest, size
+from gateway.portal.rendering import Templates, ago, as_sentence, count, highlight, moment, percent, short_digest, size
 
 NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
 
@@ -57,11 +57,11 @@ def test_counts_shares_and_digests() -> None:
     ("said", "shown"),
     [
         ("the project is gone", "The project is gone."), ("Wait.", "Wait."), ("is it gone?", "Is it gone?"), ("", ""),
-        ("app/web:v1 is gone", "app/web:v1 is gone."),
+        ("project_name is needed", "project_name is needed."),
     ],
 )  # fmt: skip
 def test_a_sentence_stands_by_itself(said: str, shown: str) -> None:
-    assert sentence(said) == shown
+    assert as_sentence(said) == shown
 
 
 def test_every_template_can_be_read() -> None:
