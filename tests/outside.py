@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OWNER: Final = "company"
+_LOOPBACK: Final = ("127.0.0.1/32", "::1/128")
 OWNER_PASSWORD: Final = "p4ssword of: the 'company'"
 
 
@@ -57,11 +58,11 @@ class Outside:
 
 
 @contextmanager
-def outside_postgres() -> Iterator[Outside]:
-    """Started, with that owner and no database of his; gone at the end."""
+def outside_postgres(host: str = "localhost", *, clients: tuple[str, ...] = _LOOPBACK) -> Iterator[Outside]:
+    """Started, with that owner and no database of his; gone at the end. `clients` are as in pg_hba.conf."""
     with short_folder(parent=memory()) as folder:
         run, data = folder / "run", folder / "data"
-        chain, key = make_certificate(folder / "tls", ["localhost"], datetime.now(UTC))
+        chain, key = make_certificate(folder / "tls", [host], datetime.now(UTC))
         (folder / "tls").chmod(0o755)
         chain.chmod(0o644)
         as_user: list[str | Path] = []
@@ -78,17 +79,16 @@ def outside_postgres() -> Iterator[Outside]:
         making = [programs / "initdb", "-A", "trust", "--no-sync", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8"]
         subprocess.run([*as_user, *making, data], check=True, capture_output=True, cwd="/")
         (data / "pg_hba.conf").write_text(
-            "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
-            "hostssl all all ::1/128 scram-sha-256\n"
+            "local all postgres trust\n" + "".join(f"hostssl all all {each} scram-sha-256\n" for each in clients)
         )
         port = free_port()
         command = [
             *as_user, programs / "postgres", "-D", data, "-p", str(port), "-k", run,
-            "-c", "listen_addresses=localhost", "-c", "fsync=off", "-c", "max_connections=200",
+            "-c", f"listen_addresses={host}", "-c", "fsync=off", "-c", "max_connections=200",
             "-c", "ssl=on", "-c", f"ssl_cert_file={chain}", "-c", f"ssl_key_file={own_key}",
         ]  # fmt: skip
         process = start(command, log=folder / "log")
-        server = Outside(folder=folder, port=port, process=process)
+        server = Outside(folder=folder, host=host, port=port, process=process)
         try:
             wait_for(lambda: _answers(server), seconds=30, what="PostgreSQL answers")
             words = OWNER_PASSWORD.replace("'", "''")

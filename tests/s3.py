@@ -52,15 +52,17 @@ class Storage:
 
 
 @contextmanager
-def s3_server(bucket: str = "images", *, allowed: str | None = None) -> Iterator[Storage]:
+def s3_server(
+    bucket: str = "images", *, allowed: str | None = None, host: str = "127.0.0.1"
+) -> Iterator[Storage]:
     """Started; everything that was stored is gone at the end."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(_OPEN), "MOTO_ENABLE_ISO_REGIONS": "false"}
     with short_folder() as folder:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+                [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)],
                 env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True,
             )  # fmt: skip
         try:

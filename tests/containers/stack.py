@@ -138,7 +138,12 @@ class Stack:
 
     def up(self) -> None:
         """Start everything, wait until all is healthy."""
-        self.compose("up", "-d", seconds=UP_SECONDS)
+        try:
+            self.compose("up", "-d", seconds=UP_SECONDS)
+        except ComposeFailedError as error:
+            # what runs once and ends with a complaint has said it to its own log
+            said = self.compose("logs", "--tail", "20", "prepare", "migrate")
+            raise ComposeFailedError(f"{error}\n{said}") from error
         self.await_health()
 
     def await_health(self) -> None:

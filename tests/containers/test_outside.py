@@ -1,0 +1,101 @@
+"""A database and a storage outside of the containers: what they keep, and what the containers keep no more."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.clients.docker import BRIDGE
+from tests.clients.images import make_image
+from tests.clients.polling import eventually
+from tests.containers.stack import Stack
+from tests.outside import Outside, outside_postgres
+from tests.s3 import Storage, s3_server
+from tests.servers import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.clients.rest import RestClient
+
+# the first test waits until the images are built
+pytestmark = pytest.mark.timeout(2400)
+
+HERE: Final = BRIDGE.partition("/")[0]
+"""This machine, as containers reach it."""
+SECONDS: Final = 30
+
+
+@pytest.fixture(scope="module")
+def database(built: Stack) -> Iterator[Outside]:
+    assert built
+    with outside_postgres(HERE, clients=("samenet",)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def storage(built: Stack) -> Iterator[Storage]:
+    assert built
+    with s3_server(host=HERE) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(
+    built: Stack, database: Outside, storage: Storage, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("outside")
+    authorities = folder / "authorities"
+    authorities.mkdir(mode=0o755)
+    shutil.copyfile(database.ca, authorities / "ca.crt")
+    settings = database.variables() | storage.variables("here") | {"BREAKWATER_DATABASE_CA_FOLDER": str(authorities)}
+    del settings["BREAKWATER_DATABASE_CA"]
+    stack = Stack(
+        built.engine, folder, free_port(), project="breakwater-outside",
+        files=("compose.database.yaml", "compose.s3.yaml"), **settings,
+    )  # fmt: skip
+    stack.remove()
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> RestClient:
+    return stack.admin()
+
+
+def test_what_is_pushed_lies_in_the_bucket_and_is_catalogued_in_the_database(
+    stack: Stack, admin: RestClient, database: Outside, storage: Storage
+) -> None:
+    image, registry = make_image("outside", layers=2), stack.registry(stack.admin_password())
+    assert registry.push("library/outside", "v1", image).ok
+    for blob in image.blobs:
+        assert registry.get_blob("library/outside", blob.digest).content == blob.content
+    eventually(
+        lambda: database.run("SELECT 1 FROM core.tags WHERE name = 'v1'", "images"), within=SECONDS, what="catalogued"
+    )
+    recorded = "operation=create,resource_type=artifact"
+    eventually(lambda: admin.get("/audit-logs", q=recorded), within=SECONDS, what="it is on record")
+    assert storage.in_folder("here").holds("docker/registry/v2/blobs")
+    assert stack.run_in("postgres", "sh", "-c", "pgrep postgres || echo none").out.strip() == "none"
+
+
+def test_the_database_is_reached_by_tls_alone(stack: Stack, database: Outside) -> None:
+    assert stack
+    encrypted = database.run(
+        "SELECT count(*) > 0, bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE client_port > 0"
+    )
+    assert encrypted == [(True, True)]
+
+
+# every network leads to this machine, an internal one too: here it is told by having none at all
+@pytest.mark.parametrize(("part", "reaches"), [("registry", True), ("postgres", False)])
+def test_part_reaches_what_is_outside_or_does_not(stack: Stack, storage: Storage, part: str, *, reaches: bool) -> None:
+    port = storage.url.rpartition(":")[2]
+    tried = stack.run_in(part, "timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{HERE}/{port}")
+    assert tried.ok is reaches
