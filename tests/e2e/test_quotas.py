@@ -46,6 +46,21 @@ def test_the_storage_of_a_project_is_right_within_a_second_of_a_push_and_of_a_de
     )
 
 
+def test_what_is_deleted_right_after_its_push_takes_no_room(system: System, project: str) -> None:
+    """Its push may not have been counted yet when it goes."""
+    images = [make_image(f"short-lived {number}", layer_size=3_000) for number in range(8)]
+    size = max(sum(len(blob.content) for blob in (*image.blobs, image.manifest)) for image in images)
+    number = system.admin.get(f"/projects/{project}")["project_id"]
+    system.admin.must("PUT", f"/quotas/{number}", json={"hard": {"storage": len(images) * size}})
+    registry = system.registry()
+    for image in images:
+        assert registry.push(f"{project}/app", "v1", image).ok
+        assert registry.delete_manifest(f"{project}/app", image.digest).ok
+    eventually(lambda: used(system, project) == 0, within=10, what="nothing is stored")
+    for image in images:
+        assert registry.push(f"{project}/app", image.digest, image).ok, "all of them fit"
+
+
 def test_uploads_of_blobs_wait_for_no_row_of_their_project(system: System, project: str) -> None:
     """However many there are: none of them asks for what a manifest's admission locks."""
     image = make_image("many", layers=60, layer_size=64)

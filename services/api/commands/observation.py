@@ -104,7 +104,8 @@ class _Look:
         for digest, time in wanted.items():
             try:
                 if digest not in known:
-                    self._read(digest, time)
+                    if not self._read(digest, time):
+                        gone.add(digest)
                 elif digest not in targets and self._registry.resolve(self._repository, digest) is None:
                     gone.add(digest)
             except RegistryRefused as error:
@@ -138,18 +139,18 @@ class _Look:
                 self._unread[tag] = error
         return named
 
-    def _read(self, digest: Digest, time: datetime, depth: int = 0) -> None:
-        """Find a manifest and, before it, the children that the catalogue lacks."""
+    def _read(self, digest: Digest, time: datetime, depth: int = 0) -> bool:
+        """Find a manifest and, before it, the children that the catalogue lacks; whether the registry has it."""
         if digest in self._found or digest in self._standing_in:
-            return
+            return True
         stored = self._registry.manifest(self._repository, digest)
         if stored is None:
-            return
+            return False
         try:
             manifest = parse(stored.body, stored.media_type)
         except UnreadableManifest as error:
             self._unread[digest] = error
-            return
+            return True
         if not isinstance(manifest, Index):
             self._found[digest] = self._measure(manifest, time)
         elif manifest.stands_in_for and is_stand_in(self._session, manifest.stands_in_for, digest):
@@ -159,6 +160,7 @@ class _Look:
             self._found[digest] = Found(
                 manifest=manifest, size=0, blobs=manifest.blobs, extra_attrs={}, pushed_at=time
             )
+        return True
 
     def _read_children(self, index: Index, time: datetime, depth: int) -> None:
         children = dict.fromkeys(child.digest for child in index.children)

@@ -1,10 +1,11 @@
 """A project's quota: changing it, and keeping room under it for what is being pushed.
 
 What a push will add is reserved under the project's lock in one short transaction, before the registry is asked.
-A reservation ends when the catalogue counts the manifest, or when the push is known not to have happened.
+A reservation ends when the catalogue counts the manifest, finds it deleted again, or when the push is known not to
+have happened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -57,6 +58,13 @@ _RESERVE: Final = text(
     """
 )
 _RELEASE: Final = text("DELETE FROM core.quota_reservations WHERE project_id = :project_id AND manifest = :manifest")
+_RELEASE_GONE: Final = text(
+    """
+    DELETE FROM core.quota_reservations r USING events.expected e
+    WHERE e.id = r.expectation_id AND e.repository = :repository AND e.answered_at < now()
+      AND r.project_id = :project_id AND r.manifest = ANY (:manifests)
+    """
+)
 _FORGET: Final = text(
     """
     DELETE FROM core.quota_reservations WHERE expectation_id IN (
@@ -164,6 +172,22 @@ def reserve(
 def release_reserved(session: Session, *, project_id: int, manifest: Digest) -> None:
     """The catalogue counts this manifest from now on."""
     session.execute(_RELEASE, {"project_id": project_id, "manifest": manifest.text})
+
+
+def release_gone(
+    session: Session, repository: RepositoryName, *, project_id: int, manifests: Collection[Digest]
+) -> None:
+    """These manifests were pushed and are gone before the catalogue counted them; what is on its way keeps its room.
+
+    The transaction began before the registry was asked for them.
+    """
+    if manifests:
+        values = {
+            "repository": repository.text,
+            "project_id": project_id,
+            "manifests": [manifest.text for manifest in manifests],
+        }
+        session.execute(_RELEASE_GONE, values)
 
 
 def forget_reserved(session: Session, *, before: datetime, limit: int = 10_000) -> int:

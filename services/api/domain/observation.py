@@ -53,7 +53,7 @@ class Truth:
     found: tuple[Found, ...] = ()
     """Not in the catalogue yet; children come before the index that needs them."""
     gone: frozenset[Digest] = frozenset()
-    """Not in the registry any more."""
+    """Not in the registry any more; the catalogue may never have had them."""
     tags: Mapping[TagName, TagState] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     """What the catalogue says of these is left as it is where the registry refused them."""

@@ -37,6 +37,30 @@ def test_what_the_registry_has_taken_is_shown_before_the_catalogue_counts_it(pro
     assert (project.used(), project.shown()) == (size_of(first), size_of(first, second))
 
 
+def test_what_is_deleted_before_it_is_counted_keeps_no_room(project: Project, pusher: Pusher) -> None:
+    gone, stays = make_image("gone"), make_image("stays")
+    project.limit(size_of(gone, stays))
+    for tag, image in (("gone", gone), ("stays", stays)):
+        pusher.push(project.app, tag, image)
+    assert pusher.delete(project.app, gone.digest).status == 202
+    # nothing of this repository is in the catalogue yet
+    project.catalogue(digests=(gone.digest,))
+    assert (project.used(), project.reserved(), project.shown()) == (0, 1, size_of(stays))
+    project.catalogue("stays", digests=(gone.digest,))
+    assert (project.used(), project.reserved(), project.shown()) == (size_of(stays), 0, size_of(stays))
+
+
+def test_a_push_on_its_way_keeps_its_room_where_the_registry_has_it_not_yet(project: Project, pusher: Pusher) -> None:
+    image = make_image("one")
+    project.limit(size_of(image))
+    pusher.push(project.app, "v1", image)
+    assert pusher.delete(project.app, image.digest).status == 202
+    with project.database.superuser() as connection:
+        connection.execute("UPDATE events.expected SET answered_at = NULL WHERE repository = %s", (project.app,))
+    project.catalogue(digests=(image.digest,))
+    assert project.reserved() == 1
+
+
 def test_room_that_is_kept_for_a_push_is_no_storage_until_the_registry_has_taken_it(
     project: Project, pusher: Pusher
 ) -> None:
