@@ -4,7 +4,7 @@ The lock on the repository is held around asking and recording. What is in the c
 content has the digest of its bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,12 +18,16 @@ from services.api.domain.attributes import image_attributes, other_attributes
 from services.api.domain.observation import Changes, Found, TagState, Truth, Unread
 from shared.errors import BreakwaterError
 from shared.names import Digest, RepositoryName, TagName
-from shared.registry.client import RegistryClient
+from shared.registry.at_once import MOST, ask_each
+from shared.registry.client import RegistryClient, StoredManifest
 from shared.registry.errors import RegistryRefused, UnreadableManifest
 from shared.registry.manifests import CONFIG_LIMIT, Index, Manifest, parse, parse_image_config
 
 MAX_DEPTH: Final = 4
 """How deep indexes may hold indexes before what is below is left out of the catalogue."""
+
+_State = bool | RegistryRefused
+"""Whether the registry has a manifest, or that it cannot give it."""
 
 
 def observe(
@@ -68,13 +72,6 @@ def raise_refused(unread: Iterable[Unread]) -> None:
             raise each.error
 
 
-def stored_sizes(
-    session: Session, registry: RegistryClient, repository: RepositoryName, manifest: Manifest
-) -> dict[Digest, int]:
-    """The blobs of a manifest with the sizes that the registry holds; a descriptor may claim anything."""
-    return measured(registry, repository, manifest, known_sizes(session, repository, manifest.parts))
-
-
 def measured(
     registry: RegistryClient, repository: RepositoryName, manifest: Manifest, known: Mapping[Digest, int]
 ) -> dict[Digest, int]:
@@ -99,24 +96,16 @@ class _Look:
         targets = {digest: tags[tag] for tag, digest in named.items() if digest is not None}
         wanted = {**targets, **digests}
         known = known_digests(self._session, self._repository, wanted)
-        gone: set[Digest] = set()
-        refused: set[Digest] = set()
-        for digest, time in wanted.items():
-            try:
-                if digest not in known:
-                    if not self._read(digest, time):
-                        gone.add(digest)
-                elif digest not in targets and self._registry.resolve(self._repository, digest) is None:
-                    gone.add(digest)
-            except RegistryRefused as error:
-                self._unread[digest] = error
-                refused.add(digest)
+        states = self._read({digest: time for digest, time in wanted.items() if digest not in known})
+        states |= ask_each(self._is_there, [digest for digest in known if digest not in targets])
+        refused = {digest for digest, state in states.items() if isinstance(state, RegistryRefused)}
+        self._unread.update((digest, state) for digest, state in states.items() if isinstance(state, RegistryRefused))
         missing = {tag for tag, digest in named.items() if digest is None}
         left = being_untagged(self._session, self._repository, missing)
         return Truth(
             repository=self._repository,
             found=tuple(self._found.values()),
-            gone=frozenset(gone),
+            gone=frozenset(digest for digest, state in states.items() if state is False),
             # a tag whose deletion is under way is left to whoever deletes it: he tells of what the catalogue still has
             tags={
                 tag: TagState(digest=digest, since=tags[tag])
@@ -129,50 +118,102 @@ class _Look:
             ),
         )
 
-    def _named(self, tags: Mapping[TagName, datetime]) -> dict[TagName, Digest | None]:
+    def _named(self, tags: Collection[TagName]) -> dict[TagName, Digest | None]:
         """What the tags name; one that the registry cannot resolve is not among them."""
         named = {}
-        for tag in tags:
-            try:
-                named[tag] = self._registry.resolve(self._repository, tag)
-            except RegistryRefused as error:
-                self._unread[tag] = error
+        for tag, digest in ask_each(self._resolve, tags).items():
+            if isinstance(digest, RegistryRefused):
+                self._unread[tag] = digest
+            else:
+                named[tag] = digest
         return named
 
-    def _read(self, digest: Digest, time: datetime, depth: int = 0) -> bool:
-        """Find a manifest and, before it, the children that the catalogue lacks; whether the registry has it."""
-        if digest in self._found or digest in self._standing_in:
+    def _resolve(self, reference: TagName | Digest) -> Digest | None:
+        return self._registry.resolve(self._repository, reference)
+
+    def _is_there(self, digest: Digest) -> bool:
+        return self._resolve(digest) is not None
+
+    def _read(self, wanted: Mapping[Digest, datetime], depth: int = 0) -> dict[Digest, _State]:
+        """Find manifests and, before each, the children that the catalogue lacks; whether the registry has them.
+
+        A few at once: many manifests together may be more than memory holds.
+        """
+        states: dict[Digest, _State] = {}
+        digests = [*wanted]
+        for start in range(0, len(digests), MOST):
+            part = {digest: wanted[digest] for digest in digests[start : start + MOST]}
+            states |= self._read_part(part, depth)
+        return states
+
+    def _read_part(self, wanted: Mapping[Digest, datetime], depth: int) -> dict[Digest, _State]:
+        states: dict[Digest, _State] = {digest: True for digest in wanted if self._is_read(digest)}
+        images: dict[Digest, Manifest] = {}
+        indexes: dict[Digest, Index] = {}
+        for digest, stored in ask_each(self._fetch, [digest for digest in wanted if digest not in states]).items():
+            if stored is None or isinstance(stored, RegistryRefused):
+                states[digest] = stored or False
+                continue
+            states[digest] = True
+            try:
+                manifest = parse(stored.body, stored.media_type)
+            except UnreadableManifest as error:
+                self._unread[digest] = error
+            else:
+                if isinstance(manifest, Index):
+                    indexes[digest] = manifest
+                else:
+                    images[digest] = manifest
+        states |= self._measure_all(images, wanted)
+        for digest, index in indexes.items():
+            states[digest] = self._read_index(digest, index, wanted[digest], depth)
+        return states
+
+    def _is_read(self, digest: Digest) -> bool:
+        return digest in self._found or digest in self._standing_in
+
+    def _fetch(self, digest: Digest) -> StoredManifest | None:
+        return self._registry.manifest(self._repository, digest)
+
+    def _read_index(self, digest: Digest, index: Index, time: datetime, depth: int) -> _State:
+        if self._is_read(digest):
             return True
-        stored = self._registry.manifest(self._repository, digest)
-        if stored is None:
-            return False
-        try:
-            manifest = parse(stored.body, stored.media_type)
-        except UnreadableManifest as error:
-            self._unread[digest] = error
-            return True
-        if not isinstance(manifest, Index):
-            self._found[digest] = self._measure(manifest, time)
-        elif manifest.stands_in_for and is_stand_in(self._session, manifest.stands_in_for, digest):
+        if index.stands_in_for and is_stand_in(self._session, index.stands_in_for, digest):
             self._standing_in.add(digest)
-        else:
-            self._read_children(manifest, time, depth)
-            self._found[digest] = Found(
-                manifest=manifest, size=0, blobs=manifest.blobs, extra_attrs={}, pushed_at=time
-            )
+            return True
+        if depth < MAX_DEPTH:
+            children = dict.fromkeys((child.digest for child in index.children), time)
+            known = known_digests(self._session, self._repository, children)
+            states = self._read({child: time for child in children if child not in known}, depth + 1)
+            for state in states.values():
+                if isinstance(state, RegistryRefused):
+                    return state
+        self._found[digest] = Found(manifest=index, size=0, blobs=index.blobs, extra_attrs={}, pushed_at=time)
         return True
 
-    def _read_children(self, index: Index, time: datetime, depth: int) -> None:
-        children = dict.fromkeys(child.digest for child in index.children)
-        known = known_digests(self._session, self._repository, children)
-        if depth < MAX_DEPTH:
-            for child in children:
-                if child not in known:
-                    self._read(child, time, depth + 1)
+    def _measure_all(self, images: Mapping[Digest, Manifest], times: Mapping[Digest, datetime]) -> dict[Digest, _State]:
+        if not images:
+            return {}
+        parts = frozenset().union(*(image.parts for image in images.values()))
+        known = known_sizes(self._session, self._repository, parts)
 
-    def _measure(self, manifest: Manifest, time: datetime) -> Found:
+        def measure(digest: Digest) -> Found:
+            return self._measure(images[digest], times[digest], known)
+
+        states: dict[Digest, _State] = {}
+        for digest, found in ask_each(measure, images).items():
+            if isinstance(found, RegistryRefused):
+                states[digest] = found
+            else:
+                self._found[digest] = found
+                states[digest] = True
+        return states
+
+    def _measure(self, manifest: Manifest, time: datetime, known: Mapping[Digest, int]) -> Found:
+        """The blobs with the sizes that the registry holds; a descriptor may claim anything."""
         parts = (manifest.config, *manifest.layers)
-        stored = stored_sizes(self._session, self._registry, self._repository, manifest)
+        held = {digest: known[digest] for digest in manifest.parts & known.keys()}
+        stored = measured(self._registry, self._repository, manifest, held)
         return Found(
             manifest=manifest,
             size=manifest.length + sum(stored.get(part.digest, 0) for part in parts),
