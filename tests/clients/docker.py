@@ -53,7 +53,7 @@ class DockerEngine:
         kept = {"data-root": str(self._images), "bip": BRIDGE, "ip6tables": False}
         passing = {
             "data-root": str(self._folder / "data"), "bridge": "none", "storage-driver": "vfs",
-            "iptables": False, "ip6tables": False,
+            "iptables": False, "ip6tables": False, "ip-forward": False,
         }
         settings.write_text(json.dumps(kept if self._images else passing))
         if self._network:
