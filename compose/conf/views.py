@@ -176,7 +176,6 @@ def registry(
     bundle: Path,
     intake_url: str,
     notification_token: str,
-    debug: str | None = None,
     readonly: bool = False,
 ) -> View:
     """For registry.yml; `version` is the major one. A read-only one stands in while garbage is collected."""
@@ -197,7 +196,6 @@ def registry(
         "bundle": bundle,
         "intake_url": intake_url,
         "notification_token": notification_token,
-        "debug": debug,
     }
 
 

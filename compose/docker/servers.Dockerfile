@@ -1,4 +1,4 @@
-# The four servers out of Debian's packages, for compose.offline.yaml: an image each, with programs where the official
+# Three servers out of Debian's packages, for compose.offline.yaml: an image each, with programs where the official
 # images have them.
 ARG BASE=debian:12-slim
 
@@ -22,12 +22,6 @@ RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rabbitmq-server \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /opt/rabbitmq && ln -s /usr/lib/rabbitmq/bin /opt/rabbitmq/sbin
-
-FROM base AS registry
-RUN apt-get update -qq \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends busybox docker-registry \
-    && rm -rf /var/lib/apt/lists/* \
-    && ln -s docker-registry /usr/bin/registry
 
 FROM base AS nginx
 RUN apt-get update -qq \

@@ -17,7 +17,7 @@ from compose.local.bucket import bucket_of
 from compose.local.credentials import passwords
 from compose.local.parts import PARTS, Part, broker_node, parts
 from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
-from compose.local.site import LOOPBACK, PORT_OF_SOCKET, REGISTRY_DEBUG_PORT, Site
+from compose.local.site import PORT_OF_SOCKET, Site
 from shared.messaging import topology
 from shared.replicas import numbered
 from shared.secrets import Secret
@@ -138,15 +138,13 @@ def _registry(site: Site, kind: str) -> views.View:
     return views.registry(
         version=site.binaries.registry_version,
         readonly=kind == "readonly",
-        # in a container it has no parent that would lead the name to it
-        socket=layout.run / ("registry.sock" if site.contained else f"registry-{kind}.sock"),
+        socket=layout.run / f"registry-{kind}.sock",
         address="",
         storage=bucket_of(layout, options) or layout.registry,
         http_secret=Secret.read(layout.secrets / "registry" / "http-secret").reveal(),
         public_url=str(options.url).rstrip("/") if options.url else None,
         bundle=layout.secrets / "registry" / "bundle.pem",
         intake_url=f"http://{site.intake}:{site.ports.intake}/service/notifications",
-        debug=f"{LOOPBACK}:{REGISTRY_DEBUG_PORT}" if site.contained else None,
         notification_token=Secret.read(layout.secrets / "intake" / "notification-token").reveal(),
     )
 

@@ -147,11 +147,9 @@ def _registry(site: Site) -> Part:
     layout = site.layout
     # without "site" it takes less memory, and it needs nothing of ours but itself
     parent = (str(site.python), "-S", "-m", "compose.registryctl", str(layout.conf / "registryctl.json"))
-    # the registry's own image has no Python
-    alone = (str(site.binaries.registry), "serve", str(layout.conf / "registry.yml"))
     return Part(
         name="registry",
-        command=alone if site.contained else parent,
+        command=parent,
         account=Account.DATA,
         directory=layout.work,
         environment={

@@ -22,9 +22,6 @@ AMQP_AUTHORITIES = "broker-ca.crt"
 PORT_OF_SOCKET = 5432
 """PostgreSQL names its socket by a port; it listens on no port."""
 
-REGISTRY_DEBUG_PORT = 5002
-"""Where the registry tells its health inside a container, which has no other way to ask it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Site:

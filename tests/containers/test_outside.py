@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.clients import collecting
 from tests.clients.docker import BRIDGE
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
@@ -83,6 +85,15 @@ def test_what_is_pushed_lies_in_the_bucket_and_is_catalogued_in_the_database(
     eventually(lambda: admin.get("/audit-logs", q=recorded), within=SECONDS, what="it is on record")
     assert storage.in_folder("here").holds("docker/registry/v2/blobs")
     assert stack.run_in("postgres", "sh", "-c", "pgrep postgres || echo none").out.strip() == "none"
+
+
+def test_a_collection_frees_bytes_of_the_bucket(stack: Stack, admin: RestClient) -> None:
+    image, registry = make_image("garbage", layer_size=100_000), stack.registry(stack.admin_password())
+    assert registry.push("library/garbage", "v1", image).ok
+    assert registry.delete_manifest("library/garbage", image.digest).ok
+    assert json.loads(collecting.collect(admin)["job_parameters"])["freed_space"] >= image.size
+    assert not registry.has_blob("library/garbage", image.layers[0].digest)
+    assert registry.push("library/garbage", "v2", make_image("after-the-garbage")).ok
 
 
 def test_the_database_is_reached_by_tls_alone(stack: Stack, database: Outside) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import requests
 
 from compose.local.certificate import make_certificate
 from compose.local.parts import PARTS
-from tests.clients import helm
+from tests.clients import collecting, helm
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.clients.registry import RegistryClient
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.timeout(2400)
 
 PASSWORD: Final = "First-0f-all"
 SECRETS: Final = {"breakwater-admin/password": PASSWORD}
-INNER_PORTS: Final = (4369, 5001, 5002, 5672, 25672)
+INNER_PORTS: Final = (4369, 5001, 5672, 25672)
 IMAGE: Final = make_image("pod")
 REFUSED: Final = 111
 PYTHON_ALONE: Final = ("intake", "relay", "audit", "metadata", "webhook", "replication")
@@ -78,6 +79,17 @@ def test_a_push_is_taken_recorded_and_catalogued(pod: Pod, admin: RestClient) ->
     )
     assert eventually(lambda: admin.artifacts("library/app"), within=60, what="it is catalogued")
     assert admin.get("/health")["status"] == "healthy"
+
+
+def test_a_collection_takes_what_nothing_names_and_the_registry_takes_pushes_again(
+    pod: Pod, admin: RestClient
+) -> None:
+    registry, image = RegistryClient(pod.url, "admin", PASSWORD), make_image("garbage", layer_size=100_000)
+    assert registry.push("library/garbage", "v1", image).ok
+    assert registry.delete_manifest("library/garbage", image.digest).ok
+    assert json.loads(collecting.collect(admin)["job_parameters"])["freed_space"] >= image.size
+    assert not registry.has_blob("library/garbage", image.layers[0].digest)
+    assert registry.push("library/garbage", "v2", make_image("after-the-garbage")).ok
 
 
 def test_from_outside_the_pod_the_proxy_s_port_alone_is_open(pod: Pod) -> None:

@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import requests
 
+from tests.clients.collecting import SENTENCE, begin, collect, ended
 from tests.clients.images import make_image, write_layout
 from tests.clients.polling import eventually
 
@@ -25,30 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.fault
 
-SENTENCE: Final = "garbage is being collected: nothing is pushed or deleted until it ends"
-ENDED: Final = {"Success", "Error", "Stopped"}
 TO_BE_REPEATED: Final = {"DENIED", "UNSUPPORTED", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN"}
 """What a push may be told that a collection comes across: refused, or its blobs, which nothing named yet, are gone."""
-
-
-def begin(system: System, **parameters: bool) -> str:
-    body = {"schedule": {"type": "Manual"}, "parameters": parameters}
-    return str(system.admin.must("POST", "/system/gc/schedule", json=body).headers["Location"].rpartition("/")[2])
-
-
-def ended(system: System, number: str, *, within: float = 90) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        shown: dict[str, Any] = system.admin.get(f"/system/gc/{number}")
-        return shown if shown["job_status"] in ENDED else None
-
-    return eventually(look, within=within, what=f"the end of collection {number}", every=0.1)
-
-
-def collect(system: System) -> None:
-    """One collection, to its good end."""
-    number = begin(system)
-    done = ended(system, number)
-    assert done["job_status"] == "Success", system.admin.must("GET", f"/system/gc/{number}/log").text
 
 
 def is_under_way(system: System) -> bool:
@@ -130,7 +109,7 @@ def test_every_tag_that_was_accepted_pulls_whatever_is_collected_meanwhile(
         for number in range(collections):
             due = pushes * number // collections
             eventually(lambda due=due: crowd.begun >= due, within=300, what=f"{due} pushes begun")  # type: ignore[misc]
-            collect(fragile)
+            collect(fragile.admin)
     finally:
         crowd.over.set()
         for thread in threads:
@@ -141,7 +120,7 @@ def test_every_tag_that_was_accepted_pulls_whatever_is_collected_meanwhile(
     assert len(crowd.kept) >= pushes // 2 - 3
     client = fragile.registry()
     assert all(client.pull(repository, tag).ok for tag, repository in crowd.kept.items())
-    collect(fragile)
+    collect(fragile.admin)
     assert all(client.pull(repository, tag).ok for tag, repository in crowd.kept.items())
 
 
@@ -154,8 +133,8 @@ def test_a_collection_frees_bytes_and_is_in_the_record(fragile: System) -> None:
     assert said.ok, said.err
     assert "would free" in said.out
     assert image.digest in said.out
-    number = begin(fragile, delete_untagged=True)
-    done = ended(fragile, number)
+    number = begin(fragile.admin, delete_untagged=True)
+    done = ended(fragile.admin, number)
     freed = json.loads(done["job_parameters"])
     assert done["job_status"] == "Success"
     assert freed["freed_space"] >= image.size
@@ -175,21 +154,21 @@ def test_a_collection_frees_bytes_and_is_in_the_record(fragile: System) -> None:
 def test_a_part_that_is_killed_in_a_collection_leaves_an_instance_that_takes_pushes(fragile: System, part: str) -> None:
     repository, client = f"{fragile.new_project()}/app", fragile.registry()
     assert client.push(repository, "before", make_image("before")).ok
-    number = begin(fragile)
+    number = begin(fragile.admin)
     eventually(lambda: is_under_way(fragile), within=20, what="a collection under way", every=0.01)
     fragile.instance.kill_part(part)
-    assert ended(fragile, number)["job_status"] in {"Error", "Success"}
+    assert ended(fragile.admin, number)["job_status"] in {"Error", "Success"}
     eventually(lambda: not is_under_way(fragile), within=20, what="pushes are taken again")
     image = make_image("after")
     eventually(lambda: client.push(repository, "after", image).ok, within=20, what="a push goes through", every=0.5)
     assert all(client.pull(repository, tag).ok for tag in ("before", "after"))
-    collect(fragile)
+    collect(fragile.admin)
 
 
 def test_a_collection_that_is_stopped_ends_within_seconds(fragile: System) -> None:
-    number = begin(fragile)
+    number = begin(fragile.admin)
     fragile.admin.must("PUT", f"/system/gc/{number}")
-    assert ended(fragile, number, within=30)["job_status"] in {"Stopped", "Success"}
+    assert ended(fragile.admin, number, within=30)["job_status"] in {"Stopped", "Success"}
     assert not is_under_way(fragile)
 
 

@@ -49,6 +49,7 @@ def test_every_part_is_there_and_runs_as_that_part() -> None:
     for part in SERVICES:
         assert SERVICE[part]["command"] == ["compose.docker.part", part]
         assert SERVICE[part]["image"] == "breakwater"
+    assert SERVICE["registry"]["image"] == "breakwater-registry"
     for part in SERVERS:
         assert SERVICE[part]["entrypoint"] == ["/bin/sh", f"/var/lib/breakwater/conf/{part}.sh"]
 
@@ -297,8 +298,19 @@ def test_images_are_named_without_a_host() -> None:
         text = FILE.with_name(dockerfile).read_text()
         bases = re.findall(r"^FROM (\S+) AS (\S+)$", text, re.MULTILINE)
         stages = {stage for _, stage in bases}
-        assert {base for base, _ in bases} - stages == {"${BASE}"}
+        pulled = {"registry:2.8.3"} if dockerfile == "Dockerfile" else set()
+        assert {base for base, _ in bases} - stages == {"${BASE}"} | pulled
         assert "ARG BASE=debian:12-slim\n" in text
+
+
+def test_offline_form_builds_nothing_that_stands_below_what_is_pulled() -> None:
+    """The older builder makes every stage that stands above a target."""
+    above, pulled, below = FILE.with_name("Dockerfile").read_text().partition("FROM registry:2.8.3 AS official\n")
+    assert pulled
+    assert " AS registry\n" in below
+    for name in ("prepare", "log", "registry"):
+        target = (SERVICE[name]["build"] | OFFLINE["services"][name]["build"])["target"]
+        assert f" AS {target}\n" in above, name
 
 
 def test_settings_of_a_site_with_whatever_password_they_hold_come_into_no_image() -> None:
