@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -54,6 +55,7 @@ _ANSWER_LIMIT: Final = 1024 * 1024
 _PIECE: Final = 64 * 1024
 _CONNECT_TRIES: Final = 5
 _PATIENCE_SECONDS: Final = 5.0
+_NOTE_SECONDS: Final = 3.0
 _REFUSED: Final = range(400, 500)
 _DONE: Final = range(200, 300)
 
@@ -151,9 +153,7 @@ class Gate:
         """Take a tag off as the API does: not every registry can."""
         context = context_of(req, bearer)
         try:
-            delete_tag(
-                self._sessions, self._client, repository=repository, reference=None, tag=tag, context=context
-            )
+            delete_tag(self._sessions, self._client, repository=repository, reference=None, tag=tag, context=context)
         except NoSuchProject:
             raise
         except NotFound as error:
@@ -185,15 +185,27 @@ class Gate:
         _answer(resp, status, headers, content)
 
     def _note(self, expectation_id: UUID, status: int) -> None:
-        """Keep how the registry answered (0: it was never asked); the answer is told even where this fails."""
-        try:
-            with self._sessions.begin() as session:
-                if status in _DONE:
-                    mark_answered(session, expectation_id)
-                elif status in _REFUSED or not status:
-                    refuse(session, expectation_id, by=SettledBy.GATE)
-        except SQLAlchemyError as error:
-            self._log.warning("answer_not_noted", expectation=str(expectation_id), reason=type(error).__name__)
+        """Keep how the registry answered (0: it was never asked); the answer is told even where this fails.
+
+        A database that restarts is waited for: the event of a push waits for this note, or for half a minute.
+        """
+        deadline = time.monotonic() + _NOTE_SECONDS
+        for attempt in count():
+            try:
+                with self._sessions.begin() as session:
+                    if status in _DONE:
+                        mark_answered(session, expectation_id)
+                    elif status in _REFUSED or not status:
+                        refuse(session, expectation_id, by=SettledBy.GATE)
+            except SQLAlchemyError as error:
+                pause = 0.1 * 2**attempt * random.uniform(0.5, 1.0)
+                if time.monotonic() + pause > deadline:
+                    reason = type(error).__name__
+                    self._log.warning("answer_not_noted", expectation=str(expectation_id), reason=reason)
+                    return
+                time.sleep(pause)
+            else:
+                return
 
     def _send(
         self, req: ApiRequest, headers: Mapping[str, str], body: bytes | None
