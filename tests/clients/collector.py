@@ -1,12 +1,18 @@
-"""A collector of traces: takes what is sent to it by OTLP over HTTP, as a real one does, and shows it."""
+"""A collector of traces: takes what is sent to it by OTLP over HTTP, as a real one does, and shows it.
+
+`python -m tests.clients.collector PORT` is one in a container, which prints each span as a line of JSON.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
 import ssl
+import sys
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,7 +89,7 @@ def value_of(attribute: KeyValue) -> object:
 
 
 @contextmanager
-def collector(*, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
+def collector(*, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0) -> Iterator[Collector]:
     """One that listens."""
     ended = threading.Event()
 
@@ -109,7 +115,7 @@ def collector(*, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -121,3 +127,19 @@ def collector(*, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
         ended.set()
         server.shutdown()
         server.server_close()
+
+
+def main(port: int) -> None:
+    """Until it is killed."""
+    with collector(host="", port=port) as found:
+        told = 0
+        while True:
+            time.sleep(0.2)
+            for span in found.spans[told:]:
+                sys.stdout.write(f"{json.dumps(asdict(span))}\n")
+                told += 1
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,13 +1,14 @@
-"""A database and a storage outside of the containers: what they keep, and what the containers keep no more."""
+"""A database, a storage and a collector of traces outside of the containers: what they are given, and what not."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from compose.local.options import CHECKOUT
 from tests.clients import collecting
 from tests.clients.docker import BRIDGE
 from tests.clients.images import make_image
@@ -18,7 +19,7 @@ from tests.s3 import Storage, s3_server
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.clients.rest import RestClient
 
@@ -28,6 +29,10 @@ pytestmark = pytest.mark.timeout(2400)
 HERE: Final = BRIDGE.partition("/")[0]
 """This machine, as containers reach it."""
 SECONDS: Final = 30
+OTLP_PORT: Final = 4318
+"""In a container of its own."""
+TRACED: Final = {"core", "intake", "relay", "audit", "metadata", "webhook", "replication"}
+"""Those that a push passes through."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,8 @@ def stack(
     del settings["BREAKWATER_DATABASE_CA"]
     stack = Stack(
         built.engine, folder, free_port(), project="breakwater-outside",
-        files=("compose.database.yaml", "compose.s3.yaml"), **settings,
+        files=("compose.database.yaml", "compose.s3.yaml", "compose.traces.yaml"),
+        **settings, BREAKWATER_TRACES_ENDPOINT=f"http://collector:{OTLP_PORT}",
     )  # fmt: skip
     stack.remove()
     try:
@@ -69,6 +75,36 @@ def stack(
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> RestClient:
     return stack.admin()
+
+
+@pytest.fixture(scope="module")
+def collected(stack: Stack) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The spans that came to a collector in the network for traces, which reaches nothing else."""
+    docker, name = stack.docker, "breakwater-outside-collector"
+    begun = docker.run(
+        "run", "--detach", "--rm", "--name", name, "--network", "breakwater-outside_traces",
+        "--network-alias", "collector", "--volume", f"{CHECKOUT}/tests:/given/tests:ro", "--env", "PYTHONPATH=/given",
+        "breakwater", "tests.clients.collector", str(OTLP_PORT),
+    )  # fmt: skip
+    assert begun.ok, begun.said
+    try:
+        yield lambda: [json.loads(line) for line in docker.run("logs", name).out.splitlines()]
+    finally:
+        docker.run("rm", "--force", name)
+
+
+def test_a_push_through_the_containers_is_one_trace(
+    stack: Stack, collected: Callable[[], list[dict[str, Any]]]
+) -> None:
+    assert stack.registry(stack.admin_password()).push("library/traced", "v1", make_image("traced")).ok
+
+    def parts() -> set[str]:
+        spans = collected()
+        gate = next((span for span in spans if span["name"] == "PUT /v2/{name}/manifests/{reference}"), None)
+        return {span["part"] for span in spans if gate and span["trace"] == gate["trace"]}
+
+    eventually(lambda: parts() == TRACED, within=SECONDS, what="the whole trace")
+    assert not [span for span in collected() if span["part"] == "events"]
 
 
 def test_what_is_pushed_lies_in_the_bucket_and_is_catalogued_in_the_database(
