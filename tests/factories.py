@@ -74,6 +74,20 @@ def member(connection: psycopg.Connection[Any], project_id: int, user_id: int, r
     )
 
 
+def artifact(connection: psycopg.Connection[Any], project_id: int, repository: str) -> int:
+    """One of a new repository, as the catalogue keeps it."""
+    repository_id = _insert(
+        connection, "INSERT INTO core.repositories (project_id, name) VALUES (%s, %s) RETURNING id",
+        (project_id, repository),
+    )
+    return _insert(
+        connection,
+        "INSERT INTO core.artifacts (project_id, repository_id, digest, type, media_type, manifest_media_type)"
+        " VALUES (%s, %s, %s, 'IMAGE', '', '') RETURNING id",
+        (project_id, repository_id, f"sha256:{'0' * 64}"),
+    )
+
+
 def group(connection: psycopg.Connection[Any], name: str, dn: str) -> int:
     """A group of the directory that is known here; returns its number."""
     return _insert(

@@ -18,7 +18,7 @@ from services.api.commands.collection import request_due as request_due_collecti
 from services.api.commands.comparison import Comparison, Pace
 from services.api.commands.observation import observe, raise_refused
 from services.api.commands.pulls import count_pulls, forget_seen, unknown_artifacts
-from services.api.commands.quota import forget_reserved
+from services.api.commands.quota import forget_departed, forget_reserved
 from services.api.commands.reconcile import settle_expected
 from services.api.commands.retaining import carry_out, claim_task
 from services.api.commands.retention import start_due
@@ -51,6 +51,8 @@ CLEANING_SECONDS: Final = 600.0
 SAMPLING_SECONDS: Final = 600.0
 KEPT: Final = timedelta(days=7)
 """How long counted events and settled expectations are remembered."""
+DEPARTING: Final = timedelta(hours=1)
+"""How long a deletion counts in what is shown before the catalogue has followed it."""
 MANIFESTS_PER_SECOND: Final = 100.0
 """How fast the nightly comparison goes, at most."""
 
@@ -200,6 +202,8 @@ class MetadataService:
                     with self.sessions.begin() as session:
                         if not purge(session, before=before):
                             break
+            with self.sessions.begin() as session:
+                forget_departed(session, before=datetime.now(UTC) - DEPARTING)
             if stopping.wait(CLEANING_SECONDS):
                 return
 

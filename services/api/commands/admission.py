@@ -16,7 +16,7 @@ from services.api.commands.catalogue import known_sizes
 from services.api.commands.expectation import Kind, SettledBy, open_expectation, refuse, unanswered
 from services.api.commands.immutability import refuse_immutable_manifest, take_turns
 from services.api.commands.observation import measured
-from services.api.commands.quota import is_limited, reserve
+from services.api.commands.quota import is_limited, note_arrival, note_departure, reserve
 from services.api.domain.immutability import immutable_among
 from services.api.domain.referrer import subject_of
 from services.api.errors import OverQuota, TagIsImmutable
@@ -28,7 +28,7 @@ from shared.events.definitions.quota import QuotaExceeded
 from shared.names import Digest, RepositoryName, TagName
 from shared.registry.client import RegistryClient
 from shared.registry.errors import UnreadableManifest
-from shared.registry.manifests import Manifest, parse
+from shared.registry.manifests import Manifest, Stored, parse
 
 Sessions = sessionmaker[Session]
 
@@ -78,15 +78,8 @@ def expect_push(sessions: Sessions, registry: RegistryClient, push: Push, *, con
             if held_fast:
                 _exclude(session, push)
             known = unanswered(session, push.repository, push.reference, push.digest, context)
-            if needs and not known:
-                reserve(
-                    session,
-                    push.repository,
-                    expectation_id=expectation_id,
-                    manifest=push.digest,
-                    needs=needs,
-                    context=context,
-                )
+            if not known:
+                _count_in(session, push, needs, expectation_id, context)
             expectation_id = known or open_expectation(
                 session,
                 kind=Kind.PUT,
@@ -121,26 +114,51 @@ def expect_deletion(
     """
     with sessions.begin() as session:
         refuse_immutable_manifest(session, registry, repository, digest)
-        return open_expectation(
+        expectation_id = open_expectation(
             session, kind=Kind.DELETE, repository=repository, reference=digest, digest=digest, context=context
         )
+        note_departure(session, repository, expectation_id=expectation_id, manifest=digest)
+        return expectation_id
 
 
-def _storage_needs(sessions: Sessions, registry: RegistryClient, push: Push) -> Mapping[Digest, int]:
-    """In a project with a limit the blobs a manifest needs, itself among them, with the sizes the registry measured.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Needs:
+    """The blobs a manifest needs with their sizes, itself among them."""
 
-    The registry is asked with no connection to the database in hand: it may be slow.
-    """
+    blobs: Mapping[Digest, int]
+    judged: bool
+    """Whether the project has a limit: the sizes are measured then, else they are what the manifest claims."""
+
+
+def _count_in(session: Session, push: Push, needs: _Needs, expectation_id: UUID, context: EventContext) -> None:
+    """Keep room for a push. Raises OverQuota."""
+    repository, manifest, blobs = push.repository, push.digest, needs.blobs
+    if needs.judged:
+        reserve(
+            session, repository, expectation_id=expectation_id, manifest=manifest, needs=blobs, context=context
+        )
+    else:
+        note_arrival(session, repository, expectation_id=expectation_id, manifest=manifest, needs=blobs)
+
+
+def _storage_needs(sessions: Sessions, registry: RegistryClient, push: Push) -> _Needs:
+    """What a manifest needs; the registry is asked with no connection to the database in hand: it may be slow."""
     try:
         manifest = parse(push.body, push.media_type)
     except UnreadableManifest:
         manifest = None
     with sessions() as session:
         if not is_limited(session, push.repository.project):
-            return {}
+            return _Needs(blobs={push.digest: len(push.body), **_claimed(manifest)}, judged=False)
         known = known_sizes(session, push.repository, manifest.parts) if isinstance(manifest, Manifest) else {}
     blobs = measured(registry, push.repository, manifest, known) if isinstance(manifest, Manifest) else {}
-    return {push.digest: len(push.body), **blobs}
+    return _Needs(blobs={push.digest: len(push.body), **blobs}, judged=True)
+
+
+def _claimed(manifest: Stored | None) -> dict[Digest, int]:
+    """What an image says of its blobs, but for those that it may leave elsewhere."""
+    parts = (manifest.config, *manifest.layers) if isinstance(manifest, Manifest) else ()
+    return {part.digest: part.size for part in parts if not part.is_elsewhere}
 
 
 def _is_held_fast(session: Session, push: Push) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from services.api.commands.accounting import refresh_listed, release_blobs, use_blobs
-from services.api.commands.quota import release_gone, release_reserved
+from services.api.commands.quota import keep_counted, release_gone, release_reserved
 from services.api.domain.artifact import media_type_of, type_of
 from services.api.domain.observation import Changes, Found, TagChange, TagState, Truth
 from services.api.tables import artifact_references, artifacts, project_blobs, projects, repositories, tags
@@ -74,6 +74,7 @@ def record(session: Session, truth: Truth) -> Changes:
     if project_id is None:
         return Changes(project_id=None)
     release_gone(session, truth.repository, project_id=project_id, manifests=truth.gone)
+    keep_counted(session, truth.repository, truth.there)
     repository_id = _repository(session, project_id, truth)
     if repository_id is None:
         return Changes(project_id=project_id)

@@ -98,7 +98,12 @@ _SETTLE: Final = text(
     WHERE id = :id AND state = 'open' RETURNING id
     """
 )
-_UNRESERVE: Final = text("DELETE FROM core.quota_reservations WHERE expectation_id = :id")
+_UNCOUNT: Final = text(
+    """
+    WITH departed AS (DELETE FROM core.quota_departures WHERE expectation_id = :id)
+    DELETE FROM core.quota_reservations WHERE expectation_id = :id
+    """
+)
 _UNSETTLED: Final = text(
     """
     SELECT id, kind, repository, reference, digest, media_type, size, actor, actor_kind, address, user_agent,
@@ -247,8 +252,8 @@ def take_on(session: Session, expectation_id: UUID) -> None:
 
 
 def refuse(session: Session, expectation_id: UUID, *, by: SettledBy) -> bool:
-    """It did not happen and will not, and needs no room; False where another has settled it."""
-    session.execute(_UNRESERVE, {"id": expectation_id})
+    """It did not happen and will not, and needs and frees no room; False where another has settled it."""
+    session.execute(_UNCOUNT, {"id": expectation_id})
     return _close(session, expectation_id, State.REFUSED, by)
 
 

@@ -106,6 +106,7 @@ class _Look:
             repository=self._repository,
             found=tuple(self._found.values()),
             gone=frozenset(digest for digest, state in states.items() if state is False),
+            there=frozenset(digest for digest in known if states.get(digest, True) is True),
             # a tag whose deletion is under way is left to whoever deletes it: he tells of what the catalogue still has
             tags={
                 tag: TagState(digest=digest, since=tags[tag])

@@ -2,7 +2,7 @@
 
 What a push will add is reserved under the project's lock in one short transaction, before the registry is asked.
 A reservation ends when the catalogue counts the manifest, finds it deleted again, or when the push is known not to
-have happened.
+have happened. What a deletion will free is noted in the same way, until the artifact leaves the catalogue.
 """
 
 from collections.abc import Collection, Mapping
@@ -17,6 +17,7 @@ from services.api.domain.project import UNLIMITED
 from services.api.domain.quota import crosses_warning, in_words
 from services.api.errors import NoSuchProject, OverQuota
 from services.api.queries.configuration import value
+from services.api.queries.quota import arriving, departing
 from services.api.tables import projects
 from shared.events import EventContext, emit
 from shared.events.definitions.project import ProjectUpdated
@@ -31,30 +32,55 @@ _LOCK: Final = text(
     """
 )
 _NEEDED: Final = text(
-    """
+    f"""
     WITH wanted AS (SELECT * FROM unnest(CAST(:digests AS text[]), CAST(:sizes AS bigint[])) AS w (digest, size)),
-    held AS (
-        SELECT DISTINCT ON (b.digest) b.digest, b.size
-        FROM core.quota_reservations r, unnest(r.digests, r.sizes) AS b (digest, size)
-        WHERE r.project_id = :project_id
-    ),
+    arriving AS ({arriving(":project_id", answered=False)}),
+    departing AS ({departing(":project_id")}),
     missing AS (
         SELECT w.digest, w.size FROM wanted w
-        WHERE NOT EXISTS (SELECT FROM core.project_blobs p WHERE p.project_id = :project_id AND p.digest = w.digest)
+        WHERE NOT EXISTS (SELECT FROM core.project_blobs b WHERE b.project_id = :project_id AND b.digest = w.digest)
+            OR EXISTS (SELECT FROM departing d WHERE d.digest = w.digest)
     )
-    SELECT (SELECT coalesce(sum(h.size), 0) FROM held h
-            WHERE NOT EXISTS (SELECT FROM core.project_blobs p WHERE p.project_id = :project_id AND p.digest = h.digest)
-           ) AS reserved,
+    SELECT (SELECT coalesce(sum(a.size), 0) FROM arriving a WHERE NOT EXISTS (
+               SELECT FROM core.project_blobs b WHERE b.project_id = :project_id AND b.digest = a.digest)) AS reserved,
+           (SELECT coalesce(sum(d.size), 0) FROM departing d
+            WHERE NOT EXISTS (SELECT FROM arriving a WHERE a.digest = d.digest)) AS freed,
            (SELECT coalesce(sum(m.size), 0) FROM missing m
-            WHERE NOT EXISTS (SELECT FROM held h WHERE h.digest = m.digest)) AS adds,
-           ARRAY(SELECT m.digest FROM missing m ORDER BY m.digest) AS digests,
-           ARRAY(SELECT m.size FROM missing m ORDER BY m.digest) AS sizes
-    """
+            WHERE NOT EXISTS (SELECT FROM arriving a WHERE a.digest = m.digest)) AS adds,
+           EXISTS (SELECT FROM missing) AS is_missing
+    """  # noqa: S608 - no value of anybody's is in it
 )
 _RESERVE: Final = text(
     """
     INSERT INTO core.quota_reservations (expectation_id, project_id, manifest, digests, sizes)
     VALUES (:expectation_id, :project_id, :manifest, :digests, :sizes)
+    """
+)
+_NOTE: Final = text(
+    """
+    INSERT INTO core.quota_reservations (expectation_id, project_id, manifest, digests, sizes)
+    SELECT :expectation_id, p.id, :manifest, :digests, :sizes FROM core.projects p
+    WHERE p.name = :project AND p.deleted_at IS NULL AND NOT EXISTS (
+        SELECT FROM core.project_blobs b WHERE b.project_id = p.id AND b.digest = :manifest)
+    """
+)
+# an artifact that is being taken out right now is waited for, and passed over
+_DEPART: Final = text(
+    """
+    INSERT INTO core.quota_departures (expectation_id, project_id, artifact_id)
+    SELECT :expectation_id, a.project_id, a.id
+    FROM core.artifacts a JOIN core.repositories r ON r.id = a.repository_id
+    WHERE r.name = :repository AND a.digest = :digest FOR KEY SHARE OF a
+    """
+)
+_STAYS: Final = text(
+    """
+    WITH asked AS (
+        SELECT e.id, e.answered_at < now() AS is_answered FROM events.expected e
+        WHERE e.digest = ANY (:manifests) AND e.repository = :repository
+    ),
+    arrived AS (DELETE FROM core.quota_reservations r USING asked a WHERE r.expectation_id = a.id AND a.is_answered)
+    DELETE FROM core.quota_departures d USING asked a WHERE d.expectation_id = a.id
     """
 )
 _RELEASE: Final = text("DELETE FROM core.quota_reservations WHERE project_id = :project_id AND manifest = :manifest")
@@ -65,6 +91,7 @@ _RELEASE_GONE: Final = text(
       AND r.project_id = :project_id AND r.manifest = ANY (:manifests)
     """
 )
+_FORGET_DEPARTED: Final = text("DELETE FROM core.quota_departures WHERE departed_at < :before")
 _FORGET: Final = text(
     """
     DELETE FROM core.quota_reservations WHERE expectation_id IN (
@@ -133,20 +160,17 @@ def reserve(
 ) -> None:
     """Keep room in the project for what a manifest needs and the project does not hold yet.
 
-    `needs` are the blobs with their sizes, the manifest among them. What adds nothing always fits. The project's row
-    stays locked until the commit. Raises OverQuota.
+    `needs` are the blobs with their measured sizes, the manifest among them. What adds nothing always fits. The
+    project's row stays locked until the commit. Raises OverQuota.
     """
     project = session.execute(_LOCK, {"project": repository.project}).one_or_none()
-    if project is None or project.storage_limit == UNLIMITED:
+    if project is None:
         return
-    arguments = {
-        "project_id": project.id,
-        "digests": [digest.text for digest in needs],
-        "sizes": list(needs.values()),
-    }
+    arguments = {"project_id": project.id, **_columns(needs)}
     needed = session.execute(_NEEDED, arguments).one()
-    limit, used, adds = project.storage_limit, project.storage_used + int(needed.reserved), int(needed.adds)
-    if adds and used + adds > limit:
+    limit, adds = project.storage_limit, int(needed.adds)
+    used = project.storage_used + int(needed.reserved - needed.freed)
+    if adds and limit != UNLIMITED and used + adds > limit:
         raise OverQuota(
             f"adding {in_words(adds)} of storage resource, which when updated to current usage of "
             f"{in_words(used)} will exceed the configured upper limit of {in_words(limit)}"
@@ -156,17 +180,27 @@ def reserve(
             project=repository.project, project_id=project.id, repository=repository.text, limit=limit, used=used + adds
         )
         emit(session, event, context=context)
-    if needed.digests:
-        session.execute(
-            _RESERVE,
-            {
-                "expectation_id": expectation_id,
-                "project_id": project.id,
-                "manifest": manifest.text,
-                "digests": needed.digests,
-                "sizes": needed.sizes,
-            },
-        )
+    if needed.is_missing:
+        session.execute(_RESERVE, {"expectation_id": expectation_id, "manifest": manifest.text, **arguments})
+
+
+def note_arrival(
+    session: Session,
+    repository: RepositoryName,
+    *,
+    expectation_id: UUID,
+    manifest: Digest,
+    needs: Mapping[Digest, int],
+) -> None:
+    """Note what a push will add where nothing is refused for it, without a lock; `needs` are as the manifest claims."""
+    arguments = {"expectation_id": expectation_id, "project": repository.project, "manifest": manifest.text}
+    session.execute(_NOTE, {**arguments, **_columns(needs)})
+
+
+def note_departure(session: Session, repository: RepositoryName, *, expectation_id: UUID, manifest: Digest) -> None:
+    """Note that a manifest's deletion will free what it alone needs; what is not catalogued frees nothing."""
+    arguments = {"expectation_id": expectation_id, "repository": repository.text, "digest": manifest.text}
+    session.execute(_DEPART, arguments)
 
 
 def release_reserved(session: Session, *, project_id: int, manifest: Digest) -> None:
@@ -190,6 +224,22 @@ def release_gone(
         session.execute(_RELEASE_GONE, values)
 
 
+def keep_counted(session: Session, repository: RepositoryName, manifests: Collection[Digest]) -> None:
+    """These manifests are in the catalogue, and in the registry still: what was asked for before changes no sum.
+
+    A deletion that is not answered yet may be one that a push has undone: it frees nothing until the catalogue follows.
+    The transaction began before the registry was asked.
+    """
+    if manifests:
+        values = {"repository": repository.text, "manifests": [manifest.text for manifest in manifests]}
+        session.execute(_STAYS, values)
+
+
+def forget_departed(session: Session, *, before: datetime) -> None:
+    """Give up what deletions of long ago were to free: the catalogue has followed them, or holds what came back."""
+    session.execute(_FORGET_DEPARTED, {"before": before})
+
+
 def forget_reserved(session: Session, *, before: datetime, limit: int = 10_000) -> int:
     """Give up what was reserved long ago for manifests that never could be catalogued; returns how many, at most."""
     return int(session.execute(_FORGET, {"before": before, "limit": limit}).rowcount)  # type: ignore[attr-defined]  # a DELETE gives a CursorResult
@@ -202,3 +252,7 @@ def recount(session: Session, project: str) -> bool:
         return False
     session.execute(_RECOUNT_BLOBS, {"project_id": row.id})
     return session.scalar(_RECOUNT, {"project_id": row.id}) is not None
+
+
+def _columns(needs: Mapping[Digest, int]) -> dict[str, list[str] | list[int]]:
+    return {"digests": [digest.text for digest in needs], "sizes": list(needs.values())}

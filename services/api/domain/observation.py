@@ -54,6 +54,8 @@ class Truth:
     """Not in the catalogue yet; children come before the index that needs them."""
     gone: frozenset[Digest] = frozenset()
     """Not in the registry any more; the catalogue may never have had them."""
+    there: frozenset[Digest] = frozenset()
+    """In the catalogue already, and in the registry still."""
     tags: Mapping[TagName, TagState] = field(default_factory=dict)
     unread: tuple[Unread, ...] = ()
     """What the catalogue says of these is left as it is where the registry refused them."""

@@ -10,6 +10,8 @@ from services.api.errors import NoSuchQuota
 from services.api.tables import projects, users
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 
+MOST: Final = 2**62
+"""Bytes that are shown as used at most: a manifest may claim anything until its blobs are measured."""
 FIELDS: Final[Fields] = {
     "name": Field(projects.c.name),
     "hard.storage": Field(projects.c.storage_limit, Kind.INTEGER),
@@ -19,28 +21,69 @@ FIELDS: Final[Fields] = {
     "id": Field(projects.c.id, Kind.INTEGER),
 }
 
-_ARRIVED: Final = literal_column(
+
+def arriving(project: str, *, answered: bool) -> str:
+    """SQL for the blobs, with their sizes, of manifests that the catalogue has still to count in a project.
+
+    They are those that the registry has taken, or those on their way to it too. What was deleted since is not among
+    them. `project` is an SQL expression for the project's number.
     """
-    coalesce((
-        SELECT sum(held.size)::bigint
+    only = "AND e.answered_at IS NOT NULL" if answered else ""
+    return f"""
+        SELECT DISTINCT ON (b.digest) b.digest, b.size
+        FROM core.quota_reservations r JOIN events.expected e ON e.id = r.expectation_id {only},
+             unnest(r.digests, r.sizes) AS b (digest, size)
+        WHERE r.project_id = {project} AND NOT EXISTS (
+            SELECT FROM events.expected d WHERE d.digest = r.manifest AND d.repository = e.repository
+                AND d.kind = 'delete' AND d.answered_at > e.answered_at)
+    """  # noqa: S608 - no value of anybody's is in it
+
+
+def departing(project: str) -> str:
+    """SQL for the blobs, with their sizes, that a project holds for artifacts alone that the registry has deleted.
+
+    An artifact that was pushed again since is not among these, nor one whose push is under way.
+    """
+    return f"""
+        SELECT held.digest, held.size
         FROM (
-            SELECT DISTINCT ON (b.digest) b.digest, b.size
-            FROM core.quota_reservations r
-            JOIN events.expected e ON e.id = r.expectation_id AND e.answered_at IS NOT NULL,
-                 unnest(r.digests, r.sizes) AS b (digest, size)
-            WHERE r.project_id = projects.id
-        ) held
-        WHERE NOT EXISTS (
-            SELECT FROM core.project_blobs p WHERE p.project_id = projects.id AND p.digest = held.digest)
-    ), 0)
-    """,
+            SELECT b.digest, count(*) AS uses
+            FROM (
+                SELECT DISTINCT d.artifact_id
+                FROM core.quota_departures d JOIN events.expected e ON e.id = d.expectation_id
+                WHERE d.project_id = {project} AND e.answered_at IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM events.expected p WHERE p.digest = e.digest AND p.repository = e.repository
+                        AND p.kind = 'put' AND p.state <> 'refused'
+                        AND (p.created_at > e.created_at OR p.answered_at > e.answered_at))
+            ) gone JOIN core.artifact_blobs b ON b.artifact_id = gone.artifact_id
+            GROUP BY b.digest
+        ) freed JOIN core.project_blobs held
+            ON held.project_id = {project} AND held.digest = freed.digest AND held.uses <= freed.uses
+    """  # noqa: S608 - as above
+
+
+_UNCOUNTED: Final = literal_column(
+    f"""
+    (
+        WITH arriving AS ({arriving("projects.id", answered=True)}), departing AS ({departing("projects.id")}),
+        new AS (
+            SELECT sum(a.size) AS size FROM arriving a WHERE NOT EXISTS (
+                SELECT FROM core.project_blobs b WHERE b.project_id = projects.id AND b.digest = a.digest)
+        ),
+        freed AS (
+            SELECT sum(d.size) AS size FROM departing d
+            WHERE NOT EXISTS (SELECT FROM arriving a WHERE a.digest = d.digest)
+        )
+        SELECT least(coalesce(new.size, 0), {MOST}) - coalesce(freed.size, 0) FROM new, freed
+    )::bigint
+    """,  # noqa: S608 - as above
     BigInteger,
 )
-"""What the registry has taken into a project with a limit, and the catalogue has still to count."""
+"""What the registry has taken into a project and given up, and the catalogue has still to follow."""
 
 
 def get_quota(session: Session, quota_id: int) -> Quota:
-    """The quota of the project with this number, true as soon as a push is answered. Raises NoSuchQuota."""
+    """The quota of the project with this number, right once a push or deletion is answered. Raises NoSuchQuota."""
     row = session.execute(_quotas().where(projects.c.id == quota_id)).one_or_none()
     if row is None:
         raise NoSuchQuota
@@ -50,7 +93,7 @@ def get_quota(session: Session, quota_id: int) -> Quota:
 def list_quotas(session: Session, listing: Listing, *, project_id: int | None = None) -> Page[Quota]:
     """The quotas of all projects, or of one; a project's name is a filter of theirs.
 
-    They are ordered and filtered by what the catalogue has counted, which in a burst of pushes lags behind.
+    They are ordered and filtered by what the catalogue has counted, which lags in a burst of pushes or deletions.
     """
     statement = (
         _quotas()
@@ -68,7 +111,7 @@ def _quotas() -> Select[Any]:
             projects.c.id,
             projects.c.name,
             projects.c.storage_limit,
-            (projects.c.storage_used + _ARRIVED).label("used"),
+            (projects.c.storage_used + _UNCOUNTED).label("used"),
             projects.c.created_at,
             projects.c.updated_at,
             users.c.username,

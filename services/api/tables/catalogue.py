@@ -109,6 +109,15 @@ quota_reservations = Table(
     Column("reserved_at", moment, nullable=False),
 )
 
+quota_departures = Table(
+    "quota_departures",
+    metadata,
+    Column("expectation_id", Uuid, primary_key=True),
+    Column("project_id", Integer, nullable=False),
+    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), nullable=False),
+    Column("departed_at", moment, nullable=False),
+)
+
 storage_days = Table(
     "storage_days",
     metadata,

@@ -85,6 +85,15 @@ class Project:
             )
         )
 
+    def departing(self) -> int:
+        return int(
+            self.value(
+                "SELECT count(*) FROM core.quota_departures d JOIN core.projects p ON p.id = d.project_id"
+                " WHERE p.name = %s",
+                self.name,
+            )
+        )
+
     def events(self, noun: str) -> list[dict[str, object]]:
         with self.database.superuser() as connection:
             rows = connection.execute(

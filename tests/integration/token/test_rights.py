@@ -238,6 +238,24 @@ def test_a_project_that_is_full_gives_no_token_for_a_push(mount: Mount, rows: Ro
         assert mount.actions(account, scope) == left
 
 
+def test_a_full_project_that_is_being_emptied_gives_a_token_for_a_push(mount: Mount, rows: Rows) -> None:
+    """The gate knows what the catalogue does not yet, and judges."""
+    name = "emptied"
+    project_id = factories.project(rows, name)
+    account = _somebody(rows, "developer", project_id)
+    artifact_id = factories.artifact(rows, project_id, f"{name}/app")
+    rows.execute("UPDATE core.projects SET storage_used = 100, storage_limit = 100 WHERE id = %s", (project_id,))
+    assert "push" not in mount.actions(account, f"repository:{name}/app:pull,push")
+    rows.execute(
+        "INSERT INTO core.quota_departures (expectation_id, project_id, artifact_id)"
+        " VALUES (gen_random_uuid(), %s, %s)",
+        (project_id, artifact_id),
+    )
+    assert "push" in mount.actions(account, f"repository:{name}/app:pull,push")
+    rows.execute("DELETE FROM core.artifacts WHERE id = %s", (artifact_id,))
+    assert "push" not in mount.actions(account, f"repository:{name}/app:pull,push")
+
+
 @pytest.mark.parametrize("who", ["administrator", "projectAdmin", "developer", "guest", "robot", "system robot"])
 def test_in_read_only_mode_nobody_gets_more_than_pull(mount: Mount, rows: Rows, who: str) -> None:
     name = f"frozen-{who.lower().replace(' ', '-')}"
