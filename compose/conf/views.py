@@ -65,6 +65,7 @@ class ProxyError:
         return text.replace("\\", "\\\\").replace("'", "\\'") + "\\n"
 
 
+PORT_OF_HTTPS = 443
 PROXY_ERRORS = (
     ProxyError(
         name="unreadable", statuses="400 494", status=400, code="BAD_REQUEST", early=True,
@@ -125,6 +126,15 @@ class Certificate:
         return "" if self.http2_directive else " http2"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Redirect:
+    """Where the proxy speaks plain HTTP too, only to lead to where it speaks TLS."""
+
+    listen: str
+    port: int
+    """Of TLS, as clients see it."""
+
+
 def proxy(
     *,
     listen: str,
@@ -138,16 +148,21 @@ def proxy(
     status_socket: Path,
     access_log: str,
     open_files: int,
+    redirect: Redirect | None = None,
     workers: str = "auto",
 ) -> View:
     """For nginx.conf. `upstreams` holds the addresses of registry, core, token and events."""
     public = urlsplit(public_url) if public_url else None
+    # the host without the port that it came by
+    secure = "$host" if redirect is None or redirect.port == PORT_OF_HTTPS else f"$host:{redirect.port}"
     return {
         "listen": listen,
         "upstreams": upstreams,
         "public_host": public.netloc if public else "$client_host",
         "public_scheme": public.scheme if public else "$scheme",
         "tls": tls,
+        "redirect": redirect.listen if redirect else None,
+        "secure_host": public.netloc if public else secure,
         "pid_file": pid_file,
         "temporary": temporary,
         "readonly_flag": readonly_flag,
@@ -159,6 +174,7 @@ def proxy(
         "connections": min(4096, open_files // 2),
         "grammar": GRAMMAR,
         "errors": PROXY_ERRORS,
+        "plain": next(error for error in PROXY_ERRORS if error.name == "plain"),
         "disk_seconds": DISK_SECONDS,
         "collecting_seconds": COLLECTING_SECONDS,
         "away": next(error for error in PROXY_ERRORS if error.name == "away"),

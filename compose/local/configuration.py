@@ -118,6 +118,7 @@ def _proxy(site: Site) -> views.View:
         },
         public_url=str(options.url).rstrip("/") if options.url else None,
         tls=certificate if options.tls else None,
+        redirect=_redirect(site, host),
         pid_file=layout.run / "proxy.pid",
         temporary=layout.work / "proxy",
         readonly_flag=layout.readonly_flag,
@@ -125,6 +126,16 @@ def _proxy(site: Site) -> views.View:
         status_socket=layout.proxy_status,
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
+    )
+
+
+def _redirect(site: Site, host: str) -> views.Redirect | None:
+    """In a container the ports are others than outside, where TLS is at its own port unless the address says more."""
+    options = site.options
+    if not options.redirect_port:
+        return None
+    return views.Redirect(
+        listen=f"{host}:{options.redirect_port}", port=views.PORT_OF_HTTPS if site.contained else options.port
     )
 
 

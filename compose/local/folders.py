@@ -55,21 +55,26 @@ def refuse_taken_port(options: Options) -> None:
 
     A port that this very instance holds is not taken.
     """
+    for variable, port in options.open_ports.items():
+        _refuse_taken(options, variable, port)
+
+
+def _refuse_taken(options: Options, variable: str, port: int) -> None:
     address = str(options.bind)
     try:
-        if network.is_free(address, options.port):
+        if network.is_free(address, port):
             return
     except PermissionError as error:
-        raise ConfigurationError(f"port {options.port} needs root: set BREAKWATER_PORT to 1024 or more") from error
+        raise ConfigurationError(f"port {port} needs root: set {variable} to 1024 or more") from error
     except OSError as error:
         raise ConfigurationError(
             f"BREAKWATER_BIND is not valid: this machine cannot listen on {address} ({error.strerror})"
         ) from error
-    pid = network.holder(options.port)
+    pid = network.holder(port)
     if pid in processes.of_instance(options.home):
         return
     who = f"{processes.title(pid)} (pid {pid})" if pid else "a program that this user may not see"
-    raise PortTaken(f"port {options.port} on {address} is taken by {who}: stop it, or set BREAKWATER_PORT")
+    raise PortTaken(f"port {port} on {address} is taken by {who}: stop it, or set {variable}")
 
 
 def make_folders(layout: Layout, accounts: Accounts) -> None:

@@ -63,6 +63,10 @@ class Options(BaseSettings):
     port: int = Field(
         default=8080, ge=1, le=65535, description="the port of the proxy, the only one that users see"
     )
+    redirect_port: int = Field(
+        default=0, ge=0, le=65535,
+        description="a second port of the proxy that leads browsers from `http://` to the first, mostly 80; 0: none",
+    )
     url: Annotated[AnyHttpUrl | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None,
         description="the address under which users know the registry; else it follows the host that a client used",
@@ -259,6 +263,14 @@ class Options(BaseSettings):
             raise ValueError("BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none")
         return self
 
+    @model_validator(mode="after")
+    def _redirect_leads_to_tls(self) -> Self:
+        if self.redirect_port and not self.tls:
+            raise ValueError("BREAKWATER_REDIRECT_PORT leads to TLS: set BREAKWATER_TLS_CERT or BREAKWATER_TLS_NAMES")
+        if self.redirect_port == self.port:
+            raise ValueError("BREAKWATER_REDIRECT_PORT and BREAKWATER_PORT are two ports: give them different numbers")
+        return self
+
     @property
     def processes(self) -> int:
         """How many processes each of those has."""
@@ -273,6 +285,12 @@ class Options(BaseSettings):
     def tls(self) -> bool:
         """Whether the proxy speaks TLS: with a certificate that was given, or one that is made."""
         return bool(self.tls_cert or self.names)
+
+    @property
+    def open_ports(self) -> dict[str, int]:
+        """The ports that the proxy listens on, each by the variable that sets it."""
+        ports = {"BREAKWATER_PORT": self.port, "BREAKWATER_REDIRECT_PORT": self.redirect_port}
+        return {variable: port for variable, port in ports.items() if port}
 
     @property
     def local_url(self) -> str:

@@ -176,7 +176,7 @@ def _proxy(site: Site) -> Part:
     if not site.contained:
         start = f"{{ {orphans}; }} 2>/dev/null; {start}"
     command: tuple[str, ...] = ("/bin/sh", "-c", start)
-    needs_right = site.options.port < LOWEST_FREE_PORT and os.geteuid() == 0
+    needs_right = min(site.options.open_ports.values()) < LOWEST_FREE_PORT and os.geteuid() == 0
     return Part(
         name="proxy",
         command=(*_WITH_LOW_PORTS, *command) if needs_right else command,

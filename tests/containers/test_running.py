@@ -119,8 +119,10 @@ def names_shown(stack: Stack, authority: Path) -> list[str]:
     return [value for _, value in certificate["subjectAltName"]]
 
 
-def prepare(stack: Stack, names: str) -> None:
-    stack.compose("run", "--rm", "--no-deps", "-T", "-e", f"BREAKWATER_TLS_NAMES={names}", "prepare")
+def prepare(stack: Stack, names: str, *, redirect_port: int = 0) -> None:
+    settings = (f"BREAKWATER_TLS_NAMES={names}", f"BREAKWATER_REDIRECT_PORT={redirect_port}")
+    given = [word for setting in settings for word in ("-e", setting)]
+    stack.compose("run", "--rm", "--no-deps", "-T", *given, "prepare")
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -144,6 +146,13 @@ def test_certificate_is_made_handed_out_and_replaced_without_a_restart(stack: St
         prepare(stack, f"{address},registry.test")
         assert names_shown(stack, authority) == [address, "registry.test"]
         assert stack.container("proxy").told["State"]["StartedAt"] == started
+        prepare(stack, address, redirect_port=8081)
+        stack.compose("restart", "--timeout", "5", "proxy")
+        eventually(handed_out, within=60, what="the proxy is back", every=0.5)
+        # the port that compose.redirect.yaml publishes, asked where it is inside
+        (network,) = stack.container("proxy").told["NetworkSettings"]["Networks"].values()
+        page = requests.get(f"http://{network['IPAddress']}:8081/trust", allow_redirects=False, timeout=10)
+        assert (page.status_code, page.headers["Location"]) == (308, f"https://{network['IPAddress']}/trust")
     finally:
         prepare(stack, "")
         stack.compose("restart", "--timeout", "5", "proxy")

@@ -32,7 +32,8 @@ ADDRESS = "127.0.0.1"
 @pytest.fixture(scope="module")
 def instance() -> Iterator[Instance]:
     with short_folder() as folder:
-        made = Instance(home=folder / "home", port=free_port(), variables={"BREAKWATER_TLS_NAMES": ADDRESS})
+        second = {"BREAKWATER_REDIRECT_PORT": str(free_port())}
+        made = Instance(home=folder / "home", port=free_port(), variables={"BREAKWATER_TLS_NAMES": ADDRESS} | second)
         try:
             made.up()
             yield made
@@ -50,6 +51,15 @@ def authority(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> P
         )
     file.write_bytes(answer.content)
     return file
+
+
+def test_a_browser_that_left_out_the_s_finds_the_portal_by_the_second_port(
+    instance: Instance, authority: Path
+) -> None:
+    second = f"http://{ADDRESS}:{instance.variables['BREAKWATER_REDIRECT_PORT']}"
+    page = requests.get(f"{second}/trust", timeout=10, verify=authority)
+    assert (page.status_code, page.url) == (200, f"{instance.url}/trust")
+    assert requests.get(f"{second}/v2/", timeout=10, auth=("admin", "sent in the open")).status_code == 400
 
 
 def names_shown(instance: Instance, authority: Path) -> list[str]:

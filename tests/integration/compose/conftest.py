@@ -64,7 +64,11 @@ class Proxy:
 
 @contextmanager
 def running_proxy(
-    *, public_url: str | None = None, tls: views.Certificate | None = None, replicas: int = 1
+    *,
+    public_url: str | None = None,
+    tls: views.Certificate | None = None,
+    redirect: views.Redirect | None = None,
+    replicas: int = 1,
 ) -> Iterator[Proxy]:
     """nginx with four upstreams, all but the registry of so many servers; nothing of it is left afterwards."""
     with short_folder() as folder:
@@ -86,6 +90,7 @@ def running_proxy(
                 upstreams={name: [f"unix:{folder}/{file}.sock" for file in files] for name, files in servers.items()},
                 public_url=public_url,
                 tls=tls,
+                redirect=redirect,
                 pid_file=folder / "pid",
                 temporary=folder / "tmp",
                 readonly_flag=folder / "readonly",

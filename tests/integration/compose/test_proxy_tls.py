@@ -7,6 +7,7 @@ import socket
 import ssl
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 from compose.conf import views
 from compose.local.certificate import make_certificate
 from tests.integration.compose.conftest import nginx_version, running_proxy
-from tests.servers import short_folder
+from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,3 +100,27 @@ def test_without_tls_a_page_is_found_and_a_script_is_refused(
         got, headers, _ = proxy.get(path, method=method)
     assert got == status
     assert headers.get("location") == (f"https://registry.test:8080{path}" if status == 308 else None)
+
+
+@pytest.mark.parametrize(
+    ("port", "public_url", "target"),
+    [
+        (443, None, "https://registry.test"),
+        (8443, None, "https://registry.test:8443"),
+        (8443, "https://images.example.com", "https://images.example.com"),
+    ],
+)
+def test_the_second_port_leads_pages_to_tls_and_serves_nothing(
+    certificate: views.Certificate, port: int, public_url: str | None, target: str
+) -> None:
+    second = free_port()
+    redirect = views.Redirect(listen=f"127.0.0.1:{second}", port=port)
+    with running_proxy(tls=certificate, redirect=redirect, public_url=public_url) as proxy:
+        plain = replace(proxy, port=second)
+        status, headers, _ = plain.get("/projects?page=2")
+        assert (status, headers["location"]) == (308, f"{target}/projects?page=2")
+        for method, path in (("GET", "/v2/"), ("GET", "/api/v2.0/ping"), ("GET", "/auth/token"), ("POST", "/")):
+            status, headers, body = plain.get(path, method=method)
+            assert (status, headers.get("location")) == (400, None), path
+            assert json.loads(body)["errors"][0]["message"] == "this port speaks HTTPS, not HTTP"
+        assert not [request for upstream in proxy.upstreams.values() for request in upstream.requests]

@@ -27,6 +27,7 @@ LEFT_OUT: Final = {
     "BREAKWATER_HOME": BY_THE_CHART,
     "BREAKWATER_BIND": BY_THE_CHART,
     "BREAKWATER_PORT": "service.port stands for it",
+    "BREAKWATER_REDIRECT_PORT": "an Ingress leads from http to https by itself",
     "BREAKWATER_TLS_CERT": "tls.existingSecret stands for it",
     "BREAKWATER_TLS_KEY": "tls.existingSecret stands for it",
     "BREAKWATER_TLS_FOLDER": "tls.existingSecret stands for it",

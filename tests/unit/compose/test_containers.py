@@ -59,6 +59,17 @@ def test_the_proxy_alone_publishes_a_port_and_on_loopback_by_default() -> None:
     assert SERVICE["proxy"]["ports"] == ["${BREAKWATER_BIND:-127.0.0.1}:${BREAKWATER_PORT:-8080}:8080"]
 
 
+def test_the_second_port_is_published_by_its_own_file_alone() -> None:
+    redirect = yaml.safe_load(FILE.with_name("compose.redirect.yaml").read_text())
+    assert redirect == {
+        "services": {
+            "prepare": {"environment": {"BREAKWATER_REDIRECT_PORT": 8081}},
+            "proxy": {"ports": ["${BREAKWATER_BIND:-127.0.0.1}:${BREAKWATER_REDIRECT_PORT:-80}:8081"]},
+        }
+    }
+    assert "BREAKWATER_REDIRECT_PORT" not in FILE.read_text()
+
+
 def test_nobody_shares_the_host_s_network() -> None:
     assert not [name for name, service in SERVICE.items() if service.get("network_mode") == "host"]
     assert [name for name, made in COMPOSE["networks"].items() if made == {"internal": True}] == [

@@ -10,6 +10,7 @@ from compose.local.folders import PortTaken, refuse_taken_port
 from compose.local.network import holder, is_free, kept_ports, settle_ports
 from compose.local.options import Options
 from shared.errors import ConfigurationError
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,13 @@ def test_refusal_of_a_taken_port_says_which_and_by_whom(taken: int) -> None:
         refuse_taken_port(Options(port=taken))
     assert refusal.value.sentence.startswith(f"port {taken} on 127.0.0.1 is taken by ")
     assert f"(pid {os.getpid()}): stop it, or set BREAKWATER_PORT" in refusal.value.sentence
+
+
+def test_refusal_of_a_taken_second_port_names_its_own_variable(taken: int) -> None:
+    with pytest.raises(PortTaken) as refusal:
+        refuse_taken_port(Options(port=free_port(), redirect_port=taken, tls_names="registry.test"))
+    assert refusal.value.sentence.startswith(f"port {taken} on 127.0.0.1 is taken by ")
+    assert f"(pid {os.getpid()}): stop it, or set BREAKWATER_REDIRECT_PORT" in refusal.value.sentence
 
 
 def test_address_of_another_machine_is_refused_as_such() -> None:

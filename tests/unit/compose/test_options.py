@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from compose.local.options import CHECKOUT, Options, read_options, remember
 from shared.errors import ConfigurationError
@@ -61,6 +62,14 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
     assert (options.home, options.tls_cert) == (tmp_path / "here", tmp_path / "cert.pem")
 
 
+def test_ports_that_the_proxy_listens_on_are_two_at_most_and_different() -> None:
+    assert Options(port=8443).open_ports == {"BREAKWATER_PORT": 8443}
+    both = Options(port=8443, redirect_port=8081, tls_names="registry.test")
+    assert both.open_ports == {"BREAKWATER_PORT": 8443, "BREAKWATER_REDIRECT_PORT": 8081}
+    with pytest.raises(ValidationError, match="are two ports: give them different numbers"):
+        Options(port=8443, redirect_port=8443, tls_names="registry.test")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -101,6 +110,8 @@ def test_relative_paths_are_those_of_the_caller_s_folder(tmp_path: Path, monkeyp
         ("AMQP_USERS", "a/b", "BREAKWATER_AMQP_USERS is not valid: it is letters, digits and . _ -"),
         ("WORKERS", "65", "BREAKWATER_WORKERS is not valid: "),
         ("TRACES_RATIO", "1.5", "BREAKWATER_TRACES_RATIO is not valid: "),
+        ("REDIRECT_PORT", "70000", "BREAKWATER_REDIRECT_PORT is not valid: "),
+        ("REDIRECT_PORT", "8081", "BREAKWATER_REDIRECT_PORT leads to TLS: set BREAKWATER_TLS_CERT or BREAKWATER_TLS_"),
         ("TLS_CERT", "/cert.pem", "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY belong together: set both or none"),
     ],
 )
