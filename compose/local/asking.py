@@ -1,6 +1,7 @@
 """How a part is asked whether it does its work: by the standard library alone, as in containers it is loaded often."""
 
 import socket
+import time
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from compose.local.sockets import status_at
 
 _SECONDS = 2.0
+SILENT_SECONDS = 60.0
+"""A part that leaves notes does so every few seconds: where it is silent for so long, it stands still."""
 AT_SOCKETS = {
     "token": ("token", "/internal/health"),
     "core": ("core", "/healthz"),
@@ -16,7 +19,7 @@ AT_SOCKETS = {
 """Parts that answer at a socket of the run folder, and what they are asked there."""
 INTAKE_TARGET = "/internal/health"
 WITH_NOTES = ("relay", "audit", "metadata", "webhook", "replication")
-"""Parts that leave a note in the run folder once they have begun their work."""
+"""Parts that leave a note in the run folder once they have begun their work, and again and again as they go on."""
 
 
 def status(path: Path, target: str) -> int | None:
@@ -25,9 +28,11 @@ def status(path: Path, target: str) -> int | None:
 
 
 def is_ready(run: Path, part: str, pid: int) -> bool:
-    """Whether this very process has begun its work."""
+    """Whether this very process has begun its work, and goes on with it."""
+    note = run / f"{part}.ready"
     try:
-        return run.joinpath(f"{part}.ready").read_text(encoding="ascii").strip() == str(pid)
+        is_its_own = note.read_text(encoding="ascii").strip() == str(pid)
+        return is_its_own and time.time() - note.stat().st_mtime < SILENT_SECONDS
     except OSError:
         return False
 

@@ -59,6 +59,7 @@ def _run(service: str) -> int:
 
     from shared import logging  # noqa: PLC0415 - only after the patch
     from shared.messaging.dependencies import SETTINGS, TALLY  # noqa: PLC0415 - only after the patch
+    from shared.messaging.liveness import Liveness  # noqa: PLC0415 - only after the patch
     from shared.metrics.recording import Recorder  # noqa: PLC0415 - only after the patch
     from shared.metrics.tally import Tally  # noqa: PLC0415 - only after the patch
     from shared.settings import load_settings  # noqa: PLC0415 - only after the patch
@@ -85,6 +86,7 @@ def _run(service: str) -> int:
     container.start()
     # whoever waits for the service to be ready compares this with the process that runs
     settings.ready_note.write_text(str(os.getpid()), encoding="ascii")
+    Liveness(settings.part, settings.ready_note).keep()
     log.info("started", service=container.service_name)
     recorder.keep()
     container.wait()

@@ -79,7 +79,7 @@ CHECKS: Final[Iterable[Check]] = (
     ),
     Check(
         name="parts",
-        looks_for="parts that do not run or do not answer, with their last lines",
+        looks_for="parts that do not run, do not answer or stand still, with their last lines",
         remedy="`./breakwater logs --part NAME` tells why; `./breakwater up` starts what does not run",
         ask=running,
     ),

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from compose.conf.render import render
 from compose.docker import cluster, health
 from compose.docker.places import note_place, noted_place, take_place
 from compose.docker.site import container_site
+from compose.local import asking
 from compose.local.accounts import known_accounts
 from compose.local.broker import DEFINITIONS, USERS
 from compose.local.configuration import configure
@@ -268,3 +270,12 @@ def test_health_is_asked_of_the_very_one(tmp_path: Path) -> None:
     assert health.is_well("relay", run=tmp_path, work=tmp_path) is False
     (tmp_path / "relay-2.ready").write_text(str(health.FIRST_PROCESS))
     assert health.is_well("relay", run=tmp_path, work=tmp_path) is True
+
+
+def test_a_part_that_has_left_no_note_for_a_minute_is_not_well(tmp_path: Path) -> None:
+    note = tmp_path / "relay.ready"
+    note.write_text(str(health.FIRST_PROCESS))
+    for age, well in ((50, True), (asking.SILENT_SECONDS + 1, False), (0, True)):
+        seen = time.time() - age
+        os.utime(note, (seen, seen))
+        assert health.is_well("relay", run=tmp_path, work=tmp_path) is well, age
