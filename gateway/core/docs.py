@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine
@@ -15,7 +16,12 @@ from gateway.core.openapi.document import document
 from gateway.core.resources.systeminfo import VERSION
 from gateway.core.routes import Routes, api_routes
 from gateway.core.unbuilt import UNBUILT
+from shared.auth.authenticate import Chain
+from shared.auth.guard import GuessGuard
 from shared.auth.ldap.directory import LdapDirectory
+from shared.auth.login import Login
+from shared.auth.memory import CredentialMemory
+from shared.auth.record import LoginRecord
 from shared.directory import lender
 from shared.outbound import Guard, Reach
 from shared.registry.client import RegistryClient
@@ -43,8 +49,13 @@ def routes() -> Routes:
     catalogue = Catalogue(sessions=sessionmaker(), registry=registry)
     sealer = Sealer([Secret(Fernet.generate_key().decode())])
     settings, check = Settings(home=nowhere, run=nowhere), HealthCheck({"none": lambda: None})
-    ldap = LdapDirectory(lender(create_engine("postgresql+psycopg://")), sealer, Guard(Reach.PRIVATE), seats=1)
-    return api_routes(settings, check, catalogue, sealer, ldap)
+    lend = lender(create_engine("postgresql+psycopg://"))
+    ldap = LdapDirectory(lend, sealer, Guard(Reach.PRIVATE), seats=1)
+    login = Login(
+        lend=lend, chain=Chain([]), memory=CredentialMemory(), guard=GuessGuard(),
+        record=LoginRecord(lend, UUID(int=0)), ldap=ldap,
+    )  # fmt: skip
+    return api_routes(settings, check, catalogue, sealer, login)
 
 
 def page() -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.errors import STATUS, harbor_body, registry_body, status_of
 from shared import logging
+from shared.auth.errors import TooManyGuesses
 from shared.db import unavailable_when_down
 from shared.errors import BadRequest, BreakwaterError, QueryGivenUp, TooManyRequests, Unavailable
 
@@ -33,7 +34,7 @@ def refuse(req: ApiRequest, resp: ApiResponse, error: BreakwaterError, _params: 
     if status_of(error.code) == STATUS["UNKNOWN"]:
         logging.get().error("failed", path=req.path, exc_info=error)
     if isinstance(error, (Unavailable, TooManyRequests)):
-        resp.set_header("Retry-After", RETRY_AFTER)
+        resp.set_header("Retry-After", str(error.retry_after) if isinstance(error, TooManyGuesses) else RETRY_AFTER)
     _write(req, resp, error.code, error.sentence)
 
 

@@ -46,7 +46,6 @@ from gateway.core.resources import ldap as directory
 from gateway.core.sign_in import SignIn
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
-from shared.auth.ldap.directory import LdapDirectory
 from shared.auth.login import Login
 from shared.secrets import Sealer
 from shared.settings import Settings
@@ -59,7 +58,7 @@ _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 
 def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login) -> Routes:
     """Every route but the gate's."""
-    built = api_routes(settings, check, catalogue, sealer, login.ldap)
+    built = api_routes(settings, check, catalogue, sealer, login)
     described = description.Description()
     below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
@@ -75,9 +74,10 @@ def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sea
 
 
 def api_routes(
-    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, ldap: LdapDirectory
+    settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login
 ) -> Routes:
     """What is built of the API, below /api/v2.0."""
+    ldap = login.ldap
     onboarding = Onboarding(ldap)
     return {
         "/ping": ping.Ping(),
@@ -114,7 +114,7 @@ def api_routes(
         "/users/{user_id}": user.OneUser(),
         "/users/{user_id}/sysadmin": user.UserAdministrator(),
         "/users/{user_id}/disabled": user.UserDisabled(),
-        "/users/{user_id}/password": user.UserPassword(),
+        "/users/{user_id}/password": user.UserPassword(SignIn(login)),
         "/users/{user_id}/refresh_tokens": refresh_token.RefreshTokens(),
         "/users/{user_id}/refresh_tokens/{token_id}": refresh_token.OneRefreshToken(),
         "/usergroups": usergroup.UserGroups(onboarding),

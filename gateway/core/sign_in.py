@@ -1,7 +1,8 @@
 """Signing in with a name and a password, in this process, as the token mount does it."""
 
 from gateway.core.request import ApiRequest
-from shared.auth.authenticate import Accepted, Client, Credential, Rejected
+from shared.auth.authenticate import Accepted, Client, Credential, Reason, Rejected
+from shared.auth.errors import TooManyGuesses
 from shared.auth.login import Login
 from shared.auth.principals import Principal
 
@@ -13,9 +14,17 @@ class SignIn:
         self._login = login
 
     def __call__(self, req: ApiRequest, credential: Credential) -> Principal:
-        """The caller; anonymous where the credential is wrong. Raises Unavailable."""
+        """The caller; anonymous where the credential is wrong.
+
+        One that was not compared may be right: whoever sends it is told to wait, and is not taken for nobody.
+        Raises TooManyGuesses, Unavailable.
+        """
         verdict = self.judge(req, credential)
-        return verdict.principal if isinstance(verdict, Accepted) else Principal.anonymous()
+        if isinstance(verdict, Accepted):
+            return verdict.principal
+        if verdict.reason is Reason.GUESSING:
+            raise TooManyGuesses(verdict.retry_after)
+        return Principal.anonymous()
 
     def judge(self, req: ApiRequest, credential: Credential) -> Accepted | Rejected:
         """Whether a credential is right. Raises Unavailable."""

@@ -21,10 +21,11 @@ from gateway.events.hub import Hub
 from shared import logging
 from shared.auth import sessions
 from shared.auth.authenticate import Accepted, Client, Credential, Method, Reason
+from shared.auth.errors import TooManyGuesses
 from shared.auth.login import Login
 from shared.auth.principals import Principal
 from shared.db import unavailable_when_down
-from shared.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
+from shared.errors import Forbidden, Unauthorized, Unavailable
 from shared.secrets import Secret
 
 THREADS: Final = 4
@@ -81,7 +82,7 @@ class EventStream:
         if isinstance(verdict, Accepted):
             return verdict
         if verdict.reason is Reason.GUESSING:
-            raise TooManyRequests("too many failed logins of this account from this address: try again later")
+            raise TooManyGuesses(verdict.retry_after)
         raise Unauthorized("incorrect username or password")
 
 

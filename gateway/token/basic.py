@@ -16,8 +16,9 @@ from gateway.token.desk import Desk, utc_now
 from gateway.token.outcomes import Grant, refused, shown
 from gateway.token.request import client_of, read_basic
 from services.token.domain import Scope
-from services.token.errors import NotAllowed, TooManyGuesses, WrongCredentials
+from services.token.errors import NotAllowed, WrongCredentials
 from shared import logging
+from shared.auth.errors import TooManyGuesses
 from shared.errors import BreakwaterError, Unauthorized
 
 _PATH: Final = re.compile(

@@ -27,7 +27,7 @@ from services.token.commands import (
 )
 from services.token.database import HotConnection
 from services.token.domain import Scope, projects_of
-from services.token.errors import LoginRequired, NotAllowed, QuotaUsedUp, TooManyGuesses, WrongCredentials
+from services.token.errors import LoginRequired, NotAllowed, QuotaUsedUp, WrongCredentials
 from services.token.queries import (
     Redeemable,
     Standing,
@@ -39,6 +39,7 @@ from services.token.queries import (
 )
 from shared import logging
 from shared.auth.authenticate import Accepted, Client, Credential, Method, Reason, Rejected
+from shared.auth.errors import TooManyGuesses
 from shared.auth.login import Login
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal

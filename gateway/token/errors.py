@@ -7,8 +7,8 @@ from falcon.asgi import App, Request, Response
 
 from gateway.errors import CHALLENGE, registry_body, status_of
 from gateway.token.outcomes import refused
-from services.token.errors import TooManyGuesses
 from shared import logging
+from shared.auth.errors import TooManyGuesses
 from shared.errors import BreakwaterError, Unauthorized, Unavailable
 
 _FALCON_CODES: Final = {404: ("NOT_FOUND", "there is nothing here"), 405: ("METHOD_NOT_ALLOWED", "use GET or POST")}

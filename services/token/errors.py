@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.errors import BadRequest, ConfigurationError, Forbidden, TooManyRequests, Unauthorized
+from shared.errors import BadRequest, ConfigurationError, Forbidden, Unauthorized
 
 WRONG_CREDENTIALS: Final = "incorrect username or password"
 
@@ -60,16 +60,6 @@ class LoginRequired(Unauthorized):
     """Nobody has signed in, and no scope is asked that could be public."""
 
     default = "authentication is required"
-
-
-class TooManyGuesses(TooManyRequests):
-    """Wrong passwords of one account came too often from one address."""
-
-    default = "too many failed logins of this account from this address: try again later"
-
-    def __init__(self, retry_after: float) -> None:
-        super().__init__()
-        self.retry_after = max(1, round(retry_after))
 
 
 class SigningKeysUnusable(ConfigurationError):

@@ -10,8 +10,9 @@ from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.sign_in import SignIn
 from shared.auth import sessions
 from shared.auth.authenticate import Credential, Reason, Rejected
+from shared.auth.errors import TooManyGuesses
 from shared.auth.principals import PrincipalKind
-from shared.errors import BadRequest, TooManyRequests, Unauthorized
+from shared.errors import BadRequest, Unauthorized
 from shared.secrets import Secret
 
 _MOST_FORM: Final = 16 * 1024
@@ -32,7 +33,7 @@ class LogIn:
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Begin a session under a new cookie, and end the one that the browser came with.
 
-        A robot account has none. Raises CrossSite, BadRequest, WrongCredentials, TooManyRequests, Unavailable.
+        A robot account has none. Raises CrossSite, BadRequest, WrongCredentials, TooManyGuesses, Unavailable.
         """
         refuse_cross_site(req)
         begin_session(self._sign_in, req, resp, _read(req))
@@ -51,11 +52,11 @@ class LogOut:
 
 
 def begin_session(sign_in: SignIn, req: ApiRequest, resp: ApiResponse, credential: Credential) -> None:
-    """Begin a session of whoever the credential belongs to. Raises WrongCredentials, TooManyRequests, Unavailable."""
+    """Begin a session of whoever the credential belongs to. Raises WrongCredentials, TooManyGuesses, Unavailable."""
     verdict = sign_in.judge(req, credential)
     if isinstance(verdict, Rejected):
         if verdict.reason is Reason.GUESSING:
-            raise TooManyRequests("too many failed logins of this account from this address: try again later")
+            raise TooManyGuesses(verdict.retry_after)
         raise WrongCredentials
     if verdict.principal.kind is not PrincipalKind.USER:
         raise WrongCredentials

@@ -10,6 +10,7 @@ from gateway.core.access import (
 from gateway.core.bodies.user import AdministratorBody, DisabledBody, NewUserBody, PasswordBody, ProfileBody
 from gateway.core.reading import read_body
 from gateway.core.request import API, ApiRequest, ApiResponse, identifier
+from gateway.core.sign_in import SignIn
 from gateway.core.views.user import found_user_view, held_role_view, permission_view, user_view
 from gateway.core.writing import write_page
 from services.api.commands import user as commands
@@ -17,6 +18,8 @@ from services.api.domain.robot import SYSTEM_ACCESS
 from services.api.queries import configuration
 from services.api.queries import project as projects
 from services.api.queries import user as queries
+from shared.auth.authenticate import Credential, Reason, Rejected
+from shared.auth.errors import TooManyGuesses
 from shared.auth.principals import PrincipalKind
 from shared.errors import BadRequest, Forbidden, PreconditionFailed, Unprocessable
 from shared.secrets import Secret
@@ -150,6 +153,9 @@ class UserDisabled:
 class UserPassword:
     """/users/{user_id}/password."""
 
+    def __init__(self, sign_in: SignIn) -> None:
+        self._sign_in = sign_in
+
     def on_put(self, req: ApiRequest, _resp: ApiResponse, user_id: str) -> None:
         """Change a password; of one's own only with the old one, of others only as an administrator."""
         require_login(req)
@@ -157,6 +163,8 @@ class UserPassword:
         if not _is_own(req, number):
             require_administrator(req)
         body = read_body(req, PasswordBody)
+        if _is_own(req, number):
+            self._prove(req, Secret(body.old_password))
         commands.change_password(
             req.database,
             number,
@@ -165,6 +173,18 @@ class UserPassword:
             now=req.now,
             context=req.event_context,
         )
+
+
+    def _prove(self, req: ApiRequest, password: Secret) -> None:
+        """Whoever has a session only may not know the password: here it is guessed no more often than elsewhere.
+
+        Raises Forbidden, TooManyGuesses, Unavailable.
+        """
+        verdict = self._sign_in.judge(req, Credential(name=req.caller.name, password=password))
+        if isinstance(verdict, Rejected):
+            if verdict.reason is Reason.GUESSING:
+                raise TooManyGuesses(verdict.retry_after)
+            raise Forbidden("the current password is not correct")
 
 
 def _is_own(req: ApiRequest, user_id: int) -> bool:

@@ -131,6 +131,18 @@ def test_a_robot_account_has_no_session(api: Api, browser: Browser) -> None:
     assert stored(api) == 0
 
 
+def test_while_too_many_are_wrong_the_right_password_is_told_to_wait_and_not_taken_for_nobody_s(api: Api) -> None:
+    person = api.user()
+    wrong = [
+        api.get("/projects", Caller(name=person.name, password=f"Guess{number}")) for number in range(PER_ACCOUNT)
+    ]
+    assert {answer.status_code for answer in wrong} == {200}, "who is wrong sees what is public"
+    for path in ("/projects", "/users/current"):
+        answer = api.get(path, person)
+        assert (answer.status_code, code(answer)) == (429, "TOO_MANY_REQUEST"), path
+        assert int(answer.headers["retry-after"]) > 0
+
+
 def test_a_guesser_is_told_to_wait(api: Api, browser: Browser) -> None:
     person = api.user()
     answers = [browser.sign_in(Caller(name=person.name, password=f"Guess{n}")) for n in range(PER_ACCOUNT + 2)]

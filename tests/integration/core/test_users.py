@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from falcon.testing import Result
 
+from shared.auth.guard import PER_ACCOUNT
 from tests.integration.core.people import ADMIN, NOBODY, PASSWORD, Api, Caller, code, sentence
 from tests.integration.core.test_sessions import Browser
 
@@ -72,6 +73,21 @@ def test_a_password_is_changed_only_with_the_old_one(api: Api) -> None:
     assert api.get("/users/current", caller).status_code == 401
     assert api.get("/users/current", Caller(name=caller.name, password="Another1horse")).status_code == 200
     assert api.events("user.password_changed")[-1]["data"]["username"] == caller.name
+
+
+def test_the_old_password_is_guessed_no_more_often_than_at_a_login(api: Api) -> None:
+    """A session that was left open is not the password yet."""
+    caller = api.user()
+    path = f"/users/{api.user_id(caller)}/password"
+    guesses = [
+        api.send("PUT", path, caller, {"old_password": f"Guess{number}aA", "new_password": "Another1horse"})
+        for number in range(PER_ACCOUNT + 2)
+    ]
+    assert guesses[0].status_code == 403
+    assert (guesses[-1].status_code, code(guesses[-1])) == (429, "TOO_MANY_REQUEST")
+    assert int(guesses[-1].headers["retry-after"]) > 0
+    failed = api.events("user.login_failed")[-1]
+    assert failed["data"]["username"] == caller.name
 
 
 def test_an_administrator_sets_a_password_without_the_old_one(api: Api) -> None:
