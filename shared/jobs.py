@@ -11,6 +11,7 @@ from shared.errors import NotFound, Unprocessable
 
 _FORM: Final = re.compile(r"([a-z_]+)-([0-9]+)")
 _MOST: Final = 2**63 - 1
+_MOST_OF_UPKEEP: Final = 2**31 - 1
 
 
 class JobType(StrEnum):
@@ -30,6 +31,9 @@ class JobType(StrEnum):
     """An artifact on its way to or from another registry."""
 
 
+_UPKEEP: Final = frozenset({JobType.RETENTION, JobType.PURGE_AUDIT_LOG, JobType.GARBAGE_COLLECTION})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobId:
     """A job among those of all types: its type, and the number that the API knows it by elsewhere."""
@@ -47,7 +51,7 @@ class JobId:
             job = cls(type=JobType(found[1].upper()), number=int(found[2][:20]))
         except ValueError as error:
             raise NotFound("there is no such type of job") from error
-        if not 0 < job.number <= _MOST:
+        if not 0 < job.number <= (_MOST_OF_UPKEEP if job.type in _UPKEEP else _MOST):
             raise NotFound
         return job
 

@@ -15,6 +15,8 @@ MAX_BODY: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
 # broken rules of form; anything else is a wrong type, and that is a malformed request
 _RULES: Final = ("too_long", "too_short", "missing", "greater_than", "less_than", "pattern", "enum", "literal")
+# those of the library name its classes, and ours
+_WORDS: Final = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a JSON object")
 
 
 class Body(BaseModel):
@@ -39,7 +41,7 @@ def read_body(req: ApiRequest, model: type[AnyBody]) -> AnyBody:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         refusal = Unprocessable if any(rule in first["type"] for rule in _RULES) else BadRequest
-        raise refusal(f"{where}: {first['msg']}") from error
+        raise refusal(f"{where}: {_WORDS.get(first['type'], first['msg'])}") from error
 
 
 def read_json(req: ApiRequest) -> object:

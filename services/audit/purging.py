@@ -27,6 +27,8 @@ _BEGIN: Final = text(
     ) RETURNING id
     """
 )
+_ONLY_HARBORS: Final = ("logout_user",)
+"""Kinds that Harbor's clients name too, and that nothing here is recorded as."""
 _HOLD: Final = text(
     """
     SELECT id, hours, kinds, dry_run, actor, actor_kind, request_id FROM core.audit_purges
@@ -71,6 +73,13 @@ def carry_out_purge(
             log = f"failed to purge audit log: {error.sentence}\n"
             session.execute(_END, {"id": purge_id, "status": "Error", "log": log, "now": clock()})
     return True
+
+
+def unknown_words(words: Sequence[str]) -> list[str]:
+    """Those that are neither a kind of record, of Harbor's or of ours, nor an operation."""
+    known = {*event_types(), *_ONLY_HARBORS}
+    known |= {kind.partition("_")[0] for kind in known}
+    return [word for word in words if word not in known]
 
 
 def kinds_meant(words: Sequence[str]) -> frozenset[str]:

@@ -1,5 +1,8 @@
 """Tag purge: /system/purgeaudit. What is asked for here, the audit service carries out."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import falcon
 
 from gateway.core.access import require_system
@@ -9,10 +12,12 @@ from gateway.core.views.purge import purge_view
 from gateway.core.views.schedule import job_schedule_view
 from gateway.core.writing import write_page
 from services.api.commands.audit_purge import request_purge, stop_purge
-from services.api.domain.audit_purge import parse_wish
+from services.api.domain.audit_purge import PurgeWish, parse_wish
 from services.api.domain.schedule import ScheduleKind
 from services.api.queries import audit_purge as queries
 from services.api.queries.schedule import find_schedule
+from services.audit.purging import unknown_words
+from shared.errors import BadRequest
 
 _RESOURCE = "purge-audit"
 
@@ -72,4 +77,13 @@ class PurgeSchedule:
 
 
 def _plan(req: ApiRequest) -> int | None:
-    return plan(req, ScheduleKind.AUDIT_PURGE, parse_wish, request_purge)
+    return plan(req, ScheduleKind.AUDIT_PURGE, _read_wish, request_purge)
+
+
+def _read_wish(parameters: Mapping[str, Any]) -> PurgeWish:
+    """What is to be purged. Raises BadRequest; of what nobody records a purge would quietly keep everything."""
+    wish = parse_wish(parameters)
+    unknown = unknown_words(wish.kinds)
+    if unknown:
+        raise BadRequest(f"there is no event type {unknown[0][:80]}: GET /auditlog-exts/events lists them")
+    return wish

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography.x509 import load_pem_x509_certificates
 
@@ -35,8 +36,24 @@ def _ldap_url(value: Value) -> str | None:
     urls = split_urls(str(value))
     if len(urls) > _MAX_SERVERS:
         return f"must name at most {_MAX_SERVERS} servers"
-    fits = all(url.startswith(("ldap://", "ldaps://")) for url in urls)
-    return None if fits else "must begin with ldap:// or ldaps://, each server of several"
+    if not all(url.startswith(("ldap://", "ldaps://")) for url in urls):
+        return "must begin with ldap:// or ldaps://, each server of several"
+    return None if all(map(_names_a_host, urls)) else "must name a host after ldap:// or ldaps://"
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _ldap_filter(value: Value) -> str | None:
+    from shared.auth.ldap.filters import is_filter  # noqa: PLC0415 - 4 MB in each process, and most have no directory
+
+    fits = value == "" or is_filter(str(value))
+    return None if fits else "must be one LDAP filter, as (objectClass=person)"
 
 
 def _distinguished_name(value: Value) -> str | None:
@@ -89,6 +106,9 @@ _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "ldap_scope": _between(0, 2),
         "ldap_timeout": _between(1, 60),
         "ldap_ca_certificate": _certificates,
+        "ldap_base_dn": _distinguished_name,
+        "ldap_filter": _ldap_filter,
+        "ldap_group_search_filter": _ldap_filter,
         "ldap_group_base_dn": _distinguished_name,
         "ldap_group_search_scope": _between(0, 2),
         "ldap_group_admin_dn": _distinguished_name,

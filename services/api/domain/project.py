@@ -139,10 +139,10 @@ def check_entry(name: str, value: str) -> str:
     return check_metadata({name: value})[name]
 
 
-def check_storage_limit(limit: int) -> int:
-    """The limit itself. Raises BadRequest where it is neither bytes nor UNLIMITED."""
+def check_storage_limit(limit: int, *, name: str = "storage_limit") -> int:
+    """The limit itself. Raises BadRequest, under the name it was given by, where it is neither bytes nor UNLIMITED."""
     if limit != UNLIMITED and not 0 < limit < 2**63:
-        raise BadRequest("storage_limit must be a number of bytes, or -1 for no limit")
+        raise BadRequest(f"{name} must be a number of bytes above 0, or -1 for no limit")
     return limit
 
 

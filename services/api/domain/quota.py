@@ -31,7 +31,7 @@ def parse_limits(hard: Mapping[str, int]) -> int:
     """The storage limit out of `{"storage": bytes}`. Raises BadRequest where it is none, or names another resource."""
     if set(hard) != {STORAGE}:
         raise BadRequest(f"hard must hold {STORAGE} and nothing else")
-    return check_storage_limit(hard[STORAGE])
+    return check_storage_limit(hard[STORAGE], name=f"hard.{STORAGE}")
 
 
 def crosses_warning(limit: int, before: int, after: int) -> bool:

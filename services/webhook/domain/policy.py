@@ -178,6 +178,8 @@ def split_address(address: str) -> SplitResult:
         port = url.port
     except ValueError as error:
         raise problem from error
+    if not url.netloc.isascii():
+        raise UnfitPolicy("the host of a target's address must be written in ASCII: names of other letters as xn--…")
     if url.scheme not in {"http", "https"} or not url.hostname or port == 0 or "@" in url.netloc or url.fragment:
         raise problem
     return url

@@ -91,7 +91,7 @@ class _Server(ldap3.Server):
 
 def open_bound(guard: Guard, settings: LdapSettings, url: str, dn: str, password: str) -> Connection | None:
     """A bound connection, to be given to `close`; None where the bind was refused. Raises LDAPException, OSError."""
-    if dn and not password:
+    if not dn or not password:
         return None
     try:
         tls = _Tls(_context(settings.ca_certificate, verify=settings.verify_cert))
@@ -100,9 +100,9 @@ def open_bound(guard: Guard, settings: LdapSettings, url: str, dn: str, password
     server = _Server(guard, url, timeout=settings.timeout, tls=tls)
     connection = _Connection(
         server,
-        user=dn or None,
-        password=password or None,
-        authentication=ldap3.SIMPLE if dn else ldap3.ANONYMOUS,
+        user=dn,
+        password=password,
+        authentication=ldap3.SIMPLE,
         auto_referrals=False,
         receive_timeout=settings.timeout,
         read_only=True,
@@ -137,7 +137,9 @@ def binds(guard: Guard, settings: LdapSettings, url: str, dn: str, password: str
 
 
 def open_for_search(guard: Guard, settings: LdapSettings, url: str) -> Connection:
-    """A connection of the search account. Raises LDAPException, OSError."""
+    """A connection of the search account, without which nobody is searched for. Raises LDAPException, OSError."""
+    if not settings.search_dn:
+        raise LDAPException("ldap_search_dn and ldap_search_password are needed: no bind is anonymous")
     connection = open_bound(guard, settings, url, settings.search_dn, settings.search_password.reveal())
     if connection is None:
         raise LDAPException("the search account cannot bind")

@@ -38,6 +38,27 @@ def test_of_several_items_all_are_set_or_none(api: Api, wrong: dict[str, object]
     assert api.get("/configurations").json["ldap_base_dn"]["value"] == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ldap_filter", "("), ("ldap_filter", "(uid=*"), ("ldap_filter", "(objectClass=*)(uid=*)"), ("ldap_filter", "()"),
+        ("ldap_group_search_filter", "(&"), ("ldap_base_dn", "nonsense"), ("ldap_url", "ldap://"),
+        ("ldap_url", "ldap://a,ldaps://"), ("ldap_url", "ldap://a:0"), ("ldap_url", "ldap://a:port"),
+    ],
+)  # fmt: skip
+def test_a_directory_that_cannot_be_asked_is_not_configured(api: Api, name: str, value: str) -> None:
+    before = api.get("/configurations").json[name]["value"]
+    answer = api.send("PUT", "/configurations", ADMIN, {name: value})
+    assert (answer.status_code, code(answer)) == (400, "BAD_REQUEST")
+    assert sentence(answer).startswith(f"{name} must ")
+    assert api.get("/configurations").json[name]["value"] == before
+
+
+@pytest.mark.parametrize("value", ["(objectClass=person)", "objectClass=person", "(&(a=b)(!(c=\\28d\\29)))", ""])
+def test_a_filter_of_a_directory_may_leave_its_brackets_out(api: Api, value: str) -> None:
+    assert api.send("PUT", "/configurations", ADMIN, {"ldap_filter": value}).status_code == 200
+
+
 @pytest.mark.parametrize("body", ["[]", '"x"', "5"])
 def test_a_body_that_is_no_object_is_refused(api: Api, body: str) -> None:
     assert api.send("PUT", "/configurations", ADMIN, body).status_code == 400

@@ -306,6 +306,7 @@ def test_a_job_that_has_not_begun_has_an_empty_log(api: Api) -> None:
 @pytest.mark.parametrize(
     ("job", "status"),
     [
+        ("retention-2147483648", 404), ("retention-99999999999999999999", 404), ("webhook-2147483648", 404),
         ("webhook-999999", 404), ("slack-999999", 404), ("retention-999999", 404), ("purge_audit_log-999999", 404),
         ("garbage_collection-999999", 404),
         ("replication-1", 404), ("webhook-0", 404), ("webhook-99999999999999999999999", 404),

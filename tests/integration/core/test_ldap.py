@@ -61,6 +61,7 @@ def test_a_directory_is_tried_out_before_it_is_configured(api: Api, directory: D
         ({"ldap_search_dn": "cn=nobody,dc=example,dc=test"}, "search account"),
         ({"ldap_base_dn": "dc=elsewhere,dc=test"}, ": noSuchObject: dc=elsewhere,dc=test"),
         ({"ldap_filter": "(objectClass="}, "filter"),
+        ({"ldap_search_dn": ""}, "ldap_search_dn and ldap_search_password are needed"),
         ({"ldap_url": f"ldap://127.0.0.1:{free_port()}"}, "refused"),
         ({"ldap_url": "ldap://no-such-host.invalid"}, "no-such-host"),
     ],

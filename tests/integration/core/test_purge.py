@@ -88,6 +88,8 @@ def test_a_purge_that_is_not_there_is_not_found(api: Api, rest: str) -> None:
         body("Manual", audit_retention_hour=True),
         body("Manual", include_event_types=["create_artifact"]),
         body("Manual", include_event_types="create artifact"),
+        body("Manual", include_event_types="nope"),
+        body("Manual", include_event_types="pull_artifact,nope"),
         body("Manual", include_event_types="x'; DROP TABLE audit.records"),
         body("Manual", dry_run="yes"),
         {"schedule": "Manual", "parameters": PARAMETERS},

@@ -389,8 +389,8 @@ def test_no_bind_is_sent_without_a_password(directory: Directory) -> None:
     with _silent() as (url, taken):
         settings = _settings(directory, url)
         assert open_bound(GUARD, settings, url, directory.person("alice"), "") is None
-        settings = replace(settings, search_password=Secret(""))
-        with pytest.raises(Unavailable):
-            Servers(GUARD, settings).ask(_name(settings))
+        for without in ({"search_password": Secret("")}, {"search_dn": ""}, {"search_dn": "", "search_password": Secret("")}):
+            with pytest.raises(Unavailable):
+                Servers(GUARD, replace(settings, **without)).ask(_name(settings))
         time.sleep(0.2)
         assert taken == []
