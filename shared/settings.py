@@ -152,6 +152,11 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
         return self.run / "collecting"
 
     @property
+    def frozen_flag(self) -> Path:
+        """The same, in read-only mode."""
+        return self.run / "frozen"
+
+    @property
     def proxy_status(self) -> Path:
         """The socket at which nginx tells how many connections it has."""
         return self.run / "proxy-status.sock"

@@ -101,6 +101,10 @@ PROXY_ERRORS = (
         message="garbage is being collected: nothing is pushed or deleted until it ends; try again in a moment",
     ),
     ProxyError(
+        name="frozen", statuses="509 =403", status=403, code="DENIED",
+        message="the system is in read-only mode: nothing can be changed now",
+    ),
+    ProxyError(
         name="away", statuses="502 503 504 =503", status=503, code="UNAVAILABLE",
         message="the service is not available right now: try again in a moment",
     ),
@@ -145,6 +149,7 @@ def proxy(
     temporary: Path,
     readonly_flag: Path,
     collecting_flag: Path,
+    frozen_flag: Path,
     status_socket: Path,
     access_log: str,
     open_files: int,
@@ -167,6 +172,7 @@ def proxy(
         "temporary": temporary,
         "readonly_flag": readonly_flag,
         "collecting_flag": collecting_flag,
+        "frozen_flag": frozen_flag,
         "status_socket": status_socket,
         "access_log": access_log,
         "workers": workers,

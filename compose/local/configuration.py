@@ -123,6 +123,7 @@ def _proxy(site: Site) -> views.View:
         temporary=layout.work / "proxy",
         readonly_flag=layout.readonly_flag,
         collecting_flag=layout.collecting_flag,
+        frozen_flag=layout.frozen_flag,
         status_socket=layout.proxy_status,
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),

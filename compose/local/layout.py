@@ -136,6 +136,11 @@ class Layout:
         return self.run / "collecting"
 
     @property
+    def frozen_flag(self) -> Path:
+        """The same, the metadata service's: an administrator has switched to read-only mode."""
+        return self.run / "frozen"
+
+    @property
     def proxy_status(self) -> Path:
         """The socket at which nginx tells how many connections it has."""
         return self.run / "proxy-status.sock"

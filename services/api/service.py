@@ -27,6 +27,7 @@ from services.api.domain.disk import Reserve, is_nearly_full
 from services.api.domain.hints import hints_of
 from services.api.domain.observation import Unread
 from services.api.errors import AlreadyComparing
+from services.api.queries.configuration import is_read_only
 from services.api.tables import pools
 from shared import logging
 from shared.events import Envelope
@@ -46,6 +47,7 @@ SETTLE_SECONDS: Final = 5.0
 RETENTION_SECONDS: Final = 2.0
 COLLECTION_SECONDS: Final = 2.0
 DISK_SECONDS: Final = 10.0
+FREEZING_SECONDS: Final = 1.0
 COMPARISON_SECONDS: Final = 60.0
 CLEANING_SECONDS: Final = 600.0
 SAMPLING_SECONDS: Final = 600.0
@@ -160,6 +162,19 @@ class MetadataService:
             )
             if ended is not None:
                 log.info("garbage_collected", ended=ended)
+
+    @every(FREEZING_SECONDS)
+    def follow_read_only_mode(self) -> None:
+        """Have the proxy say it: a client whose token allows no push is told of a want of rights otherwise."""
+        with self.sessions() as session:
+            frozen = is_read_only(session)
+        flag = self.settings.frozen_flag
+        if frozen and not flag.exists():
+            flag.touch()
+            log.info("read_only_mode_begun")
+        elif not frozen and flag.exists():
+            flag.unlink(missing_ok=True)
+            log.info("read_only_mode_ended")
 
     @every(DISK_SECONDS)
     def watch_disk(self) -> None:

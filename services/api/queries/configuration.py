@@ -1,6 +1,8 @@
 """Reading the system's configuration: what is stored over what is the default."""
 
-from sqlalchemy import exists, select
+from typing import Final
+
+from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
 from services.api.domain.configuration import ITEMS, Setting, Value
@@ -8,6 +10,8 @@ from services.api.domain.user import FIRST_ADMIN
 from services.api.tables import configuration, users
 
 Values = dict[str, Value]
+
+_READ_ONLY: Final = text("SELECT read_only FROM core.modes")
 
 
 def values(session: Session) -> Values:
@@ -37,7 +41,7 @@ def value(session: Session, key: str) -> Value:
 
 def is_read_only(session: Session) -> bool:
     """Whether all changes are stopped."""
-    return value(session, "read_only") is True
+    return bool(session.scalar(_READ_ONLY))
 
 
 def has_other_users(session: Session) -> bool:

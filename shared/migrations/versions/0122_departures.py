@@ -1,4 +1,4 @@
-"""What a project stores is right after a deletion too, before the catalogue has followed it.
+"""What a project stores is right after a deletion too, before the catalogue has followed it; the modes of the system.
 
 From here on a reservation names all blobs that its manifest needs, not only those that the project lacks.
 """
@@ -41,10 +41,19 @@ def upgrade() -> None:
         GRANT SELECT, DELETE ON core.quota_departures TO breakwater_metadata;
         """
     )
+    op.execute(
+        """
+        -- all that somebody needs to know of the configuration who has no business with the rest
+        CREATE VIEW core.modes AS
+            SELECT EXISTS (SELECT FROM core.configuration WHERE key = 'read_only' AND value = 'true') AS read_only;
+        GRANT SELECT ON core.modes TO breakwater_core, breakwater_metadata;
+        """
+    )
     # what a full project deletes may make room: the gate judges then
     op.execute(PROJECTS.format(unless=UNLESS_FREED))
 
 
 def downgrade() -> None:
     op.execute(PROJECTS.format(unless=""))
+    op.execute("DROP VIEW core.modes")
     op.execute("DROP TABLE core.quota_departures")

@@ -44,6 +44,10 @@ class Proxy:
     def collecting_flag(self) -> Path:
         return self.folder / "collecting"
 
+    @property
+    def frozen_flag(self) -> Path:
+        return self.folder / "frozen"
+
     def raw(self, request: bytes) -> bytes:
         """Send bytes as they are: clients tidy paths up before they send them."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
@@ -95,6 +99,7 @@ def running_proxy(
                 temporary=folder / "tmp",
                 readonly_flag=folder / "readonly",
                 collecting_flag=folder / "collecting",
+                frozen_flag=folder / "frozen",
                 status_socket=folder / "proxy-status.sock",
                 access_log=f"{folder}/access.log",
                 open_files=1024,
@@ -135,6 +140,7 @@ def proxy(shared_proxy: Proxy) -> Proxy:
         upstream.requests.clear()
     shared_proxy.readonly_flag.unlink(missing_ok=True)
     shared_proxy.collecting_flag.unlink(missing_ok=True)
+    shared_proxy.frozen_flag.unlink(missing_ok=True)
     return shared_proxy
 
 

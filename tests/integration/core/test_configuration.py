@@ -41,7 +41,7 @@ def test_of_several_items_all_are_set_or_none(api: Api, wrong: dict[str, object]
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("ldap_filter", "("), ("ldap_filter", "(uid=*"), ("ldap_filter", "(objectClass=*)(uid=*)"), ("ldap_filter", "()"),
+        ("ldap_filter", "("), ("ldap_filter", "(uid=*"), ("ldap_filter", "(a=*)(uid=*)"), ("ldap_filter", "()"),
         ("ldap_group_search_filter", "(&"), ("ldap_base_dn", "nonsense"), ("ldap_url", "ldap://"),
         ("ldap_url", "ldap://a,ldaps://"), ("ldap_url", "ldap://a:0"), ("ldap_url", "ldap://a:port"),
     ],

@@ -389,8 +389,10 @@ def test_no_bind_is_sent_without_a_password(directory: Directory) -> None:
     with _silent() as (url, taken):
         settings = _settings(directory, url)
         assert open_bound(GUARD, settings, url, directory.person("alice"), "") is None
-        for without in ({"search_password": Secret("")}, {"search_dn": ""}, {"search_dn": "", "search_password": Secret("")}):
+        nameless = replace(settings, search_dn="")
+        secretless = replace(settings, search_password=Secret(""))
+        for without in (secretless, nameless, replace(secretless, search_dn="")):
             with pytest.raises(Unavailable):
-                Servers(GUARD, replace(settings, **without)).ask(_name(settings))
+                Servers(GUARD, without).ask(_name(without))
         time.sleep(0.2)
         assert taken == []
