@@ -13,6 +13,7 @@ from shared.auth.passwords import hash_password
 from shared.db import engine
 from tests.integration.conftest import Database
 from tests.integration.core.people import ADMIN, Api
+from tests.integration.core.unchanged import Unchanged
 from tests.servers import Postgres
 
 
@@ -48,6 +49,8 @@ def api(core_database: Database, outbound_allow: str) -> Iterator[Api]:
     settings = core_database.settings("core", outbound_allow=outbound_allow)
     bind = engine(settings, pool_size=12)
     login = build_login(settings, bind)
-    yield Api(TestClient(build(settings, bind, login)), core_database)
+    unchanged = Unchanged(core_database)
+    yield Api(TestClient(build(settings, bind, login)), core_database, unchanged)
+    unchanged.close()
     login.ldap.close()
     bind.dispose()

@@ -47,7 +47,7 @@ def meanwhile(api: Api, change: str, value: object, method: str, path: str, body
     with api.database.superuser() as connection, ThreadPoolExecutor(1) as threads:
         with connection.transaction():
             connection.execute(change.encode(), (value,))
-            request = threads.submit(api.send, method, path, ADMIN, body)
+            request = threads.submit(api.beside_others().send, method, path, ADMIN, body)
             eventually(
                 lambda: connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(),
                 within=20,

@@ -2,15 +2,17 @@
 
 import json
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from falcon.testing import Result, TestClient
 
+from gateway.core.middleware.authentication import SAFE
 from gateway.core.unbuilt import Unbuilt
 from shared.auth.passwords import hash_password
 from tests.integration.conftest import Database
+from tests.integration.core.unchanged import Unchanged
 
 BASE = "/api/v2.0"
 PASSWORD = "Correct1horse"
@@ -43,6 +45,8 @@ class Api:
 
     client: TestClient
     database: Database
+    unchanged: Unchanged | None = None
+    """Looks after what refused requests write, where nobody else writes."""
 
     def send(self, method: str, path: str, caller: Caller = ADMIN, body: object = None, **more: Any) -> Result:  # noqa: ANN401 - falcon's own keywords
         headers = {**caller.headers, **more.pop("headers", {})}
@@ -50,7 +54,16 @@ class Api:
             more["body"] = body if isinstance(body, bytes | str) else json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
         path = path if path.startswith("/api") or not path.startswith("/") else BASE + path
-        return self.client.simulate_request(method, path, headers=headers, **more)
+        if method in SAFE or self.unchanged is None:
+            return self.client.simulate_request(method, path, headers=headers, **more)
+        with self.unchanged.where_refused(f"{method} {path}") as asked:
+            answer = self.client.simulate_request(method, path, headers=headers, **more)
+            asked.status = answer.status_code
+        return answer
+
+    def beside_others(self) -> Self:
+        """The same, where somebody else writes meanwhile."""
+        return replace(self, unchanged=None)
 
     def built(self) -> set[tuple[str, str]]:
         """Every method and path template of the API that is not in the table of the unbuilt."""

@@ -30,6 +30,12 @@ PULL = {"resource": "repository", "action": "pull"}
 
 
 @pytest.fixture(scope="module")
+def api(api: Api) -> Api:
+    """Each test writes beside what it asks for."""
+    return api.beside_others()
+
+
+@pytest.fixture(scope="module")
 def sessions(api: Api) -> Iterator[sessionmaker[Session]]:
     bind = engine(api.database.settings("core"))
     yield session_factory(bind)
