@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.api.domain.robot import PROJECT_ACCESS
 from tests.integration.core.access_rows import (
     ABSENT,
     ADMINISTRATORS,
@@ -74,6 +75,12 @@ def private(api: Api) -> World:
 
 
 @pytest.fixture(scope="module")
+def of_robots(api: Api) -> World:
+    """What is deleted goes last in it, too."""
+    return _world(api, public=False)
+
+
+@pytest.fixture(scope="module")
 def public(api: Api) -> World:
     return _world(api, public=True)
 
@@ -86,6 +93,19 @@ def test_only_the_listed_roles_get_through_in_a_private_project(api: Api, privat
 @pytest.mark.parametrize("row", IN_PROJECT, ids=str)
 def test_in_a_public_project_everybody_gets_what_is_everybodys(api: Api, public: World, row: Row) -> None:
     _expect(api, row, public, set(public.people) if row.anybody else {*row.roles, "administrator"})
+
+
+@pytest.mark.parametrize("row", IN_PROJECT, ids=str)
+def test_a_robot_of_the_project_needs_the_permissions_of_the_operation_and_no_other_opens_it(
+    api: Api, of_robots: World, row: Row
+) -> None:
+    needed = {(resource, action) for resource, _, action in (each.partition(":") for each in row.robot.split())}
+    project = of_robots.names["project"]
+    for missing in needed or {None}:
+        others = api.robot(project, *sorted(PROJECT_ACCESS - {missing}))
+        _check(_send(api, row, others, of_robots.names).status_code, f"all but {missing}", allowed=False)
+    if needed:
+        _check(_send(api, row, api.robot(project, *needed), of_robots.names).status_code, row.robot, allowed=True)
 
 
 @pytest.mark.parametrize("row", [row for row in IN_PROJECT if "{project}" in row.path], ids=str)
