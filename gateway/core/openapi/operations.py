@@ -32,6 +32,7 @@ from gateway.core.bodies.user import (
 )
 from gateway.core.bodies.webhook import PolicyBody
 from gateway.core.openapi import catalogue_shapes as catalogue
+from gateway.core.openapi import configuration_shapes as configuration
 from gateway.core.openapi import directory_shapes as directory
 from gateway.core.openapi import event_queue_shapes as event_queue
 from gateway.core.openapi import jobservice_shapes as jobservice
@@ -89,9 +90,9 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/search"): Operation(
         answer=catalogue.Found, parameters=(text("q", "A part of a name.", required=True),), for_strangers=True
     ),
-    ("GET", "/configurations"): Operation(answer=dict[str, shapes.ConfigurationItem | shapes.ScanAllPolicy]),
-    ("PUT", "/configurations"): Operation(body=dict[str, str | int | bool]),
-    ("GET", "/internalconfig"): Operation(answer=dict[str, shapes.ConfigurationItem]),
+    ("GET", "/configurations"): Operation(answer=configuration.Configuration),
+    ("PUT", "/configurations"): Operation(body=configuration.NewConfiguration),
+    ("GET", "/internalconfig"): Operation(answer=configuration.InternalConfiguration),
     ("GET", "/system/CVEAllowlist"): Operation(answer=shapes.CVEAllowlist),
     ("PUT", "/system/CVEAllowlist"): Operation(body=AllowlistBody),
     ("GET", "/permissions"): Operation(answer=shapes.GrantablePermissions),

@@ -103,13 +103,6 @@ class NearlyFull(TypedDict):
     percent: int
 
 
-class ConfigurationItem(TypedDict):
-    """An item of the configuration; what is not editable was set where the system was started, or is not built."""
-
-    value: str | int | bool
-    editable: bool
-
-
 class ScanAllPolicy(TypedDict):
     """When everything is scanned: never."""
 
