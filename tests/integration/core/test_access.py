@@ -21,6 +21,7 @@ from tests.integration.core.access_rows import (
     SPECIAL,
     Row,
 )
+from tests.integration.core.executed import statements
 from tests.integration.core.people import ADMIN, NOBODY, Api, Caller
 from tests.integration.core.rows import artifact_of, label_of, retention_of
 
@@ -112,9 +113,14 @@ def test_a_robot_of_the_project_needs_the_permissions_of_the_operation_and_no_ot
 def test_a_private_project_and_a_missing_one_look_the_same(api: Api, private: World, row: Row) -> None:
     missing = private.names | {"project": "no-such-project"}
     for name in ("nobody", "stranger", "admin elsewhere", "robot elsewhere"):
-        answers = [_send(api, row, private.people[name], names) for names in (private.names, missing)]
+        answers, asked = [], []
+        for names in (private.names, missing):
+            with statements() as executed:
+                answers.append(_send(api, row, private.people[name], names))
+            asked.append(executed)
         assert answers[0].status_code == answers[1].status_code in {401, 403}, name
         assert answers[0].text == answers[1].text, name
+        assert asked[0] == asked[1], f"{name} could tell them apart by the time they take"
 
 
 @pytest.mark.parametrize("row", [row for row in IN_PROJECT if "{project}" in row.path], ids=str)

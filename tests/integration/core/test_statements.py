@@ -1,31 +1,11 @@
 """How many statements a page costs: the same for one row and for a hundred."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import Engine, event
 
+from tests.integration.core.executed import statements
 from tests.integration.core.people import ADMIN, Api, Caller
 from tests.integration.core.rows import artifact_of, delivery_of, label_of
 from tests.integration.core.swagger import DESCRIPTION, Description
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that any engine executes, the login's own on plain connections left out."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's hook
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
 
 LISTS = {
     "/projects": ("/projects", 3),
