@@ -103,7 +103,7 @@ def _drive(rig: Rig, system: System, path: str, projects: int) -> Result:
     }
     return all_good(drive(Load(
         address=("127.0.0.1", system.instance.port), requests=[request("GET", each, headers) for each in sorted(paths)],
-        connections=CONNECTIONS, seconds=rig.scaled(4, 1), warm_up=rig.scaled(2, 1),
+        connections=CONNECTIONS, seconds=rig.scaled(4, 0.4), warm_up=rig.scaled(2, 0.2),
     )))
 
 

@@ -92,12 +92,12 @@ def _fill(system: System, number: int) -> str:
     return name
 
 
-def _drive(system: System, paths: list[str]) -> Result:
+def _drive(rig: Rig, system: System, paths: list[str]) -> Result:
     basic = base64.b64encode(f"admin:{system.admin_password}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}", "Accept": "application/json"}
     return all_good(drive(Load(
         address=address_of(system), requests=[request("GET", path, headers) for path in paths], connections=1,
-        seconds=1, warm_up=0.2,
+        seconds=rig.scaled(1, 0.25), warm_up=rig.scaled(0.2, 0.05),
     )))
 
 
@@ -125,7 +125,7 @@ def _in_turn(rig: Rig, filled: Sequence[tuple[System, str]], path: str) -> list[
     for number in range(int(rig.scaled(ROUNDS, 1)) + 1):
         for (system, project), kept in zip(filled, latencies, strict=True):
             paths = [path.format(project=project, page=page) for page in range(1, PAGES + 1)]
-            result = _drive(system, paths)
+            result = _drive(rig, system, paths)
             if number:
                 kept.extend(result.latencies)
     return [percentile(each, 0.95) * 1000 for each in latencies]
