@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from compose.cli.here import options_here
 from compose.cli.lifecycle import show_config
 from compose.cli.terminal import out, print_table
 from services.api.commands.configuration import update_configuration
@@ -36,7 +37,7 @@ app = typer.Typer(help="Show how the instance is set up; list, get and set the s
 def show(context: typer.Context) -> None:
     """Show the settings that the instance was started with; see list, get and set for the system's configuration."""
     if context.invoked_subcommand is None:
-        show_config()
+        show_config(options_here(context))
 
 
 @app.command("list")
