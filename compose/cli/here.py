@@ -4,6 +4,13 @@ import typer
 
 from compose.local.options import Options, read_options
 from compose.local.site import Site, existing_site
+from shared.errors import BreakwaterError
+
+
+class NotOffered(BreakwaterError):
+    """A verb makes no sense for an instance in containers."""
+
+    code = "NOT_OFFERED"
 
 
 def contained(context: typer.Context) -> Site | None:

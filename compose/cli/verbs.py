@@ -7,8 +7,8 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from compose.cli.here import NotOffered
 from compose.local.site import Site
-from shared.errors import BreakwaterError
 
 PLACES: Final = {
     "up": "lifecycle:bring_up",
@@ -60,12 +60,6 @@ INSTEAD: Final = {
     "screenshots": "a checkout of the code has it",
 }
 """Verbs that there are not for an instance in containers, and what there is."""
-
-
-class NotOffered(BreakwaterError):
-    """A verb makes no sense for an instance in containers."""
-
-    code = "NOT_OFFERED"
 
 
 class _Commands(MutableMapping[str, Any]):

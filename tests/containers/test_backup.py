@@ -68,13 +68,6 @@ def test_backup_is_one_file_for_its_owner_alone(folder: Path) -> None:
     assert stat.S_IMODE(taken.stat().st_mode) == 0o600
 
 
-def test_where_an_instance_is_none_is_restored(stack: Stack, folder: Path) -> None:
-    done = stack.operate(*RESTORE, folder=folder)
-    assert not done.ok
-    assert done.err.startswith("there is an instance in these volumes: name another one by COMPOSE_PROJECT_NAME, or ")
-    assert stack.ailing() == []
-
-
 def test_restore_that_is_killed_is_not_started_and_begins_anew(other: Stack, folder: Path, tmp_path: Path) -> None:
     # it was prepared, and never started
     assert begin(other) == ""

@@ -45,7 +45,7 @@ def breakwater(stack: Stack, tmp_path: Path) -> Callable[..., Said]:
 
 
 def test_operators_verbs_are_passed_on_with_their_words_and_their_exit_code(
-    breakwater: Callable[..., Said], tmp_path: Path
+    stack: Stack, breakwater: Callable[..., Said], tmp_path: Path
 ) -> None:
     verified = breakwater("audit", "verify")
     assert (verified.returncode, verified.stdout.startswith("the audit record is whole: ")) == (0, True)
@@ -59,7 +59,8 @@ def test_operators_verbs_are_passed_on_with_their_words_and_their_exit_code(
     assert [path.name for path in folder.iterdir()] == ["of today"]
     restored = breakwater("restore", f"{folder}/of today")
     assert restored.returncode == 1
-    assert "there is an instance in these volumes" in restored.stderr
+    assert "there is an instance in these volumes: name another one by COMPOSE_PROJECT_NAME, or " in restored.stderr
+    assert stack.ailing() == []
 
 
 def test_up_starts_containers_and_the_other_verbs_speak_of_them(

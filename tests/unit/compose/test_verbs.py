@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
+from compose.cli import main
+from compose.cli.here import NotOffered
 from compose.cli.main import app
-from compose.cli.verbs import INSTEAD, PLACES, WITHOUT_INSTANCE, NotOffered
+from compose.cli.verbs import INSTEAD, PLACES, WITHOUT_INSTANCE
 from compose.docker.site import container_site
 from compose.local.options import CHECKOUT
 
@@ -56,6 +58,12 @@ def test_verb_that_makes_no_sense_among_containers_names_what_to_use_instead(ver
     with pytest.raises(NotOffered) as refused:
         app([verb], obj=container_site(), standalone_mode=False)
     assert refused.value.sentence == f"there is no {verb} among containers: {INSTEAD[verb]}"
+
+
+def test_settings_of_containers_are_compose_s_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "announce", lambda _: None)
+    with pytest.raises(NotOffered, match="docker compose config shows the settings of containers"):
+        app(["config"], obj=container_site(), standalone_mode=False)
 
 
 def test_help_lists_those_alone_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
