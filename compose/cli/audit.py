@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from compose.cli.here import options_here
 from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import err, out, print_table
 from compose.local.layout import Layout
 from compose.local.logs import Log, Wanted, moment
-from compose.local.options import read_options
 from services.audit.checking import WHOLE, remember
 from services.audit.commands import purge
 from services.audit.key import chain_key
@@ -36,12 +37,13 @@ _MOST = 10_000
 
 @app.command("verify")
 def verify_record(
+    context: typer.Context,
     ignore_log: Annotated[bool, typer.Option("--ignore-log", help="Do not compare with the heads in the log.")] = False,
 ) -> None:
     """Prove that the record is whole, or name the first link that was edited, deleted, moved or cut off."""
     settings = _settings()
     key = chain_key(settings)
-    witnesses = {} if ignore_log else _witnesses()
+    witnesses = {} if ignore_log else _witnesses(options_here(context).home)
     with (
         unavailable_when_down(),
         connect(settings, statement_timeout_ms=0) as connection,
@@ -121,9 +123,9 @@ def _settings() -> Settings:
     return load_settings(part=PART)
 
 
-def _witnesses() -> dict[int, str]:
+def _witnesses(home: Path) -> dict[int, str]:
     """The heads that the service logged, as far back as the log is kept."""
-    layout = Layout(read_options().home)
+    layout = Layout(home)
     if not layout.log.is_dir():
         return {}
     return heads_in_log(record.text for record in Log(layout, Wanted(parts=(PART,))).kept())

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from compose.cli.here import contained, site_here
 from compose.cli.terminal import out, shown
+from compose.docker import restoring
+from compose.docker.restoring import refuse_lost
 from compose.local.archive import Progress as Told
 from compose.local.backup import prepared, storage_place
 from compose.local.options import read_options
-from compose.local.restore import restore
-from compose.local.site import existing_site
+from compose.local.restore import Restored, restore
 from compose.local.up import up
 
 File = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
@@ -26,9 +28,11 @@ WithRegistry = Annotated[
 Start = Annotated[bool, typer.Option("--start/--no-start", help="Start the instance afterwards.")]
 
 
-def take_backup(file: File, registry: WithRegistry = True) -> None:
+def take_backup(context: typer.Context, file: File, registry: WithRegistry = True) -> None:
     """Write all that the instance is into a new file, while it runs."""
-    site = existing_site(read_options())
+    site = site_here(context)
+    if site.contained:
+        refuse_lost(file.absolute())
     with shown() as watcher:
         watcher.stage("reading the database")
         preparation = prepared(site, file.absolute(), with_registry=registry)
@@ -41,13 +45,18 @@ def take_backup(file: File, registry: WithRegistry = True) -> None:
         out.print(f"The registry's storage is not in it: keep a copy of {place} taken after this one.", markup=False)
 
 
-def restore_backup(file: File, start: Start = True) -> None:
+def restore_backup(context: typer.Context, file: File, start: Start = True) -> None:
     """Make an instance out of a backup, in a home that has none, and start it."""
+    if site := contained(context):
+        with _bar("restoring", file.stat().st_size) as told:
+            _tell(restoring.restore(site, file, told), "these volumes")
+        out.print("docker compose up -d starts it, with the settings that .env has here, then the verbs")
+        out.print("reconcile, which compares catalogue and registry, and audit verify, which checks the record")
+        return
     options = read_options()
     with _bar("restoring", file.stat().st_size) as told:
         restored = restore(options, file, told)
-    moment = f"{restored.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
-    out.print(f"restored into {restored.home}: the instance as it was at {moment}")
+    _tell(restored, str(restored.home))
     if not start:
         out.print("./breakwater up starts it, ./breakwater reconcile compares catalogue and registry")
         return
@@ -56,6 +65,11 @@ def restore_backup(file: File, start: Start = True) -> None:
         up(options, watcher)
     out.print(f"it is up: {options.public_url}")
     out.print("./breakwater reconcile compares catalogue and registry; ./breakwater audit verify checks the record")
+
+
+def _tell(restored: Restored, place: str) -> None:
+    moment = f"{restored.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    out.print(f"restored into {place}: the instance as it was at {moment}")
 
 
 @contextmanager

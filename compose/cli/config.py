@@ -14,8 +14,10 @@ import typer
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from compose.cli.here import NotOffered, contained
 from compose.cli.lifecycle import show_config
 from compose.cli.terminal import out, print_table
+from compose.local.options import read_options
 from services.api.commands.configuration import update_configuration
 from services.api.domain.configuration import ITEMS, PER_MINUTE, Item, Value
 from services.api.errors import UnfitSetting
@@ -36,7 +38,9 @@ app = typer.Typer(help="Show how the instance is set up; list, get and set the s
 def show(context: typer.Context) -> None:
     """Show the settings that the instance was started with; see list, get and set for the system's configuration."""
     if context.invoked_subcommand is None:
-        show_config()
+        if contained(context):
+            raise NotOffered("docker compose config shows the settings of containers, config list those of the system")
+        show_config(read_options())
 
 
 @app.command("list")

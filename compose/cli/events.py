@@ -13,12 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from compose.cli.follow import follow
+from compose.cli.here import site_here
 from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
 from compose.local.archive import private
 from compose.local.broker import DEFINITIONS
-from compose.local.options import read_options
-from compose.local.site import existing_site
 from services.webhook.commands.parked import discard_parked, retry_parked
 from services.webhook.queries.parked import get_parked, list_parked
 from shared.errors import Conflict, Unavailable
@@ -57,9 +56,11 @@ FromQueue = Annotated[Queue, typer.Option(help="The queue they come from.", show
 
 
 @app.command("broker-definitions")
-def write_definitions(file: Annotated[Path, typer.Argument(help="A new file.", show_default=False)]) -> None:
+def write_definitions(
+    context: typer.Context, file: Annotated[Path, typer.Argument(help="A new file.", show_default=False)]
+) -> None:
     """Write users, queues and rights for a broker outside: what `rabbitmqctl import_definitions` takes."""
-    site = existing_site(read_options())
+    site = site_here(context)
     if not site.options.amqp_host:
         raise Conflict("the broker of this instance is its own, and knows them: BREAKWATER_AMQP_HOST names another")
     if file.exists():

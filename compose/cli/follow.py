@@ -1,27 +1,32 @@
-"""`events follow`: the live stream in the terminal, through the public door, resumed by itself when it breaks."""
+"""`events follow`: the live stream in the terminal, as any client gets it, resumed by itself when it breaks."""
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from random import random
 from time import sleep
 from typing import Annotated, Any, Final
 
 import requests
 import typer
+from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from rich.text import Text
 
+from compose.cli.here import contained, options_here
 from compose.cli.terminal import err, out
 from compose.local.layout import Layout
 from compose.local.logs import moment
-from compose.local.options import Options, read_options
+from compose.local.options import Options
 from shared.errors import BadRequest, Forbidden, Unauthorized, Unavailable
 from shared.events.envelope import rfc3339
 from shared.events.event import printable
+from shared.registry.transport import UnixPool
 from shared.secrets import Secret
+from shared.settings import load_settings
 
 PATH: Final = "/api/v2.0/events/stream"
 CONNECT_SECONDS: Final = 5
@@ -52,11 +57,24 @@ class Message:
     data: str
 
 
+class SocketAdapter(HTTPAdapter):
+    """Carries requests to unix sockets, whatever host their URLs name."""
+
+    def __init__(self, sockets: Sequence[Path]) -> None:
+        super().__init__()
+        self._pool = UnixPool(sockets)
+
+    def get_connection_with_tls_context(self, *_asked: Any, **_more: Any) -> UnixPool:  # noqa: ANN401 - see HTTPAdapter
+        """Called for each request."""
+        return self._pool
+
+
 class Interrupted(Exception):
     """The stream broke, and may be taken up again."""
 
 
 def follow(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="The events as they are, one a line.")] = False,
     since: Annotated[str | None, typer.Option(help="A sequence, 30s, 10m, 2h, 3d or a time.")] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="artifact.pushed, artifact, …; repeatable.")] = None,
@@ -66,7 +84,7 @@ def follow(
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
 ) -> None:
     """Show what happens while it happens, until interrupted."""
-    options = read_options()
+    options = options_here(context)
     parameters: dict[str, list[str] | str] = {
         "type": type_ or [],
         "project": project or [],
@@ -79,10 +97,15 @@ def follow(
     # as bytes: requests would write text in Latin-1, and the server reads UTF-8
     password = _password(options, user, from_stdin=password_stdin).reveal()
     session.auth = HTTPBasicAuth(user.encode(), password.encode())
-    if options.tls:
+    url = options.local_url
+    if contained(context):
+        # the public door is on a network that nobody shares
+        url = "http://localhost"
+        session.mount(url, SocketAdapter(load_settings().stream_mounts))
+    elif options.tls:
         session.verify = str(Layout(options.home).public_certificate)
     try:
-        for message in _resumed(session, options.local_url + PATH, parameters):
+        for message in _resumed(session, url + PATH, parameters):
             _show(message, as_json=as_json)
     except (KeyboardInterrupt, BrokenPipeError):
         return

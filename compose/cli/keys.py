@@ -1,16 +1,21 @@
 """`keys`: the keys that sign registry tokens. Nothing has to be restarted after a rotation."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
+from compose.cli.here import contained, options_here
 from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
+from compose.docker.handing import ALONE, READ_KEYS, hand_out
+from compose.local.accounts import known_accounts
 from compose.local.layout import Layout
-from compose.local.options import read_options
+from compose.local.site import Site
+from compose.local.state import exclusively
 from compose.local.supervision import Supervisor
 from services.token import keys
 from services.token.certificates import BACKDATED
@@ -23,20 +28,23 @@ app = typer.Typer(help="The keys that sign registry tokens.", no_args_is_help=Tr
 
 
 @app.command("rotate")
-def rotate() -> None:
+def rotate(context: typer.Context) -> None:
     """Let the next key sign from now on. Pushes and pulls go on, and so do the tokens that are out."""
-    done = _turn(keys.rotate)
+    done = _turn(keys.rotate, contained(context))
     out.print(f"{done.current} signs from now on", markup=False)
     out.print(f"{done.previous} signed before; its tokens stay good for their minutes", markup=False)
 
 
 @app.command("renew")
-def renew() -> None:
+def renew(context: typer.Context) -> None:
     """Make a new root and new keys, after a theft, and restart the registry: every token that is out is void."""
-    supervisor = Supervisor(Layout(read_options().home))
-    done = _turn(keys.renew)
+    site = contained(context)
+    supervisor = Supervisor(Layout(options_here(context).home))
+    done = _turn(keys.renew, site)
     out.print(f"{done.current} signs from now on, under a new root", markup=False)
-    if supervisor.is_running():
+    if site:
+        out.print("docker compose restart registry, now: until then it takes what older keys have signed alone")
+    elif supervisor.is_running():
         supervisor.stop(["registry"])
         supervisor.start(["registry"])
         out.print("the registry has been restarted: it no longer takes anything that an older key has signed")
@@ -55,12 +63,15 @@ def list_keys() -> None:
     print_table(table)
 
 
-def _turn(change: Callable[[Path, Path, datetime], Rotation]) -> Rotation:
-    """Change the keys, and tell of it."""
+def _turn(change: Callable[[Path, Path, datetime], Rotation], site: Site | None) -> Rotation:
+    """Change the keys, hand them out where each part has its own volume, and tell of it."""
     settings = load_settings(part="token")
-    with session_of(settings) as session:
+    alone = exclusively(site.layout.restored_dump.parent, ALONE) if site else nullcontext()
+    with alone, session_of(settings) as session:
         session.connection()  # before anything is changed: the change has to get into the record
         done = change(_folder(settings), _bundle(settings), datetime.now(UTC))
+        if site:
+            hand_out(site.layout, known_accounts(), READ_KEYS)
         event = SigningKeyRotated(kid=done.current, previous_kid=done.previous)
         emit(session, event, context=operator_context(settings, "keys"))
     return done

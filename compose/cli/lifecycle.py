@@ -81,9 +81,9 @@ def destroy(
         out.print(f"the images stay in the bucket {options.s3_bucket}: empty it yourself")
 
 
-def show_config() -> None:
+def show_config(options: Options) -> None:
     """Show the settings in force: from the environment, or as they were at the last `up`, or by default."""
-    for name, value in read_options().model_dump(mode="json").items():
+    for name, value in options.model_dump(mode="json").items():
         out.print(f"BREAKWATER_{name.upper()}={'' if value is None else value}", markup=False)
 
 

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 import typer
 
+from compose.cli.here import site_here
 from compose.cli.terminal import err
 from compose.cli.verbs import WITHOUT_INSTANCE, Verbs
-from compose.local.options import read_options
-from compose.local.site import existing_site
+from compose.local.site import Site
 from shared.errors import BreakwaterError
 from shared.settings import announce
 
@@ -28,19 +28,24 @@ app = typer.Typer(
 def settings(context: typer.Context) -> None:
     """Let the verbs find the instance by `shared.settings`, as its parts do."""
     try:
-        announce(existing_site(read_options()).settings)
+        announce(site_here(context).settings)
     except BreakwaterError:
         if context.invoked_subcommand not in WITHOUT_INSTANCE:
             raise
 
 
 def main() -> None:
-    """Run a verb and end the process with its exit code."""
+    """Run a verb for the instance of this machine, and end the process with its exit code."""
+    run(None)
+
+
+def run(site: Site | None) -> None:
+    """Run a verb for this instance in containers, or for that of this machine."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal of another encoding has no tick; that ends no verb
     try:
-        app(prog_name="breakwater")
+        app(prog_name="breakwater", obj=site)
     except BreakwaterError as error:
         _refuse(error.sentence)
     except OSError as error:

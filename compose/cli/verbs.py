@@ -7,6 +7,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from compose.cli.here import NotOffered
+from compose.local.site import Site
+
 PLACES: Final = {
     "up": "lifecycle:bring_up",
     "down": "lifecycle:take_down",
@@ -40,6 +43,24 @@ WITHOUT_INSTANCE: Final = {
 }  # fmt: skip
 """Verbs that do not ask for an instance that was started once."""
 
+INSTEAD: Final = {
+    "up": "docker compose up -d starts the containers",
+    "down": "docker compose down stops the containers",
+    "status": "docker compose ps tells how each container is",
+    "doctor": "docker compose ps tells how each container is, and its log what it says",
+    "logs": "docker compose exec -T log tail /var/lib/breakwater/log/core.log shows what the part core says",
+    "tour": "log in, push and pull with docker: docs/containers.md tells where the password is",
+    "destroy": "docker compose down --volumes removes the containers with all data",
+    "service": "the docker engine starts the containers at boot: docs/containers.md tells what else it needs",
+    "check": "a checkout of the code has it",
+    "test": "a checkout of the code has it",
+    "test-all": "a checkout of the code has it",
+    "test-compose": "a checkout of the code has it",
+    "bench": "a checkout of the code has it",
+    "screenshots": "a checkout of the code has it",
+}
+"""Verbs that there are not for an instance in containers, and what there is."""
+
 
 class _Commands(MutableMapping[str, Any]):
     """What Typer takes for a dict of all commands."""
@@ -71,6 +92,20 @@ class Verbs(TyperGroup):
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - whatever Typer knows of the app
         super().__init__(**attributes)
         self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own class of contexts is private to it
+        """Those that there are for the instance in question."""
+        return [verb for verb in super().list_commands(ctx) if not (_is_contained(ctx) and verb in INSTEAD)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - as above
+        """Raises NotOffered."""
+        if _is_contained(ctx) and cmd_name in INSTEAD:
+            raise NotOffered(f"there is no {cmd_name} among containers: {INSTEAD[cmd_name]}")
+        return super().get_command(ctx, cmd_name)
+
+
+def _is_contained(ctx: Any) -> bool:  # noqa: ANN401 - as above
+    return ctx.find_object(Site) is not None
 
 
 def _command(verb: str, place: str) -> Any:  # noqa: ANN401 - as above

@@ -1,7 +1,4 @@
-"""`python -m compose.docker.prepare`: runs once before all others and makes what they need, each its own secrets.
-
-Every part mounts a volume of its own where the secrets lie; what is put into it is listed here.
-"""
+"""`python -m compose.docker.prepare`: runs once before all others and makes what they need, each its own secrets."""
 
 import shutil
 import sys
@@ -9,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compose.docker import cluster
+from compose.docker.handing import ALONE, hand_out
 from compose.docker.scripts import start_script
 from compose.docker.site import container_site
 from compose.local.accounts import Account, Accounts, accounts
@@ -21,40 +19,31 @@ from compose.local.layout import Layout
 from compose.local.outside import keep_owner, refuse_left_behind
 from compose.local.parts import INFRASTRUCTURE, parts
 from compose.local.site import Site
+from compose.local.state import exclusively
 from services.token import keys
-from shared.errors import BreakwaterError
+from shared.errors import BreakwaterError, ConfigurationError
 from shared.secrets import Secret
 
 GIVEN = Path("/given")
 """Where an operator's own certificate is mounted."""
 GIVEN_FOR_DATABASE = Path("/given-for-database")
 """Where the authorities of a database outside are mounted."""
-HANDED_OUT = Path("/handed-out")
-"""Holds the volume of each part."""
-NEEDS = {
-    "token": ("token", "config-key"),
-    "core": ("core", "config-key", "metadata/system-credential", "registry/bundle.pem"),
-    "events": ("events", "config-key"),
-    "intake": ("intake",),
-    "relay": ("relay",),
-    "audit": ("audit",),
-    "metadata": ("metadata",),
-    "webhook": ("webhook", "config-key"),
-    "replication": ("replication", "config-key"),
-    "postgres": ("postgres",),
-    "registry": ("registry/bundle.pem",),
-    "proxy": ("proxy",),
-}
-"""What each part may read. The audit part makes one more secret for itself, which stays."""
-SIGNED_WITH_ELSEWHERE = "root.key"
-"""Certifies new signers, at a rotation alone: no part holds it."""
 SERVERS = (*INFRASTRUCTURE, "proxy")
 """Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
 def prepare() -> None:
-    """Make what is missing; a second run changes nothing."""
+    """Make what is missing; a second run changes nothing. Raises Busy, ConfigurationError, Conflict."""
     site = container_site(**_given_certificate(), database_ca=_given_authorities())
+    with exclusively(site.layout.restored_dump.parent, ALONE):
+        if site.layout.restoring_flag.exists():
+            raise ConfigurationError(
+                "a restore into these volumes did not end: run it again, or docker compose down --volumes removes them"
+            )
+        _prepare(site)
+
+
+def _prepare(site: Site) -> None:
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
     _keep_instance_id(layout)
@@ -72,8 +61,7 @@ def prepare() -> None:
         if part.name in SERVERS:
             layout.conf.joinpath(f"{part.name}.sh").write_text(start_script(site, part), encoding="utf-8")
     cluster.prepare(site, users)
-    for name, needed in NEEDS.items():
-        _hand_out(layout, HANDED_OUT / name, needed, users)
+    hand_out(layout, users)
 
 
 def _given_certificate() -> dict[str, Path]:
@@ -107,38 +95,6 @@ def _keep_instance_id(layout: Layout) -> None:
     kept = _kept_instance_id(layout)
     if kept.exists():
         shutil.copyfile(kept, layout.instance_id)
-
-
-def _hand_out(layout: Layout, target: Path, names: tuple[str, ...], users: Accounts) -> None:
-    target.mkdir(exist_ok=True)
-    for name in names:
-        source = layout.secrets / name
-        if source.is_dir():
-            for path in (source, *source.rglob("*")):
-                if path.name != SIGNED_WITH_ELSEWHERE:
-                    _copy(path, target / path.relative_to(layout.secrets), users)
-        elif source.exists():
-            (target / name).parent.mkdir(exist_ok=True)
-            _copy(source, target / name, users)
-    target.chmod(0o711)
-
-
-def _copy(source: Path, target: Path, users: Accounts) -> None:
-    """With its owner and mode, so that nobody else can read it there either; a file at once, as it may be in use."""
-    made = target
-    if source.is_dir():
-        target.mkdir(exist_ok=True)
-    else:
-        made = target.with_name(f".{target.name}.new")
-        made.unlink(missing_ok=True)
-        made.touch(mode=0o600)
-        shutil.copyfile(source, made)
-    found = source.stat()
-    if users.separate:
-        shutil.chown(made, found.st_uid, found.st_gid)
-    made.chmod(found.st_mode & 0o7777)
-    if made != target:
-        made.replace(target)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
     if not answers(site) and site.options.database_host:
         raise Unavailable(f"the database at {site.database_host}:{site.database_port} does not answer")
     if not answers(site):
-        raise Conflict(f"the instance in {site.layout.home} is stopped: ./breakwater up starts it")
+        raise Conflict(f"the instance in {site.layout.home} is stopped: {site.starting} starts it")
     with ExitStack() as stack:
         if with_registry:
             stack.enter_context(storage_kept(site))

@@ -10,7 +10,7 @@ from compose.local.progress import Watcher
 from compose.local.supervision import Supervisor, SupervisorSilent
 
 _SECONDS = 15.0
-_FILES = (options.REMEMBERED, network.PORTS, state.STATE, "instance-id", "restoring", state.LOCK)
+_FILES = (options.REMEMBERED, network.PORTS, state.STATE, "instance-id", state.LOCK)
 
 
 def down(layout: Layout, watcher: Watcher) -> bool:

@@ -85,7 +85,7 @@ class Layout:
     @property
     def restoring_flag(self) -> Path:
         """Exists while a restore lays things here, and after one that did not end."""
-        return self.home / "restoring"
+        return self.restored_dump.with_name("unfinished")
 
     @property
     def own_folders(self) -> tuple[Path, ...]:

@@ -37,25 +37,52 @@ def restore(options: Options, file: Path, progress: Progress) -> Restored:
     layout = Layout(options.home)
     with file.open("rb") as source, exclusively(layout.home):
         reader = Reader(source, progress)
-        _refuse(layout, reader.manifest)
+        refuse_newer(reader.manifest)
+        if not layout.restoring_flag.exists():
+            _refuse(layout, reader.manifest)
         users = accounts()
-        _clear(layout, kept=() if reader.manifest.registry_included else (layout.registry,))
-        layout.restoring_flag.touch()
+        begin(layout, [folder for folder in layout.own_folders if folder != layout.registry], reader.manifest)
         make_folders(layout, users)
-        for member in reader.members():
-            _lay(layout, reader, member)
-        _settle(layout, users)
-        layout.restoring_flag.unlink()
+        lay(layout, reader, users)
     return Restored(manifest=reader.manifest, home=layout.home)
 
 
-def _refuse(layout: Layout, manifest: Manifest) -> None:
+def refuse_newer(manifest: Manifest) -> None:
+    """Raises BadBackup where its database is one that this version does not know."""
     if not is_known(manifest.revision):
         raise BadBackup(
             f"the backup is of a newer Breakwater (its database is at {manifest.revision}): restore it with that one"
         )
-    if layout.restoring_flag.exists():
-        return
+
+
+def refuse_second_storage(layout: Layout, manifest: Manifest) -> None:
+    """Raises Conflict."""
+    if manifest.registry_included and layout.registry.is_dir() and any(layout.registry.iterdir()):
+        raise Conflict(f"there is a registry's storage in {layout.registry}, and the backup brings one: remove it")
+
+
+def begin(layout: Layout, folders: Iterable[Path], manifest: Manifest) -> None:
+    """Raise the flag, and remove from these folders what an earlier restore laid that did not end.
+
+    The registry's storage is removed where the backup brings it: elsewhere somebody else has laid it.
+    """
+    layout.restoring_flag.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    layout.restoring_flag.touch()
+    layout.restored_dump.unlink(missing_ok=True)
+    for folder in (*folders, *((layout.registry,) if manifest.registry_included else ())):
+        if folder != layout.restoring_flag.parent:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay(layout: Layout, reader: Reader, users: Accounts) -> None:
+    """Lay all that the backup holds, then lower the flag. Raises BadBackup, OSError."""
+    for member in reader.members():
+        _lay(layout, reader, member)
+    _settle(layout, users)
+    layout.restoring_flag.unlink()
+
+
+def _refuse(layout: Layout, manifest: Manifest) -> None:
     if layout.instance_id.exists() or layout.database.exists():
         raise Conflict(f"there is an instance in {layout.home}: set BREAKWATER_HOME to an empty folder")
     if manifest.registry_on_disk and not manifest.registry_included and not layout.registry.is_dir():
@@ -63,15 +90,7 @@ def _refuse(layout: Layout, manifest: Manifest) -> None:
             f"the backup is without the registry's storage: copy what lay in {manifest.registry} "
             f"to {layout.registry} first"
         )
-    if manifest.registry_included and layout.registry.is_dir() and any(layout.registry.iterdir()):
-        raise Conflict(f"there is a registry's storage in {layout.registry}, and the backup brings one: remove it")
-
-
-def _clear(layout: Layout, *, kept: Iterable[Path]) -> None:
-    """What an earlier restore laid that did not end."""
-    for folder in layout.own_folders:
-        if folder not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
+    refuse_second_storage(layout, manifest)
 
 
 def _lay(layout: Layout, reader: Reader, member: Member) -> None:

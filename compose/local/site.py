@@ -47,6 +47,11 @@ class Site:
     """Whether each part has a container of its own: what it says and what it leaves behind is then the engine's."""
 
     @property
+    def starting(self) -> str:
+        """What a person types to start it."""
+        return "docker compose up -d" if self.contained else "./breakwater up"
+
+    @property
     def broker_address(self) -> str:
         """Where the broker listens: for others only where they cannot be on this host."""
         return LOOPBACK if self.broker == LOOPBACK else "0.0.0.0"  # noqa: S104 - in a container, on its own network

@@ -36,12 +36,12 @@ def note_start(home: Path, fingerprints: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def exclusively(home: Path) -> Iterator[None]:
-    """Hold the instance's lock. Raises Busy where another command has it."""
-    home.mkdir(parents=True, exist_ok=True)
-    with home.joinpath(LOCK).open("w", encoding="utf-8") as file:
+def exclusively(folder: Path, sentence: str = Busy.default) -> Iterator[None]:
+    """Hold the lock of the instance in this home. Raises Busy with this sentence where another command has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder.joinpath(LOCK).open("w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Busy from error
+            raise Busy(sentence) from error
         yield

@@ -85,7 +85,8 @@ class Stack:
         """`files` are those of compose beside the two of the offline form."""
         self.project = project
         self.engine = engine
-        self._files = [word for name in (*FILES, *files) for word in ("-f", str(DOCKER / name))]
+        # as words of compose's command
+        self.files = [word for name in (*FILES, *files) for word in ("-f", str(DOCKER / name))]
         self._folder = folder
         self.docker: DockerClient = engine.client(folder / "docker")
         self.host = f"127.0.0.1:{port}"
@@ -98,13 +99,26 @@ class Stack:
     def compose(self, *words: str, seconds: float = 120) -> str:
         """`docker-compose …` with the files of the offline form; returns what it printed."""
         done = subprocess.run(
-            ["docker-compose", *self._files, *words],
+            ["docker-compose", *self.files, *words],
             env=self.environment(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=seconds,
         )
         if done.returncode:
             raise ComposeFailedError(f"docker-compose {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return done.stdout
+
+    def operate(self, *words: str, folder: Path | None = None, given: str = "", seconds: float = 120) -> Outcome:
+        """A verb as an operator says it, whatever its exit code, with a folder of the machine at /backup."""
+        mounted = ["-v", f"{folder}:/backup"] if folder else []
+        done = subprocess.run(
+            ["docker-compose", *self.files, "run", "--rm", "-T", *mounted, "operate", *words],
+            env=self.environment(), input=given, capture_output=True, text=True, check=False, timeout=seconds,
+        )
+        # compose tells what it makes, and with which exit code the container has ended
+        said = [line for line in done.stderr.splitlines() if not line.startswith("Creating ")]
+        if said and said[-1] == str(done.returncode):
+            said.pop()
+        return Outcome(ok=done.returncode == 0, out=done.stdout, err="\n".join(said))
 
     def environment(self) -> dict[str, str]:
         """What a command of compose for this project is run with."""

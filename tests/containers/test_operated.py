@@ -103,6 +103,26 @@ def test_registry_that_is_killed_in_a_collection_comes_back_and_takes_pushes(
     collecting.collect(admin)
 
 
+def test_registry_that_is_stopped_in_a_collection_puts_back_what_it_had_put_aside(
+    stack: Stack, admin: RestClient, password: str
+) -> None:
+    registry, container = stack.registry(password), str(stack.container("registry").told["Id"])
+    number = collecting.begin(admin)
+    eventually(lambda: is_under_way(stack), within=20, what="a collection under way", every=0)
+    try:
+        assert stack.docker.run("stop", container).ok
+        assert not is_under_way(stack)
+        # it has ended by itself: the engine's patience was not over
+        assert stack.container("registry").told["State"]["ExitCode"] == 0
+        assert collecting.ended(admin, number)["job_status"] in {"Stopped", "Error"}
+    finally:
+        assert stack.docker.run("start", container).ok
+    eventually(lambda: stack.container("registry").healthy, within=60, what="it is back", every=0.5)
+    assert registry.push("library/after-the-stop", "v1", make_image("after-the-stop")).ok
+    assert registry.pull("library/after-the-stop", "v1").ok
+    collecting.collect(admin)
+
+
 def test_whoever_reaches_the_registry_s_parent_without_its_credential_commands_nothing(stack: Stack) -> None:
     done = stack.run_in("core", "python", "-c", ASKING)
     assert done.ok, done.said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,6 +21,7 @@ from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.clients.rest import RestClient
 
@@ -130,6 +132,19 @@ def test_a_collection_frees_bytes_of_the_bucket(stack: Stack, admin: RestClient)
     assert json.loads(collecting.collect(admin)["job_parameters"])["freed_space"] >= image.size
     assert not registry.has_blob("library/garbage", image.layers[0].digest)
     assert registry.push("library/garbage", "v2", make_image("after-the-garbage")).ok
+
+
+def test_operator_s_verbs_reach_both(stack: Stack, tmp_path: Path) -> None:
+    compared = stack.operate("reconcile")
+    assert (compared.ok, compared.out.startswith("compared ")) == (True, True), compared.err
+    taken = ("backup", "/backup/taken")
+    refused = stack.operate(*taken, folder=tmp_path)
+    assert (refused.ok, "which a backup does not take along: say --no-registry" in refused.err) == (False, True)
+    done = stack.operate(*taken, "--no-registry", folder=tmp_path)
+    assert done.ok, done.err
+    with tarfile.open(tmp_path / "taken") as backup:
+        assert json.loads(backup.extractfile("manifest.json").read())["registry"].startswith("s3://")  # type: ignore[union-attr]  # it is a file
+        assert backup.getmember("database.dump").size > 0
 
 
 def test_the_database_is_reached_by_tls_alone(stack: Stack, database: Outside) -> None:

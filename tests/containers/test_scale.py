@@ -5,6 +5,7 @@ Run by `./breakwater test-all`: it takes minutes, and a machine to itself.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from compose.local.parts import SERVICES
+from tests.clients import collecting
+from tests.clients.images import make_image
 from tests.clients.polling import eventually, settled
 from tests.containers.load import Load
 from tests.containers.stack import Stack
@@ -97,6 +100,36 @@ def test_every_queue_is_on_every_node(scaled: Stack) -> None:
 def test_equal_containers_have_sockets_of_their_own(scaled: Stack, part: str) -> None:
     held = {scaled.run_in(part, "cat", "/var/lib/breakwater/work/replica", number=number).out for number in (1, 2)}
     assert held == {"1\n", "2\n"}
+
+
+def test_garbage_is_collected_once_where_two_could_ask_for_it(scaled: Stack, admin: RestClient) -> None:
+    repository, image = "library/freed", make_image("freed", layer_size=100_000)
+    registry = scaled.registry(scaled.admin_password())
+    assert registry.push(repository, "v1", image).ok
+    assert registry.delete_manifest(repository, image.digest).ok
+    freed = json.loads(collecting.collect(admin)["job_parameters"])
+    assert freed["freed_space"] >= image.size
+    assert not registry.has_blob(repository, image.layers[0].digest)
+    assert registry.push(repository, "v2", make_image("after the garbage")).ok
+    assert registry.pull(repository, "v2").ok
+    settled(
+        lambda: len([row for row in admin.audit() if row["resource_type"] == "garbage_collection"]), 2, within=30,
+        what="it is on record that it began once and ended once", every=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (("audit", "verify"), "the audit record is whole: "),
+        (("events", "dead-letters"), "there are no dead letters"),
+        (("reconcile",), "compared "),
+    ],
+)
+def test_operator_s_verbs_find_whichever_is_there(scaled: Stack, words: tuple[str, ...], begins: str) -> None:
+    done = scaled.operate(*words)
+    assert (done.ok, done.err) == (True, "")
+    assert done.out.startswith(begins)
 
 
 def test_one_of_each_is_killed_under_load_and_nothing_is_lost_or_doubled(scaled: Stack, admin: RestClient) -> None:

@@ -44,6 +44,25 @@ def breakwater(stack: Stack, tmp_path: Path) -> Callable[..., Said]:
     return run
 
 
+def test_operators_verbs_are_passed_on_with_their_words_and_their_exit_code(
+    stack: Stack, breakwater: Callable[..., Said], tmp_path: Path
+) -> None:
+    verified = breakwater("audit", "verify")
+    assert (verified.returncode, verified.stdout.startswith("the audit record is whole: ")) == (0, True)
+    unknown = breakwater("events", "parked", "show", "no-id")
+    assert unknown.returncode == 2
+    assert "Usage: breakwater events parked show" in unknown.stderr
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    taken = breakwater("backup", "--no-registry", f"{folder}/of today")
+    assert taken.returncode == 0, taken.stderr
+    assert [path.name for path in folder.iterdir()] == ["of today"]
+    restored = breakwater("restore", f"{folder}/of today")
+    assert restored.returncode == 1
+    assert "there is an instance in these volumes: name another one by COMPOSE_PROJECT_NAME, or " in restored.stderr
+    assert stack.ailing() == []
+
+
 def test_up_starts_containers_and_the_other_verbs_speak_of_them(
     stack: Stack, breakwater: Callable[..., Said], password: str
 ) -> None:
@@ -70,7 +89,8 @@ def test_up_starts_containers_and_the_other_verbs_speak_of_them(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("audit", "list"), "'audit' is not there for containers: docs/containers.md tells what is"),
+        (("tour",), "'tour' is not there for containers: docs/containers.md tells what is"),
+        (("backup", "/no/such/folder/backup"), "there is no folder /no/such/folder"),
         (("destroy",), "destroy removes all data; say it with --yes"),
         (("logs", "--level", "error"), "in containers logs knows --follow alone"),
     ],

@@ -14,7 +14,8 @@ import yaml
 
 from compose.docker import health
 from compose.docker import part as part_module
-from compose.docker.prepare import NEEDS, SERVERS
+from compose.docker.handing import NEEDS, READ_KEYS
+from compose.docker.prepare import SERVERS
 from compose.docker.scripts import start_script
 from compose.docker.site import PORTS, container_site
 from compose.local.layout import Layout
@@ -32,6 +33,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICE: dict[str, dict[str, Any]] = COMPOSE["services"]
 OFFLINE: dict[str, Any] = yaml.safe_load(FILE.with_name("compose.offline.yaml").read_text())
 ONCE = {"prepare", "migrate"}
+OPERATED = "operate"
 SECRETS = "/var/lib/breakwater/secrets"
 
 
@@ -45,7 +47,7 @@ def mounts(name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_every_part_is_there_and_runs_as_that_part() -> None:
-    assert {*SERVICE} == {*PARTS} | ONCE
+    assert {*SERVICE} == {*PARTS} | ONCE | {OPERATED}
     for part in SERVICES:
         assert SERVICE[part]["command"] == ["compose.docker.part", part]
         assert SERVICE[part]["image"] == "breakwater"
@@ -89,11 +91,12 @@ def test_with_traces_every_part_that_may_have_a_network_reaches_their_collector_
         assert {"BREAKWATER_TRACES_ENDPOINT", "BREAKWATER_TRACES_RATIO"} <= SERVICE[part]["environment"].keys()
 
 
-def test_with_a_bucket_the_registry_alone_reaches_its_storage_and_nothing_else_changes() -> None:
+def test_with_a_bucket_the_registry_and_who_compares_reach_its_storage_and_nothing_else_changes() -> None:
     bucket = yaml.safe_load(FILE.with_name("compose.s3.yaml").read_text())
-    assert bucket == {"services": {"registry": {"networks": ["storage"]}}, "networks": {"storage": {}}}
+    reaching = {name: {"networks": ["storage"]} for name in ("registry", OPERATED)}
+    assert bucket == {"services": reaching, "networks": {"storage": {}}}
     settings = {f"BREAKWATER_S3_{name}" for name in ("BUCKET", "REGION", "ENDPOINT", "PREFIX")}
-    for part in (*SERVICES, *ONCE):
+    for part in (*SERVICES, *ONCE, OPERATED):
         assert settings <= SERVICE[part]["environment"].keys(), part
 
 
@@ -110,7 +113,7 @@ def test_with_a_database_outside_all_that_ask_one_have_a_way_there_and_none_of_i
         name: {"networks": ["database"]} for name in asking - reaching - without
     }
     settings = {f"BREAKWATER_DATABASE_{name}" for name in ("HOST", "PORT", "NAME", "OWNER")}
-    for part in (*SERVICES, *ONCE):
+    for part in (*SERVICES, *ONCE, OPERATED):
         assert settings <= SERVICE[part]["environment"].keys(), part
 
 
@@ -121,7 +124,7 @@ def members(network: str) -> set[str]:
 def test_networks_join_those_alone_that_need_each_other() -> None:
     assert members("door") == {"proxy"}
     assert members("notifications") == {"registry", "intake"}
-    assert members("broker") == {"rabbitmq", "core", "relay", "audit", "metadata", "webhook", "replication"}
+    assert members("broker") == {"rabbitmq", "core", "relay", "audit", "metadata", "webhook", "replication", OPERATED}
     assert members("collector") == {"log"}
     assert members("outside") == {"token", "core", "webhook", "replication"}
     for part in ("postgres", "events"):
@@ -130,7 +133,7 @@ def test_networks_join_those_alone_that_need_each_other() -> None:
 
 def test_database_s_socket_is_mounted_by_those_alone_that_ask_it() -> None:
     mounting = {name for name in SERVICE if "/var/lib/breakwater/database" in mounts(name)}
-    assert mounting == {"postgres", *ONCE, *SERVICES}
+    assert mounting == {"postgres", *ONCE, OPERATED, *SERVICES}
 
 
 def test_no_secret_stands_in_the_file() -> None:
@@ -148,8 +151,42 @@ def test_no_secret_stands_in_the_file() -> None:
 
 
 def test_all_secrets_are_mounted_where_they_are_made_and_used_as_a_whole_alone() -> None:
-    assert {name for name in SERVICE if any(volume == "secrets" for volume, _ in mounts(name).values())} == ONCE
+    holding = {name for name in SERVICE if any(volume == "secrets" for volume, _ in mounts(name).values())}
+    assert holding == {*ONCE, OPERATED}
 
+
+def test_operate_is_started_by_name_alone_and_has_the_rights_of_who_prepares() -> None:
+    operate, prepare = SERVICE[OPERATED], SERVICE["prepare"]
+    assert [name for name, service in SERVICE.items() if "profiles" in service] == [OPERATED]
+    assert not {"restart", "depends_on", "command", "ports"} & operate.keys()
+    same = ("image", "user", "cap_drop", "cap_add", "security_opt", "read_only", "tmpfs", "logging")
+    assert {key: operate[key] for key in same} == {key: prepare[key] for key in same}
+    assert operate["networks"] == ["broker"]
+    assert operate["environment"] == SERVICE["migrate"]["environment"]
+
+
+def test_operate_writes_to_what_it_changes_alone() -> None:
+    writing = {volume for volume, mode in mounts(OPERATED).values() if mode == "rw"}
+    assert writing == {
+        "run", "database", "conf", "secrets", "registry", "restored", *(f"for-{part}" for part in READ_KEYS)
+    }
+    for path, (volume, _) in mounts(OPERATED).items():
+        assert mounts("prepare")[path] == (volume, "rw")
+
+
+def test_whoever_is_given_keys_or_their_certificates_is_given_them_when_they_change() -> None:
+    assert {*READ_KEYS} == {
+        part for part, names in NEEDS.items() if any(name in {"token", "registry/bundle.pem"} for name in names)
+    }
+    # at no moment does a key sign whose certificate is not known
+    assert READ_KEYS[-1] == "token"
+
+
+def test_what_a_restore_lays_is_seen_by_those_alone_that_go_on_with_it() -> None:
+    path = "/var/lib/breakwater/restored"
+    assert {name: mounts(name)[path] for name in SERVICE if path in mounts(name)} == dict.fromkeys(
+        (*ONCE, OPERATED), ("restored", "rw")
+    )
 
 @pytest.mark.parametrize("part", PARTS)
 def test_part_mounts_its_own_secrets_alone(part: str) -> None:

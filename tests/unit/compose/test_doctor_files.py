@@ -21,6 +21,7 @@ from compose.local.doctor import certificates, home, inner, parts
 from compose.local.doctor.examination import examine
 from compose.local.doctor.finding import broken, warning
 from compose.local.doctor.patient import Check, Group, Patient
+from compose.local.layout import Layout
 from services.token import keys
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def test_home_without_an_id_and_with_an_open_restore_is_broken(make_site: Callab
     assert "first start did not end" in whats(home.home_owner(patient(make_site)))
     (tmp_path / "instance-id").write_text("x")
     assert whats(home.home_owner(patient(make_site))) == ""
-    (tmp_path / "restoring").touch()
+    flag = Layout(tmp_path).restoring_flag
+    flag.parent.mkdir()
+    flag.touch()
     assert "a restore" in whats(home.home_owner(patient(make_site)))
 
 

@@ -33,7 +33,7 @@ from compose.local.parts import SERVICES, parts
 from shared.errors import Conflict
 from shared.messaging.topology import WITHOUT_QUEUES
 from shared.settings import load_settings
-from tests.unit.compose.test_containers import COMPOSE, FILE, ONCE, SERVICE
+from tests.unit.compose.test_containers import COMPOSE, FILE, ONCE, OPERATED, SERVICE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,11 +52,11 @@ def test_two_of_each_part_in_python_and_of_nothing_else() -> None:
     assert {name for name, service in SCALED.items() if "deploy" in service} == {*SERVICES}
     for part in SERVICES:
         assert SCALED[part] == {"deploy": {"replicas": 2}, "environment": SETTINGS}
-    assert {*SCALED} == {*SERVICES, *ONCE, *NODES[1:], CLUSTER}
+    assert {*SCALED} == {*SERVICES, *ONCE, OPERATED, *NODES[1:], CLUSTER}
 
 
 def test_whoever_prepares_knows_of_them_too() -> None:
-    assert SCALED["migrate"] == {"environment": SETTINGS}
+    assert SCALED["migrate"] == SCALED[OPERATED] == {"environment": SETTINGS}
     volumes = [f"{node}:/var/lib/breakwater/{node}" for node in NODES[1:]]
     assert SCALED["prepare"] == {"environment": SETTINGS, "volumes": volumes}
     assert "rabbitmq:/var/lib/breakwater/rabbitmq" in SERVICE["prepare"]["volumes"]

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
+from compose.cli import main
+from compose.cli.here import NotOffered
 from compose.cli.main import app
-from compose.cli.verbs import PLACES, WITHOUT_INSTANCE
+from compose.cli.verbs import INSTEAD, PLACES, WITHOUT_INSTANCE
+from compose.docker.site import container_site
 from compose.local.options import CHECKOUT
 
 if TYPE_CHECKING:
@@ -47,3 +50,26 @@ def test_what_migrates_and_what_asks_by_http_is_not_loaded_for_verbs_that_do_nei
         env={"PATH": "/usr/bin:/bin", "BREAKWATER_HOME": f"{tmp_path}/home", "PYTHONPATH": str(CHECKOUT)},
     )
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize("verb", INSTEAD)
+def test_verb_that_makes_no_sense_among_containers_names_what_to_use_instead(verb: str) -> None:
+    assert verb in PLACES
+    with pytest.raises(NotOffered) as refused:
+        app([verb], obj=container_site(), standalone_mode=False)
+    assert refused.value.sentence == f"there is no {verb} among containers: {INSTEAD[verb]}"
+
+
+def test_settings_of_containers_are_compose_s_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "announce", lambda _: None)
+    with pytest.raises(NotOffered, match="docker compose config shows the settings of containers"):
+        app(["config"], obj=container_site(), standalone_mode=False)
+
+
+def test_help_lists_those_alone_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    app(["--help"], obj=container_site(), standalone_mode=False)
+    said = capsys.readouterr().out
+    listed = {verb for verb in PLACES if f"│ {verb} " in said}
+    assert listed == {*PLACES} - {*INSTEAD}
+    app(["--help"], standalone_mode=False)
+    assert all(f"│ {verb} " in said for said in [capsys.readouterr().out] for verb in PLACES)

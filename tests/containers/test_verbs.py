@@ -1,0 +1,119 @@
+"""The operator's verbs in containers: those of `./breakwater`, as `docker compose run --rm operate VERB` says them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.clients.images import make_image
+from tests.containers.stack import LABEL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.containers.stack import Stack
+
+# the first test waits until the images are built
+pytestmark = pytest.mark.timeout(2400)
+
+SIGNING = "/var/lib/breakwater/secrets/token/signing"
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (("audit", "verify"), "the audit record is whole: "),
+        # they ask the broker, the registry, and the part that collects
+        (("events", "dead-letters"), "there are no dead letters"),
+        (("reconcile",), "compared "),
+        (("gc", "run", "--dry-run"), "collection "),
+    ],
+)
+def test_verb_is_the_one_that_a_machine_has(stack: Stack, words: tuple[str, ...], begins: str) -> None:
+    done = stack.operate(*words)
+    assert (done.ok, done.err) == (True, "")
+    assert done.out.startswith(begins)
+
+
+def test_nothing_is_started_with_the_containers_that_waits_for_verbs(stack: Stack) -> None:
+    marks = {"project": stack.project, "service": "operate"}
+    labels = [word for name, value in marks.items() for word in ("--filter", f"label={LABEL}.{name}={value}")]
+    assert (found := stack.docker.run("ps", "--all", "--quiet", *labels)).ok
+    assert found.out == ""
+
+
+def test_verb_that_containers_have_no_use_for_names_what_to_use_instead(stack: Stack) -> None:
+    done = stack.operate("status")
+    assert not done.ok
+    assert done.err == "there is no status among containers: docker compose ps tells how each container is"
+
+
+def status(stack: Stack, password: str) -> int:
+    url = f"{stack.url}/api/v2.0/users/current"
+    return requests.get(url, auth=("admin", password), timeout=30).status_code
+
+
+def test_password_is_reset_by_whoever_runs_the_containers(stack: Stack, password: str) -> None:
+    try:
+        made = stack.operate("admin", "reset-password", "--generate").out.strip()
+        assert status(stack, made) == requests.codes.ok
+        assert status(stack, password) == requests.codes.unauthorized
+        assert stack.admin_password() == made
+    finally:
+        back = stack.operate("admin", "reset-password", given=f"{password}\n")
+    assert back.out == "admin has a new password\n", back.err
+    assert status(stack, password) == requests.codes.ok
+
+
+def signer(token: str) -> str:
+    header: dict[str, Any] = json.loads(base64.urlsafe_b64decode(f"{token.partition('.')[0]}=="))
+    return str(header["kid"])
+
+
+def test_next_key_signs_after_a_rotation_and_nothing_is_started_anew(stack: Stack, password: str) -> None:
+    repository, before = "library/rotated", stack.registry(password)
+    assert before.push(repository, "v1", make_image("rotated")).ok
+    ids = {part: stack.container(part).pid for part in ("token", "registry", "core")}
+    shown = stack.operate("keys", "list").out
+    done = stack.operate("keys", "rotate")
+    assert done.ok, done.err
+    current = done.out.partition(" ")[0]
+    assert current in next(line for line in shown.splitlines() if line.startswith("next"))
+    after = stack.registry(password)
+    assert signer(after.token("repository:library/rotated:pull")) == current
+    assert after.push(repository, "v2", make_image("rotated again")).ok
+    assert after.pull(repository, "v2").ok
+    # what is out stays good
+    assert before.pull(repository, "v1").ok
+    assert signer(before.token("repository:library/rotated:pull")) in {current, done.out.splitlines()[1].split()[0]}
+    assert {part: stack.container(part).pid for part in ids} == ids
+
+
+def test_keys_that_no_longer_sign_are_taken_back_and_the_one_that_certifies_is_given_to_nobody(stack: Stack) -> None:
+    assert stack.operate("keys", "rotate").ok
+    held = stack.run_in("token", "ls", SIGNING).out.split()
+    assert len([name for name in held if name.endswith(".key")]) == len(("previous", "current", "next"))
+    assert "root.key" not in held
+    assert "root.crt" in held
+
+
+def test_stream_is_followed_without_a_way_through_the_public_door(stack: Stack) -> None:
+    """It ends by itself nowhere: its time is measured for it."""
+    done = stack.compose(
+        "run", "--rm", "-T", "--entrypoint", "sh", "operate", "-c",
+        "timeout 5 python -P -m compose.docker.operate events follow --json --since 1h --type signing_key.rotated"
+        " | head -n 1",
+    )
+    assert json.loads(done.splitlines()[0])["type"] == "breakwater.signing_key.rotated.v1"
+
+
+def test_backup_that_would_be_gone_with_its_container_is_refused(stack: Stack, tmp_path: Path) -> None:
+    for folder, file in ((None, "/backup/x"), (tmp_path, "/tmp/x")):  # noqa: S108 - a path in a container
+        done = stack.operate("backup", file, folder=folder)
+        assert not done.ok
+        assert done.err.startswith(f"{file} would be gone with this container: docker compose run --rm -v FOLDER:")
+    assert not [*tmp_path.iterdir()]
