@@ -21,7 +21,7 @@ _MEMORY: Final = "BREAKWATER_(?P<part>[A-Z]+)_MEMORY"
 _OF_CONTAINERS: Final = {
     "BREAKWATER_BASE": "the Debian base of the images that are built from packages alone",
     "BREAKWATER_DATABASE_CA_FOLDER": "a folder of the host with `ca.crt`, in place of `_DATABASE_CA`",
-    "BREAKWATER_LINES": "a folder of the host with the socket that all containers log to",
+    "BREAKWATER_ENGINE_ROOT": "where the engine keeps its data, as `docker info` tells; the log's socket is there",
     "BREAKWATER_TLS_FOLDER": "a folder of the host with `tls.crt` and `tls.key`, PEM",
 }
 _IN_OTHER_WORDS: Final = {

@@ -39,6 +39,7 @@ class DockerEngine:
         self._images = images
         self._network = HostNetwork() if images else None
         self.host = f"unix://{folder / 'docker.sock'}"
+        self.root = str(images or folder / "data")
         self._log = folder / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -50,9 +51,9 @@ class DockerEngine:
             raise CannotStartError("an engine needs root")
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / "daemon.json"
-        kept = {"data-root": str(self._images), "bip": BRIDGE, "ip6tables": False}
+        kept = {"data-root": self.root, "bip": BRIDGE, "ip6tables": False}
         passing = {
-            "data-root": str(self._folder / "data"), "bridge": "none", "storage-driver": "vfs",
+            "data-root": self.root, "bridge": "none", "storage-driver": "vfs",
             "iptables": False, "ip6tables": False, "ip-forward": False,
         }
         settings.write_text(json.dumps(kept if self._images else passing))

@@ -93,7 +93,7 @@ class Stack:
         self.url = f"http://{self.host}"
         self._settings = {
             "COMPOSE_PROJECT_NAME": project, "BREAKWATER_PORT": str(port), "BREAKWATER_BIND": "127.0.0.1",
-            "BREAKWATER_LINES": str(folder / "lines"), "BREAKWATER_BASE": BASE, **settings,
+            "BREAKWATER_ENGINE_ROOT": engine.root, "BREAKWATER_BASE": BASE, **settings,
         }
 
     def compose(self, *words: str, seconds: float = 120) -> str:

@@ -32,7 +32,7 @@ LEFT_OUT: Final = {
     "BREAKWATER_TLS_KEY": "tls.existingSecret stands for it",
     "BREAKWATER_TLS_FOLDER": "tls.existingSecret stands for it",
     "BREAKWATER_LOG_FORWARD": "the log is the kubelet's, and sending it on the cluster's",
-    "BREAKWATER_LINES": "the same",
+    "BREAKWATER_ENGINE_ROOT": "the same",
     "BREAKWATER_REGISTRY_PROGRAM": "images.registry stands for it",
     "BREAKWATER_ADMIN_PASSWORD": "admin.existingSecret stands for it: no secret is a value",
     "BREAKWATER_BASE": "images are built by compose",

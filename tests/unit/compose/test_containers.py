@@ -221,9 +221,22 @@ def test_part_has_no_rights_and_writes_to_its_volumes_alone(part: str) -> None:
     assert service["pids_limit"]
 
 
-def test_one_folder_of_the_machine_is_mounted_and_by_the_log_and_who_makes_it_alone() -> None:
-    found = {name for name in SERVICE if any(volume.startswith(("/", ".")) for volume, _ in mounts(name).values())}
-    assert found == {"log", "prepare"}
+def test_no_folder_of_the_machine_is_mounted_but_those_that_are_given() -> None:
+    assert not [name for name in SERVICE if any(volume.startswith(("/", ".")) for volume, _ in mounts(name).values())]
+
+
+def test_the_log_s_socket_is_mounted_by_the_log_and_who_makes_its_folder_alone() -> None:
+    assert {name for name in SERVICE if ("lines", "rw") in mounts(name).values()} == {"log", "prepare"}
+
+
+def test_the_engine_finds_a_file_at_the_log_s_place_before_anything_runs() -> None:
+    """It asks for one when a container is created: compose v2 creates all of them before it starts the first."""
+    place = mounts("prepare").keys() & mounts("log").keys() - {"/var/lib/breakwater/conf", "/var/lib/breakwater/log"}
+    assert place == {"/var/lib/breakwater/lines"}
+    assert "touch /var/lib/breakwater/lines/log.sock" in FILE.with_name("Dockerfile").read_text()
+    for part in {*PARTS} - {"log"}:
+        address = SERVICE[part]["logging"]["options"]["syslog-address"]
+        assert address.endswith("/volumes/${COMPOSE_PROJECT_NAME:-breakwater}_lines/_data/log.sock")
 
 
 @pytest.mark.parametrize("part", sorted({*PARTS} - {"log"}))
