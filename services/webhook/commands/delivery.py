@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, Row, delete, func, insert, select, text, up
 from sqlalchemy.orm import Session
 
 from services.webhook.commands.enqueue import rest_no_longer, wake
+from services.webhook.commands.reform import payload_now
 from services.webhook.domain.delivery import (
     GIVEN_UP_AFTER,
     KEPT,
@@ -55,16 +56,18 @@ _NEXT: Final = text(
         ORDER BY n.due_at, n.id LIMIT 1
     ) AS next
     WHERE d.id = next.id AND d.state = 'pending'
-    RETURNING d.id, d.uid, d.attempts, d.target_id, d.policy_id, d.event_type, d.content_type, d.body
+    RETURNING d.id, d.uid, d.attempts, d.target_id, d.policy_id, d.event_type, d.content_type, d.body, d.event_id,
+        d.request_id
     """
 )
 _LEASE: Final = text(
     """
     UPDATE webhook.targets t
     SET lease = :lease, leased_until = :until, served_at = :now, pool_id = :pool, delivery_id = next.delivery_id
-    FROM unnest(CAST(:targets AS integer[]), CAST(:deliveries AS bigint[])) AS next (target_id, delivery_id)
-    WHERE t.id = next.target_id
-    RETURNING t.id, t.address, t.skip_cert_verify, t.auth_header, t.signing_secret
+    FROM unnest(CAST(:targets AS integer[]), CAST(:deliveries AS bigint[])) AS next (target_id, delivery_id),
+         webhook.policies p
+    WHERE t.id = next.target_id AND p.id = t.policy_id
+    RETURNING t.id, p.project_id, t.address, t.payload_format, t.skip_cert_verify, t.auth_header, t.signing_secret
     """
 )
 _FREE: Final[dict[str, Any]] = {"lease": None, "leased_until": None, "pool_id": None, "delivery_id": None}
@@ -104,7 +107,7 @@ def claim(
         },
     )
     by_target = {row.id: row for row in leased}
-    return [_claim(lease, row, by_target[row.target_id]) for row in found]
+    return [_claim(session, lease, row, by_target[row.target_id]) for row in found if row.target_id in by_target]
 
 
 def record(session: Session, claimed: Claim, outcome: Outcome, *, now: datetime, chance: float) -> State | None:
@@ -252,7 +255,8 @@ def _require_enabled(session: Session, project_id: int, policy_id: int) -> None:
         raise PolicyDisabled
 
 
-def _claim(lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
+def _claim(session: Session, lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
+    payload = payload_now(session, row, target)
     return Claim(
         lease=lease,
         delivery_id=row.id,
@@ -265,8 +269,8 @@ def _claim(lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
         auth_header=target.auth_header,
         signing_secret=target.signing_secret,
         event_type=row.event_type,
-        content_type=row.content_type,
-        body=row.body,
+        content_type=payload.content_type,
+        body=payload.body,
     )
 
 

@@ -176,6 +176,8 @@ def _row(notice: Notice, target: Row[Any], *, trigger: Trigger, now: datetime) -
         "due_at": now,
         "expires_at": now + GIVEN_UP_AFTER,
         "finished_at": None,
+        "event_id": notice.event_id,
+        "request_id": notice.request_id,
     }
 
 
