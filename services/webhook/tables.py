@@ -134,6 +134,7 @@ targets: Final = Table(
     Column("pool_id", Uuid),
     Column("delivery_id", BigInteger),
     Column("served_at", DateTime(timezone=True)),
+    Column("quick", Boolean, nullable=False, server_default=text("false")),
 )
 
 deliveries: Final = Table(

@@ -1,4 +1,4 @@
-"""Targets of webhooks change places, and what waits for one is sent in the form that it has by then."""
+"""Targets of webhooks change places, are sent what waits in the form of then, and are known as quick or not."""
 
 from alembic import op
 
@@ -21,6 +21,10 @@ def upgrade() -> None:
         -- what was sent, where the delivery has got another form since
         ALTER TABLE webhook.attempts ADD COLUMN body text;
         GRANT UPDATE (body) ON webhook.attempts TO breakwater_webhook;
+
+        -- whether the last attempt was: any worker may serve it then
+        ALTER TABLE webhook.targets ADD COLUMN quick boolean NOT NULL DEFAULT false;
+        GRANT UPDATE (quick) ON webhook.targets TO breakwater_webhook;
         """
     )
 
@@ -28,6 +32,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(
         """
+        ALTER TABLE webhook.targets DROP COLUMN quick;
         REVOKE UPDATE (body) ON webhook.attempts FROM breakwater_webhook;
         ALTER TABLE webhook.attempts DROP COLUMN body;
         ALTER TABLE webhook.deliveries DROP COLUMN event_id, DROP COLUMN request_id;
