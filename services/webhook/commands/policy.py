@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.webhook.commands.locking import Lock, lock_targets
 from services.webhook.commands.pairing import pair, with_secrets
 from services.webhook.domain.policy import (
     Policy,
@@ -105,12 +106,14 @@ def delete_policy(
 ) -> None:
     """Delete a policy with its deliveries, also those that are still to be sent. Raises NoSuchPolicy."""
     policy = queries.get_policy(session, project_id, policy_id, lock=True)
+    lock_targets(session, Lock.DROP, targets.c.policy_id == policy_id)
     session.execute(delete(policies).where(policies.c.id == policy_id))
     emit(session, _event(WebhookPolicyDeleted, policy, project), context=context)
 
 
 def forget_projects(session: Session, project_ids: list[int]) -> int:
     """Drop all that is kept of deleted projects; returns how many policies that were."""
+    lock_targets(session, Lock.DROP, policies.c.project_id.in_(project_ids))
     gone = delete(policies).where(policies.c.project_id.in_(project_ids)).returning(policies.c.id)
     return len(session.scalars(gone).all())
 
@@ -191,9 +194,9 @@ def _replace_targets(session: Session, policy: Policy, rows: list[tuple[dict[str
     added = [row | {"policy_id": policy.id} for row, same in rows if same is None]
     if not (dropped or added or any(changes.values())):
         return False
-    # in the order in which deliveries to them are written
-    owned = select(targets.c.id).where(targets.c.policy_id == policy.id).order_by(targets.c.position)
-    session.execute(owned.with_for_update())
+    # a place is part of a key: to change it takes as much as to drop the row
+    thorough = dropped or any("position" in values for values in changes.values())
+    lock_targets(session, Lock.DROP if thorough else Lock.CHANGE, targets.c.policy_id == policy.id)
     if dropped:
         session.execute(delete(targets).where(targets.c.id.in_(dropped)))
     for target_id, values in changes.items():

@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
 
 from services.webhook.commands import delivery, enqueue
-from services.webhook.deliveries import WORKERS
-from services.webhook.domain.delivery import GIVEN_UP_AFTER, KEPT, Claim, Fault, Outcome, State
+from services.webhook.domain.delivery import GIVEN_UP_AFTER, KEPT, Fault, State
 from services.webhook.domain.shares import Shares
-from shared.db import engine, session_factory
-from shared.events import Envelope, Event
 from tests.integration.broker import Broker
 from tests.integration.conftest import Database
-from tests.integration.webhook.hooks import CONTEXT, Hooks, hooks_of, push
-
-NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
-POOL = uuid4()
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The use cases as the part calls them, each in a transaction of its own, at a time that a test chooses."""
-
-    hooks: Hooks
-    sessions: sessionmaker[Session]
-
-    def take(self, *events: Event, now: datetime = NOW, ids: Sequence[UUID] = ()) -> int:
-        envelopes = [
-            Envelope(
-                id=event_id, source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event,
-                sequence=None, request_id=None, address=None, user_agent=None, traceparent=None,
-            )
-            for event, event_id in zip(events, ids or [uuid4() for _ in events], strict=True)
-        ]  # fmt: skip
-        with self.sessions.begin() as session:
-            return enqueue.enqueue(session, envelopes, host="h", now=now)
-
-    def claim(self, *, most: int = 8, now: datetime = NOW, shares: Shares | None = None) -> list[Claim]:
-        with self.sessions.begin() as session:
-            return delivery.claim(session, shares or Shares(WORKERS), most=most, pool_id=POOL, now=now)
-
-    def record(
-        self, claim: Claim, fault: Fault | None = None, *, now: datetime = NOW, took: timedelta = timedelta(0)
-    ) -> State | None:
-        outcome = Outcome(fault=fault, message="told", request="", response="", started_at=now - took, finished_at=now)
-        with self.sessions.begin() as session:
-            return delivery.record(session, claim, outcome, now=now, chance=0.5)
+from tests.integration.webhook.desk import NOW, POOL, Desk, desk_of
+from tests.integration.webhook.hooks import push
 
 
 @pytest.fixture
 def desk(database: Database, session_broker: Broker, tmp_path: Path) -> Iterator[Desk]:
-    bind = engine(database.settings("webhook"))
-    with hooks_of(database, session_broker, tmp_path) as hooks:
-        yield Desk(hooks, session_factory(bind))
-    bind.dispose()
+    with desk_of(database, session_broker, tmp_path) as desk:
+        yield desk
 
 
 def test_of_a_target_one_delivery_at_a_time_is_claimed_and_the_oldest_first(desk: Desk) -> None:
