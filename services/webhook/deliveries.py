@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import eventlet
+import eventlet.semaphore
 import eventlet.tpool
 from nameko.extensions import DependencyProvider
 from sqlalchemy.orm import Session, sessionmaker
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from services.webhook.commands import delivery
 from services.webhook.commands.enqueue import CHANNEL, enqueue, wake
 from services.webhook.domain.delivery import Claim, Fault, Outcome
-from services.webhook.lanes import Lanes
+from services.webhook.domain.shares import Shares
 from services.webhook.sender import Sender
 from services.webhook.tables import pools
 from shared import logging
@@ -37,8 +38,12 @@ from shared.postgres import connect
 from shared.secrets import Sealer
 from shared.settings import Settings
 
-WORKERS: Final = 8
-BUSY_SECONDS: Final = 0.05
+WORKERS: Final = 256
+"""Green threads, nearly all of which do nothing but wait for a target's answer."""
+AT_ONCE: Final = 32
+"""Deliveries that are claimed together."""
+WRITERS: Final = 8
+"""Who writes down at the same time how an attempt went: nobody has a connection to the database before."""
 POLL_SECONDS: Final = 1.0
 """Where NOTIFY does not come through, and for what falls due by itself."""
 ATTEMPT_SECONDS: Final = 20
@@ -57,6 +62,8 @@ class Sending(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         """Read the key once; raises ConfigurationError where there is none."""
         settings = settings_of(self.container)
         guard = Guard(Reach.PUBLIC, settings.outbound_allow, resolve=_resolve)
+        # one that waits for a name's addresses waits in a thread
+        eventlet.tpool.set_num_threads(WORKERS)
         self._sender = Sender(guard, Sealer.read(settings.secrets / "config-key"), clock=_now)
 
     def get_dependency(self, _worker: object) -> Sender:
@@ -70,7 +77,7 @@ class DeliveryService:
     name = "webhook"
 
     settings: Settings = Configured()
-    sessions: "sessionmaker[Session]" = Database(pool_size=WORKERS + 4)
+    sessions: "sessionmaker[Session]" = Database(pool_size=WRITERS + 4)
     sender: Sender = Sending()
     pool: Pool = Working(concurrency=WORKERS)
     tally: Tally = Counting()
@@ -85,12 +92,13 @@ class DeliveryService:
     @forever
     def deliver(self, stopping: Stopping) -> None:
         """Hand what is due to workers as they get free; what they have in hand at the end, they finish."""
-        workers, lanes = eventlet.GreenPool(WORKERS), Lanes(WORKERS)
+        workers, shares = eventlet.GreenPool(WORKERS), Shares(WORKERS)
+        writing = eventlet.semaphore.Semaphore(WRITERS)
         try:
             with unavailable_when_down(), connect(self.settings) as database:
                 database.execute(f"LISTEN {CHANNEL}".encode())
                 while not stopping:
-                    if not self._hand_out(workers, lanes):
+                    if not self._hand_out(workers, shares, writing):
                         for _ in database.notifies(timeout=POLL_SECONDS, stop_after=1):
                             pass
         finally:
@@ -114,27 +122,24 @@ class DeliveryService:
         """Be listed among those who work jobs."""
         beat_on(self.sessions, pools, self.pool, stopping)
 
-    def _hand_out(self, workers: Any, lanes: Lanes) -> bool:  # noqa: ANN401 - eventlet has no types
-        """Start a worker for each target that is due, as far as there are any free; whether there was one."""
-        free = workers.free()
-        if not free:
-            eventlet.sleep(BUSY_SECONDS)
-            return True
+    def _hand_out(self, workers: Any, shares: Shares, writing: Any) -> bool:  # noqa: ANN401 - eventlet has no types
+        """Start a worker for each target that is due and whose turn it is; whether there was one."""
         with self.sessions.begin() as session:
-            claims = delivery.claim(
-                session, most=free, pool_id=self.pool.id, now=_now(), quick=lanes.quick, others=lanes.free
-            )
+            claims = delivery.claim(session, shares, most=AT_ONCE, pool_id=self.pool.id, now=_now())
         for claim in claims:
-            lanes.begin(claim)
-            workers.spawn_n(self._send, claim, lanes)
+            shares.begin(claim.project_id, quick=claim.quick)
+            workers.spawn_n(self._send, claim, shares, writing)
         return bool(claims)
 
-    def _send(self, claim: Claim, lanes: Lanes) -> None:
+    def _send(self, claim: Claim, shares: Shares, writing: Any) -> None:  # noqa: ANN401 - eventlet has no types
         """Send one and write down how it went. What goes wrong here leaves the lease to run out."""
-        outcome: Outcome | None = None
         try:
-            outcome = self._attempt(claim)
-            with unavailable_when_down(), self.sessions.begin() as session:
+            try:
+                outcome = self._attempt(claim)
+            finally:
+                # before the others are woken, who look for what is free
+                shares.end(claim.project_id, quick=claim.quick)
+            with writing, unavailable_when_down(), self.sessions.begin() as session:
                 state = delivery.record(session, claim, outcome, now=_now(), chance=random.random())
                 wake(session)
         except BreakwaterError as error:
@@ -152,8 +157,6 @@ class DeliveryService:
                 state=state.value if state else "lost",
                 outcome=outcome.message,
             )
-        finally:
-            lanes.end(claim, outcome)
 
     def _attempt(self, claim: Claim) -> Outcome:
         started_at = _now()
@@ -162,7 +165,7 @@ class DeliveryService:
                 return self.sender.send(claim)
         except eventlet.Timeout:
             return Outcome(
-                fault=Fault.TARGET,
+                fault=Fault.SILENT,
                 message=f"the target did not finish within {ATTEMPT_SECONDS} s",
                 request="",
                 response="",

@@ -81,6 +81,7 @@ class Sender:
             message = error.sentence
         except (HTTPError, OSError) as error:
             message = _reason(error)
+            fault = _fault(error)
         return Outcome(
             fault=fault,
             message=message,
@@ -146,6 +147,12 @@ def _masked(text: str, *secrets: Secret | None) -> str:
             if shown:
                 text = text.replace(shown, _MASK)
     return text
+
+
+def _fault(error: Exception) -> Fault:
+    # to urllib3 a connection that is refused is one of those that take too long
+    waited = isinstance(error, ConnectTimeoutError | ReadTimeoutError) and not isinstance(error, NewConnectionError)
+    return Fault.SILENT if waited else Fault.TARGET
 
 
 def _reason(error: Exception) -> str:

@@ -134,6 +134,7 @@ targets: Final = Table(
     Column("pool_id", Uuid),
     Column("delivery_id", BigInteger),
     Column("served_at", DateTime(timezone=True)),
+    Column("quick", Boolean, nullable=False, server_default=text("false")),
 )
 
 deliveries: Final = Table(
@@ -155,6 +156,8 @@ deliveries: Final = Table(
     Column("due_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("finished_at", DateTime(timezone=True)),
+    Column("event_id", Uuid),
+    Column("request_id", Text, nullable=False, server_default=""),
 )
 
 attempts: Final = Table(
@@ -169,6 +172,7 @@ attempts: Final = Table(
     Column("message", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("response", Text, nullable=False),
+    Column("body", Text),
 )
 
 delivered_events: Final = Table(

@@ -4,7 +4,6 @@ A target is served by one at a time, so that one that is slow or dead holds nobo
 cannot record any more. Locks are taken in one order: target, then delivery.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -13,6 +12,7 @@ from sqlalchemy import CursorResult, Row, delete, func, insert, select, text, up
 from sqlalchemy.orm import Session
 
 from services.webhook.commands.enqueue import rest_no_longer, wake
+from services.webhook.commands.reform import payload_now
 from services.webhook.domain.delivery import (
     GIVEN_UP_AFTER,
     KEPT,
@@ -23,25 +23,22 @@ from services.webhook.domain.delivery import (
     State,
     next_attempt,
 )
+from services.webhook.domain.shares import QUICK, Shares
 from services.webhook.errors import NoSuchDelivery, PolicyDisabled
 from services.webhook.queries.policy import get_policy
+from services.webhook.queries.ready import ready_targets
 from services.webhook.tables import attempts, delivered_events, deliveries, targets
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than any attempt may take."""
 PRUNED_AT_ONCE: Final = 1_000
 
-_READY: Final = text(
+_LOCKED: Final = text(
     """
-    SELECT t.id FROM webhook.targets t JOIN webhook.policies p ON p.id = t.policy_id
-    WHERE p.enabled AND (SELECT enabled FROM directory.notification)
-      AND (t.leased_until IS NULL OR t.leased_until <= :now)
-      AND (t.open_until IS NULL OR t.open_until <= :now)
-      AND (t.id = ANY(CAST(:quick AS integer[]))) = :of_quick
-      AND EXISTS (SELECT FROM webhook.deliveries d
-                  WHERE d.target_id = t.id AND d.state = 'pending' AND d.due_at <= :now)
-    ORDER BY t.served_at NULLS FIRST, t.id
-    LIMIT :most FOR NO KEY UPDATE OF t SKIP LOCKED
+    SELECT id FROM webhook.targets
+    WHERE id = ANY(CAST(:ready AS integer[]))
+      AND (leased_until IS NULL OR leased_until <= :now) AND (open_until IS NULL OR open_until <= :now)
+    FOR NO KEY UPDATE SKIP LOCKED
     """
 )
 # asked once the targets are locked: what whoever served one before us has recorded is seen here, and not above
@@ -55,39 +52,29 @@ _NEXT: Final = text(
         ORDER BY n.due_at, n.id LIMIT 1
     ) AS next
     WHERE d.id = next.id AND d.state = 'pending'
-    RETURNING d.id, d.uid, d.attempts, d.target_id, d.policy_id, d.event_type, d.content_type, d.body
+    RETURNING d.id, d.uid, d.attempts, d.target_id, d.policy_id, d.event_type, d.content_type, d.body, d.event_id,
+        d.request_id
     """
 )
 _LEASE: Final = text(
     """
     UPDATE webhook.targets t
     SET lease = :lease, leased_until = :until, served_at = :now, pool_id = :pool, delivery_id = next.delivery_id
-    FROM unnest(CAST(:targets AS integer[]), CAST(:deliveries AS bigint[])) AS next (target_id, delivery_id)
-    WHERE t.id = next.target_id
-    RETURNING t.id, t.address, t.skip_cert_verify, t.auth_header, t.signing_secret
+    FROM unnest(CAST(:targets AS integer[]), CAST(:deliveries AS bigint[])) AS next (target_id, delivery_id),
+         webhook.policies p
+    WHERE t.id = next.target_id AND p.id = t.policy_id
+    RETURNING t.id, p.project_id, t.quick, t.address, t.payload_format, t.skip_cert_verify, t.auth_header,
+        t.signing_secret
     """
 )
 _FREE: Final[dict[str, Any]] = {"lease": None, "leased_until": None, "pool_id": None, "delivery_id": None}
 
 
-def claim(
-    session: Session,
-    *,
-    most: int,
-    pool_id: UUID,
-    now: datetime,
-    quick: Collection[int] = (),
-    others: int | None = None,
-) -> list[Claim]:
-    """Up to `most` deliveries that are due, each of another target, longest unserved first; ours for the lease.
-
-    Of targets that are not among the quick ones there are `others` at most.
-    """
-    asked = {"now": now, "quick": list(quick)}
-    room = most if others is None else min(most, others)
-    ready = list(session.scalars(_READY, asked | {"of_quick": False, "most": room}))
-    if quick:
-        ready += session.scalars(_READY, asked | {"of_quick": True, "most": most - len(ready)})
+def claim(session: Session, shares: Shares, *, most: int, pool_id: UUID, now: datetime) -> list[Claim]:
+    """Up to `most` deliveries that are due, each of another target, as projects' shares allow; ours for the lease."""
+    ready = ready_targets(session, shares, most=most, now=now)
+    if ready:
+        ready = list(session.scalars(_LOCKED, {"ready": ready, "now": now}))
     if not ready:
         return []
     found = session.execute(_NEXT, {"targets": ready, "now": now}).all()
@@ -104,7 +91,7 @@ def claim(
         },
     )
     by_target = {row.id: row for row in leased}
-    return [_claim(lease, row, by_target[row.target_id]) for row in found]
+    return [_claim(session, lease, row, by_target[row.target_id]) for row in found if row.target_id in by_target]
 
 
 def record(session: Session, claimed: Claim, outcome: Outcome, *, now: datetime, chance: float) -> State | None:
@@ -118,10 +105,11 @@ def record(session: Session, claimed: Claim, outcome: Outcome, *, now: datetime,
         return None
     before = Breaker(failures=locked.failures, open_until=locked.open_until)
     after = before.after(outcome.fault, now=now, chance=chance)
+    quick = outcome.finished_at - outcome.started_at <= QUICK
     session.execute(
         update(targets)
         .where(targets.c.id == claimed.target_id)
-        .values(failures=after.failures, open_until=after.open_until, **_FREE)
+        .values(failures=after.failures, open_until=after.open_until, quick=quick, **_FREE)
     )
     session.execute(
         insert(attempts).values(
@@ -252,7 +240,8 @@ def _require_enabled(session: Session, project_id: int, policy_id: int) -> None:
         raise PolicyDisabled
 
 
-def _claim(lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
+def _claim(session: Session, lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
+    payload = payload_now(session, row, target)
     return Claim(
         lease=lease,
         delivery_id=row.id,
@@ -260,13 +249,15 @@ def _claim(lease: UUID, row: Row[Any], target: Row[Any]) -> Claim:
         number=row.attempts,
         target_id=row.target_id,
         policy_id=row.policy_id,
+        project_id=target.project_id,
+        quick=target.quick,
         address=target.address,
         skip_cert_verify=target.skip_cert_verify,
         auth_header=target.auth_header,
         signing_secret=target.signing_secret,
         event_type=row.event_type,
-        content_type=row.content_type,
-        body=row.body,
+        content_type=payload.content_type,
+        body=payload.body,
     )
 
 

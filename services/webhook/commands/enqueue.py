@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from services.webhook.commands.locking import Lock, lock_targets
 from services.webhook.commands.policy import forget_projects
 from services.webhook.domain.delivery import GIVEN_UP_AFTER, MOST_WAITING, State, Trigger
 from services.webhook.domain.payload import Notice, Place, Told, event_type_of, notice_of, render, repository_of
@@ -60,7 +61,15 @@ def enqueue(session: Session, envelopes: Sequence[Envelope], *, host: str, now: 
     if not told or session.scalar(_SWITCHED_ON) is not True:
         return 0
     known = _projects(session, (event.project for _, event in told))
-    wanting = _targets(session, {_project_id(event, known) for _, event in told})
+    types = {type_ for _, event in told if (type_ := event_type_of(event))}
+    concerned = lock_targets(
+        session,
+        Lock.KEEP,
+        policies.c.project_id.in_({_project_id(event, known) for _, event in told}),
+        policies.c.event_types.overlap([type_.value for type_ in types]),
+        policies.c.enabled,
+    )
+    wanting = _targets(session, concerned)
     if not wanting:
         return 0
     fresh = _take_in(session, (envelope.id for envelope, _ in told))
@@ -100,10 +109,13 @@ def try_out(
     known = _projects(session, [project])
     public = project in known and known[project].public
     notice = notice_of(envelope, Place(host=host, public=public, repository_created_at=now))
-    found = [target for target in _targets(session, {project_id}).get(project_id, ()) if target.policy_id == policy_id]
-    if notice is None or not found:
+    if notice is None:
         return []
-    rest_no_longer(session, [target.id for target in found])
+    mine = [target.id for target in policy.targets]
+    rest_no_longer(session, mine)
+    found = _targets(session, mine).get(project_id)
+    if not found:
+        return []
     rows = [_row(notice, target, trigger=Trigger.MANUAL, now=now) for target in found]
     made = session.scalars(insert(deliveries).returning(deliveries.c.id, sort_by_parameter_order=True), rows)
     wake(session)
@@ -112,6 +124,7 @@ def try_out(
 
 def rest_no_longer(session: Session, target_ids: Sequence[int]) -> None:
     """Close the circuit breaker: somebody wants to see now whether a target is back."""
+    lock_targets(session, Lock.CHANGE, targets.c.id.in_(target_ids))
     session.execute(update(targets).where(targets.c.id.in_(target_ids)).values(open_until=None))
 
 
@@ -144,12 +157,12 @@ def _project_id(event: Told, known: dict[str, _Project]) -> int:
     return known[event.project].id if event.project in known else 0
 
 
-def _targets(session: Session, project_ids: set[int]) -> dict[int, list[Row[Any]]]:
-    """Of the enabled policies of each project: where to, in which form, and what they are about."""
+def _targets(session: Session, target_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """Of those whose policies are enabled, by project: where to, in which form, and what they are about."""
     statement: Select[Any] = (
         select(*_TARGET)
         .join(policies, policies.c.id == targets.c.policy_id)
-        .where(policies.c.project_id.in_(project_ids), policies.c.enabled)
+        .where(targets.c.id.in_(target_ids), policies.c.enabled)
         .order_by(targets.c.policy_id, targets.c.position)
     )
     found: dict[int, list[Row[Any]]] = {}
@@ -176,6 +189,8 @@ def _row(notice: Notice, target: Row[Any], *, trigger: Trigger, now: datetime) -
         "due_at": now,
         "expires_at": now + GIVEN_UP_AFTER,
         "finished_at": None,
+        "event_id": notice.event_id,
+        "request_id": notice.request_id,
     }
 
 

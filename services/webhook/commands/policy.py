@@ -1,6 +1,6 @@
 """Changing webhook policies. Secrets are stored sealed, and never sent to whom they were not meant for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from services.webhook.commands.locking import Lock, lock_targets
+from services.webhook.commands.pairing import pair, with_secrets
 from services.webhook.domain.policy import (
     Policy,
     Target,
@@ -35,8 +37,6 @@ from shared.secrets import Sealer, Secret
 
 Refuses = Callable[[str], bool]
 """Whether a host is written as an address that webhooks may not be sent to."""
-_AFRESH: Mapping[str, object] = {"failures": 0, "open_until": None}
-"""Another address is another target: it begins with a clean record."""
 
 
 def create_policy(
@@ -62,7 +62,7 @@ def create_policy(
     )
     if policy_id is None:
         raise PolicyExists(f"a webhook policy named {values['name']} exists already")
-    session.execute(insert(targets), [row | {"policy_id": policy_id} for row in rows])
+    session.execute(insert(targets), [row | {"policy_id": policy_id} for row, _ in rows])
     policy = queries.get_policy(session, project_id, policy_id)
     emit(session, _event(WebhookPolicyCreated, policy, project), context=context)
     return policy
@@ -80,7 +80,7 @@ def update_policy(
     now: datetime,
     context: EventContext,
 ) -> None:
-    """Make a policy what is wanted; targets are told apart by their place, and one that goes takes its record with it.
+    """Make a policy what is wanted. A target is known by its type and address; one that goes takes its record with it.
 
     Secrets that stay go with the address that they were given for.
     Raises NoSuchPolicy, UnfitPolicy, PolicyExists.
@@ -106,12 +106,14 @@ def delete_policy(
 ) -> None:
     """Delete a policy with its deliveries, also those that are still to be sent. Raises NoSuchPolicy."""
     policy = queries.get_policy(session, project_id, policy_id, lock=True)
+    lock_targets(session, Lock.DROP, targets.c.policy_id == policy_id)
     session.execute(delete(policies).where(policies.c.id == policy_id))
     emit(session, _event(WebhookPolicyDeleted, policy, project), context=context)
 
 
 def forget_projects(session: Session, project_ids: list[int]) -> int:
     """Drop all that is kept of deleted projects; returns how many policies that were."""
+    lock_targets(session, Lock.DROP, policies.c.project_id.in_(project_ids))
     gone = delete(policies).where(policies.c.project_id.in_(project_ids)).returning(policies.c.id)
     return len(session.scalars(gone).all())
 
@@ -131,44 +133,28 @@ def _stored(policy: Policy, name: str) -> object:
 
 def _target_values(
     wanted: WantedPolicy, present: tuple[Target, ...], *, refuses: Refuses, sealer: Sealer
-) -> list[dict[str, Any]]:
-    """The rows of the targets, without the policy's number. A secret that is not changed keeps its sealed form."""
-    rows = []
-    kept = _kept(wanted.targets, present)
-    for place, (target, payload_format) in enumerate(check_targets(wanted.targets, refuses=refuses)):
-        before = kept[place]
-        rows.append(
-            {
-                "position": place,
-                "kind": target.kind,
-                "address": target.address,
-                "payload_format": payload_format.value,
-                "skip_cert_verify": target.skip_cert_verify,
-                "auth_header": _auth_header(target, before, sealer),
-                "signing_secret": _sealed(target.signing_secret, before.signing_secret if before else None, sealer),
-            }
-        )
-    return rows
+) -> list[tuple[dict[str, Any], Target | None]]:
+    """The rows of the targets, without the policy's number, each with the stored target that it is.
 
-
-def _kept(wanted: Sequence[WantedTarget], present: Sequence[Target]) -> list[Target | None]:
-    """The stored target that each wanted one has been: the one of its address, else the one in its place.
-
-    So a target that is taken out from before others leaves them their own secrets.
+    A secret that is not changed keeps its sealed form.
     """
-    free = dict(enumerate(present))
-    found: dict[int, Target] = {}
-    rules: tuple[Callable[[bool, bool], bool], ...] = (
-        lambda same_place, same_address: same_place and same_address,
-        lambda _, same_address: same_address,
-        lambda same_place, _: same_place,
-    )
-    for fits in rules:
-        for place, target in enumerate(wanted):
-            at = next((at for at in free if fits(at == place, free[at].address == target.address)), None)
-            if place not in found and at is not None:
-                found[place] = free.pop(at)
-    return [found.get(place) for place in range(len(wanted))]
+    checked = check_targets(wanted.targets, refuses=refuses)
+    same = pair(checked, present, sealer)
+    rows = []
+    for place, ((target, payload_format), before) in enumerate(
+        zip(checked, with_secrets(checked, present, same), strict=True)
+    ):
+        row = {
+            "position": place,
+            "kind": target.kind,
+            "address": target.address,
+            "payload_format": payload_format.value,
+            "skip_cert_verify": target.skip_cert_verify,
+            "auth_header": _auth_header(target, before, sealer),
+            "signing_secret": _sealed(target.signing_secret, before.signing_secret if before else None, sealer),
+        }
+        rows.append((row, same[place]))
+    return rows
 
 
 def _auth_header(target: WantedTarget, before: Target | None, sealer: Sealer) -> str | None:
@@ -193,24 +179,32 @@ def _sealed(wanted: Secret | None, before: str | None, sealer: Sealer) -> str | 
     return sealer.seal(wanted)
 
 
-def _replace_targets(session: Session, policy: Policy, rows: list[dict[str, Any]]) -> bool:
-    """Change, add and drop targets; tells whether anything had to be done."""
-    changed = False
-    for row, before in zip(rows, policy.targets, strict=False):
-        differing = {
-            name: value for name, value in row.items() if name != "position" and value != getattr(before, name)
-        }
-        if differing:
-            values = {**differing, **(_AFRESH if "address" in differing else {})}
-            session.execute(update(targets).where(targets.c.id == before.id).values(**values))
-            changed = True
-    added = rows[len(policy.targets) :]
-    if added:
-        session.execute(insert(targets), [row | {"policy_id": policy.id} for row in added])
-    dropped = [target.id for target in policy.targets[len(rows) :]]
+def _replace_targets(session: Session, policy: Policy, rows: list[tuple[dict[str, Any], Target | None]]) -> bool:
+    """Change, move, add and drop targets; tells whether anything had to be done.
+
+    What waits for one that is dropped goes with it.
+    """
+    places = {target.id: place for place, target in enumerate(policy.targets)}
+    changes: dict[int, dict[str, Any]] = {}
+    for row, same in rows:
+        if same is not None:
+            before = {name: getattr(same, name) for name in row if name != "position"} | {"position": places[same.id]}
+            changes[same.id] = {name: value for name, value in row.items() if value != before[name]}
+    dropped = [target.id for target in policy.targets if target.id not in changes]
+    added = [row | {"policy_id": policy.id} for row, same in rows if same is None]
+    if not (dropped or added or any(changes.values())):
+        return False
+    # a place is part of a key: to change it takes as much as to drop the row
+    thorough = dropped or any("position" in values for values in changes.values())
+    lock_targets(session, Lock.DROP if thorough else Lock.CHANGE, targets.c.policy_id == policy.id)
     if dropped:
         session.execute(delete(targets).where(targets.c.id.in_(dropped)))
-    return changed or bool(added or dropped)
+    for target_id, values in changes.items():
+        if values:
+            session.execute(update(targets).where(targets.c.id == target_id).values(**values))
+    if added:
+        session.execute(insert(targets), added)
+    return True
 
 
 def _event(

@@ -18,7 +18,7 @@ MOST_WAITING: Final = 10_000
 
 _PAUSES: Final = tuple(timedelta(seconds=each) for each in (10, 30, 60, 300, 900, 1_800, 3_600))
 _PATIENCE: Final = 5
-"""Failures in a row after which a target is left alone for a while."""
+"""Failures in a row after which a target is left alone for a while; in silence the second is the last."""
 _FIRST_REST: Final = timedelta(seconds=30)
 _LONGEST_REST: Final = timedelta(minutes=10)
 
@@ -51,7 +51,9 @@ class Fault(StrEnum):
     """Whose fault a failure is."""
 
     TARGET = "target"
-    """It does not answer, or says that it cannot: the next delivery would fare no better."""
+    """It cannot be reached, or says that it cannot: the next delivery would fare no better."""
+    SILENT = "silent"
+    """The same, and finding out took all the time that there is for it."""
     DELIVERY = "delivery"
     """It answers, and does not want this."""
 
@@ -67,6 +69,9 @@ class Claim:
     """Which attempt this is, from 1."""
     target_id: int
     policy_id: int
+    project_id: int
+    quick: bool
+    """Whether the target's last attempt was."""
     address: str
     skip_cert_verify: bool
     auth_header: str | None = field(repr=False)
@@ -99,9 +104,11 @@ class Breaker:
 
     def after(self, fault: Fault | None, *, now: datetime, chance: float) -> "Breaker":
         """What is known after another attempt; whoever answers at all is alive. `chance` is from 0 to 1."""
-        if fault is not Fault.TARGET:
+        if fault not in {Fault.TARGET, Fault.SILENT}:
             return Breaker()
         failures = self.failures + 1
+        if fault is Fault.SILENT:
+            failures = max(failures, _PATIENCE - 1)
         if failures < _PATIENCE:
             return Breaker(failures=failures)
         rest = min(_FIRST_REST * 2 ** min(failures - _PATIENCE, 20), _LONGEST_REST)

@@ -40,6 +40,13 @@ _CLOUD_EVENT_TYPES: Final[Mapping[EventType, str]] = MappingProxyType(
 )
 Told = ArtifactEvent | QuotaEvent | ReplicationTaskFinished | RetentionFinished
 """The events that webhooks may tell of: they name their project."""
+CONTENT_TYPES: Final[Mapping[PayloadFormat, str]] = MappingProxyType(
+    {
+        PayloadFormat.DEFAULT: "application/json",
+        PayloadFormat.CLOUD_EVENTS: "application/cloudevents+json",
+        PayloadFormat.SLACK: "application/json",
+    }
+)
 _STATUS: Final[Mapping[str, str]] = MappingProxyType(
     {"succeeded": "Success", "failed": "Error", "stopped": "Stopped"}
 )
@@ -117,12 +124,26 @@ def render(notice: Notice, form: PayloadFormat, *, project_id: int, policy_id: i
     """The payload of a notice in a target's format."""
     match form:
         case PayloadFormat.CLOUD_EVENTS:
-            source = f"/projects/{project_id}/webhook/policies/{policy_id}"
-            return Payload(content_type="application/cloudevents+json", body=_json(_cloud_event(notice, source)))
+            body = _cloud_event(notice, f"/projects/{project_id}/webhook/policies/{policy_id}")
         case PayloadFormat.SLACK:
-            return Payload(content_type="application/json", body=_json(_slack(notice)))
+            body = _slack(notice)
         case PayloadFormat.DEFAULT:
-            return Payload(content_type="application/json", body=_json(_default(notice)))
+            body = _default(notice)
+    return Payload(content_type=CONTENT_TYPES[form], body=_json(body))
+
+
+def notice_in(payload: Payload, type_: EventType, *, event_id: UUID, request_id: str) -> Notice | None:
+    """The notice that a payload for an HTTP target was made of; None where it is none of ours."""
+    try:
+        told = json.loads(payload.body)
+        if payload.content_type == CONTENT_TYPES[PayloadFormat.CLOUD_EVENTS]:
+            time, data = datetime.fromisoformat(told["time"]), told["data"]
+        else:
+            time, data = datetime.fromtimestamp(told["occur_at"], UTC), told["event_data"]
+        operator = told.get("operator", "")
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return Notice(event_id=event_id, type=type_, time=time, operator=operator, request_id=request_id, data=data)
 
 
 def _data(event: Told, time: datetime, place: Place) -> dict[str, Any]:

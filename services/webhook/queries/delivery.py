@@ -112,21 +112,21 @@ def list_attempts(session: Session, delivery_id: int, listing: Listing) -> Page[
 def attempt_log(session: Session, delivery_id: int, attempt_id: int) -> str:
     """What was sent and what came back. Raises NoSuchDelivery where the delivery has no such attempt."""
     row = session.execute(
-        select(attempts, deliveries.c.body)
+        select(attempts, deliveries.c.body.label("latest"))
         .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
         .where(attempts.c.id == attempt_id, attempts.c.delivery_id == delivery_id)
     ).one_or_none()
     if row is None:
         raise NoSuchDelivery
-    return attempt_text(row, row.body)
+    return attempt_text(row, row.latest)
 
 
 def attempt_text(row: Row[Any], body: str) -> str:
-    """A row of the attempts, told."""
+    """A row of the attempts, told; the delivery's body is what was sent, unless the row has another."""
     seconds = (row.finished_at - row.started_at).total_seconds()
     return (
         f"attempt {row.number} at {row.started_at.isoformat()}, {seconds:.3f} s: {row.message}\n\n"
-        f"{row.request}\n\n{body}\n\n{row.response}\n"
+        f"{row.request}\n\n{body if row.body is None else row.body}\n\n{row.response}\n"
     )
 
 

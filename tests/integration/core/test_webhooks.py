@@ -191,7 +191,7 @@ def test_a_change_that_changes_nothing_is_not_told(api: Api, hooks: str) -> None
     assert counts(api) == before
 
 
-def test_targets_are_added_and_dropped_by_their_place(api: Api, hooks: str) -> None:
+def test_targets_are_added_and_dropped_and_the_others_stay(api: Api, hooks: str) -> None:
     number = api.made(hooks, body(target(), target(address="https://two.example.test/")))
     delivery_of(api, number)
     ids = [row[0] for row in rows(api, "SELECT id FROM webhook.targets WHERE policy_id = %s ORDER BY position", number)]
@@ -201,6 +201,10 @@ def test_targets_are_added_and_dropped_by_their_place(api: Api, hooks: str) -> N
     assert len(api.get(f"{hooks}/{number}/executions").json) == 1
     api.send("PUT", f"{hooks}/{number}", ADMIN, body(target(), target(type="slack")))
     assert [each["type"] for each in api.get(f"{hooks}/{number}").json["targets"]] == ["http", "slack"]
+    api.send("PUT", f"{hooks}/{number}", ADMIN, body(target(type="slack"), target()))
+    assert [each["type"] for each in api.get(f"{hooks}/{number}").json["targets"]] == ["slack", "http"]
+    assert len(api.get(f"{hooks}/{number}/executions").json) == 1
+    assert api.events("webhook_policy.updated")[-1]["data"]["changed"] == ["targets"]
 
 
 def test_a_target_that_goes_leaves_the_others_their_own_secrets(api: Api, hooks: str) -> None:

@@ -24,7 +24,7 @@ from tests.integration.broker import Broker, Process, eventually, running
 from tests.integration.conftest import Database
 
 PARTS = {
-    "webhook": ("services.webhook.deliveries:DeliveryService", webhook.pools, 8),
+    "webhook": ("services.webhook.deliveries:DeliveryService", webhook.pools, 256),
     "metadata": ("services.api.service:MetadataService", core.pools, 1),
     "audit": ("services.audit.service:AuditService", audit.pools, 1),
 }

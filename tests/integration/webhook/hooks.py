@@ -14,8 +14,9 @@ from uuid import UUID, uuid4
 from cryptography.fernet import Fernet
 from sqlalchemy.orm import Session, sessionmaker
 
-from services.webhook.commands.policy import create_policy
+from services.webhook.commands.policy import create_policy, update_policy
 from services.webhook.domain.policy import WantedPolicy, WantedTarget
+from services.webhook.queries.policy import get_policy
 from shared.db import engine, session_factory
 from shared.events import Actor, ActorKind, Event, EventContext
 from shared.events.definitions.artifact import ArtifactPushed
@@ -87,6 +88,19 @@ class Hooks:
             )  # fmt: skip
         return policy.id
 
+    def change(self, project: tuple[int, str], policy: int, *targets: WantedTarget | str) -> None:
+        """Have a policy send to these targets, in this order."""
+        with self.sessions.begin() as session:
+            stored = get_policy(session, project[0], policy)
+            wanted = WantedPolicy(
+                name=stored.name, description="", targets=tuple(http(each) if isinstance(each, str) else each
+                for each in targets), event_types=stored.event_types, enabled=stored.enabled,
+            )  # fmt: skip
+            update_policy(
+                session, project[0], policy, wanted, project=project[1], refuses=lambda _host: False,
+                sealer=self.sealer, now=datetime.now(UTC), context=CONTEXT,
+            )  # fmt: skip
+
     def publish(self, *events: Event, ids: Sequence[UUID] = (), context: EventContext = CONTEXT) -> list[UUID]:
         """Publish as the relay does; returns the events' ids."""
         chosen = list(ids) or [uuid4() for _ in events]
@@ -153,12 +167,12 @@ def hooks_of(database: Database, broker: Broker, folder: Path) -> Iterator[Hooks
 
 
 def http(
-    address: str, *, auth: str = "", secret: str = "", form: str = "Default", trusting: bool = False
+    address: str, *, auth: str | None = "", secret: str = "", form: str = "Default", trusting: bool = False
 ) -> WantedTarget:
-    """An HTTP target."""
+    """An HTTP target; an `auth` of None is a masked one."""
     return WantedTarget(
-        kind="http", address=address, payload_format=form, skip_cert_verify=trusting, auth_header=Secret(auth),
-        signing_secret=Secret(secret),
+        kind="http", address=address, payload_format=form, skip_cert_verify=trusting,
+        auth_header=None if auth is None else Secret(auth), signing_secret=Secret(secret),
     )  # fmt: skip
 
 

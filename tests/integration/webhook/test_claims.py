@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
 
 from services.webhook.commands import delivery, enqueue
-from services.webhook.domain.delivery import GIVEN_UP_AFTER, KEPT, Claim, Fault, Outcome, State
-from shared.db import engine, session_factory
-from shared.events import Envelope, Event
+from services.webhook.domain.delivery import GIVEN_UP_AFTER, KEPT, Fault, State
+from services.webhook.domain.shares import Shares
 from tests.integration.broker import Broker
 from tests.integration.conftest import Database
-from tests.integration.webhook.hooks import CONTEXT, Hooks, hooks_of, push
-
-NOW = datetime(2026, 5, 17, 12, 0, tzinfo=UTC)
-POOL = uuid4()
-
-
-@dataclass(frozen=True)
-class Desk:
-    """The use cases as the part calls them, each in a transaction of its own, at a time that a test chooses."""
-
-    hooks: Hooks
-    sessions: sessionmaker[Session]
-
-    def take(self, *events: Event, now: datetime = NOW, ids: Sequence[UUID] = ()) -> int:
-        envelopes = [
-            Envelope(
-                id=event_id, source="", time=now, subject=event.subject, actor=CONTEXT.actor, event=event,
-                sequence=None, request_id=None, address=None, user_agent=None, traceparent=None,
-            )
-            for event, event_id in zip(events, ids or [uuid4() for _ in events], strict=True)
-        ]  # fmt: skip
-        with self.sessions.begin() as session:
-            return enqueue.enqueue(session, envelopes, host="h", now=now)
-
-    def claim(
-        self, *, most: int = 8, now: datetime = NOW, quick: Collection[int] = (), others: int | None = None
-    ) -> list[Claim]:
-        with self.sessions.begin() as session:
-            return delivery.claim(session, most=most, pool_id=POOL, now=now, quick=quick, others=others)
-
-    def record(self, claim: Claim, fault: Fault | None = None, *, now: datetime = NOW) -> State | None:
-        outcome = Outcome(fault=fault, message="told", request="", response="", started_at=now, finished_at=now)
-        with self.sessions.begin() as session:
-            return delivery.record(session, claim, outcome, now=now, chance=0.5)
+from tests.integration.webhook.desk import NOW, POOL, Desk, desk_of
+from tests.integration.webhook.hooks import push
 
 
 @pytest.fixture
 def desk(database: Database, session_broker: Broker, tmp_path: Path) -> Iterator[Desk]:
-    bind = engine(database.settings("webhook"))
-    with hooks_of(database, session_broker, tmp_path) as hooks:
-        yield Desk(hooks, session_factory(bind))
-    bind.dispose()
+    with desk_of(database, session_broker, tmp_path) as desk:
+        yield desk
 
 
 def test_of_a_target_one_delivery_at_a_time_is_claimed_and_the_oldest_first(desk: Desk) -> None:
@@ -89,19 +53,59 @@ def test_who_waits_longest_comes_first(desk: Desk) -> None:
     assert len(set(served)) == 3
 
 
-@pytest.mark.parametrize(
-    ("most", "others", "claimed"), [(8, 0, (0, 2)), (8, 1, (1, 2)), (8, 8, (3, 2)), (2, 1, (1, 1)), (1, 2, (1, 0))]
-)
-def test_of_targets_that_are_not_quick_no_more_are_claimed_than_there_is_room_for(
-    desk: Desk, most: int, others: int, claimed: tuple[int, int]
-) -> None:
+def waiting(desk: Desk, targets: int, *, quick: bool = False) -> int:
+    """A project with so many targets, each with something that is due; returns its number."""
     project = desk.hooks.project()
-    for name in ("a", "b", "c", "d", "e"):
-        desk.hooks.policy(project, f"https://{name}.example.test/")
+    for number in range(targets):
+        desk.hooks.policy(project, f"https://t{number}.example.test/")
     desk.take(push(project))
-    targets = [row[0] for row in desk.hooks.rows("SELECT id FROM webhook.targets ORDER BY id")]
-    claims = {claim.target_id for claim in desk.claim(most=most, quick=targets[3:], others=others)}
-    assert (len(claims & {*targets[:3]}), len(claims & {*targets[3:]})) == claimed
+    shown = "UPDATE webhook.targets t SET quick = %s FROM webhook.policies p WHERE p.id = policy_id AND project_id = %s"
+    desk.hooks.do(shown, quick, project[0])
+    return project[0]
+
+
+def claimed(desk: Desk, shares: Shares, *, most: int = 100) -> Counter[int]:
+    """What is begun now, by project."""
+    claims = desk.claim(most=most, shares=shares)
+    for claim in claims:
+        shares.begin(claim.project_id, quick=claim.quick)
+    return Counter(claim.project_id for claim in claims)
+
+
+def test_a_project_never_has_more_in_hand_than_is_left_for_the_others(desk: Desk) -> None:
+    """Of 16 workers 8 serve targets that are not known to be quick."""
+    shares = Shares(16)
+    first, second = waiting(desk, 12), waiting(desk, 12)
+    assert claimed(desk, shares) == {first: 3, second: 3}, "in turn, while there is more left than each of them has"
+    assert claimed(desk, shares) == {}
+    newcomer = waiting(desk, 4)
+    assert claimed(desk, shares) == {newcomer: 1}
+    quick = waiting(desk, 12, quick=True)
+    assert claimed(desk, shares) == {quick: 5}
+    assert shares.free == 4
+
+
+def test_what_is_quick_finds_a_worker_beside_the_silent_ones_of_its_own_project(desk: Desk) -> None:
+    shares = Shares(16)
+    project = waiting(desk, 12)
+    assert claimed(desk, shares) == {project: 4}
+    desk.hooks.do("UPDATE webhook.targets SET quick = true WHERE lease IS NULL")
+    assert claimed(desk, shares) == {project: 4}
+    assert shares.free == 8
+
+
+def test_projects_take_turns(desk: Desk) -> None:
+    many, few = waiting(desk, 12), waiting(desk, 1)
+    assert claimed(desk, Shares(64), most=2) == {many: 1, few: 1}
+
+
+def test_who_is_quick_is_known_to_whoever_sends_next(desk: Desk) -> None:
+    waiting(desk, 2)
+    for claim, took in zip(desk.claim(), (timedelta(seconds=1), timedelta(seconds=1.1)), strict=True):
+        desk.record(claim, Fault.TARGET, took=took)
+    assert desk.hooks.rows("SELECT quick FROM webhook.targets ORDER BY id") == [(True,), (False,)]
+    desk.hooks.do("UPDATE webhook.deliveries SET due_at = %s", NOW)
+    assert sorted(claim.quick for claim in desk.claim()) == [False, True]
 
 
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_word_does_not_count(desk: Desk) -> None:
@@ -211,6 +215,18 @@ def test_an_open_breaker_rests_and_then_one_delivery_tries(desk: Desk) -> None:
     desk.record(probe, now=later + timedelta(minutes=2))
     due = "SELECT count(*) FROM webhook.deliveries WHERE state = 'pending' AND due_at <= %s"
     assert desk.hooks.rows(due, later + timedelta(minutes=2)) == [(7,)]
+
+
+def test_a_target_that_is_silent_twice_rests(desk: Desk) -> None:
+    project = desk.hooks.project()
+    desk.hooks.policy(project, "https://a.example.test/")
+    desk.take(*[push(project, f"v{number}") for number in range(4)])
+    for _ in range(2):
+        [claim] = desk.claim()
+        desk.record(claim, Fault.SILENT)
+    assert desk.claim() == []
+    assert desk.claim(now=NOW + timedelta(seconds=20)) == []
+    assert len(desk.claim(now=NOW + timedelta(seconds=31))) == 1
 
 
 def test_what_is_too_much_for_a_target_is_recorded_and_not_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

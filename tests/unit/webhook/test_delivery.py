@@ -53,6 +53,17 @@ def test_a_target_is_left_alone_after_some_failures_and_for_longer_each_time() -
     assert (rests[4], rests[-1]) == (timedelta(seconds=30), timedelta(minutes=10))
 
 
+def test_a_silent_target_is_left_alone_after_the_second_time_and_for_longer_each_time() -> None:
+    breaker = Breaker()
+    rests = []
+    for _ in range(4):
+        breaker = breaker.after(Fault.SILENT, now=NOW, chance=1.0)
+        rests.append(((breaker.open_until or NOW) - NOW).total_seconds())
+    assert rests == [0, 30, 60, 120]
+    once = Breaker(failures=7).after(Fault.SILENT, now=NOW, chance=1.0)
+    assert once == Breaker(failures=7).after(Fault.TARGET, now=NOW, chance=1.0)
+
+
 @pytest.mark.parametrize("fault", [None, Fault.DELIVERY])
 def test_whoever_answers_is_alive(fault: Fault | None) -> None:
     broken = Breaker(failures=9, open_until=NOW)

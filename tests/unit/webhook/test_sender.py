@@ -31,7 +31,8 @@ def sender() -> Sender:
 def claim(address: str, **more: Any) -> Claim:  # noqa: ANN401
     values: dict[str, Any] = {
         "lease": uuid4(), "delivery_id": 1, "uid": uuid4(), "number": 1, "target_id": 1, "policy_id": 1,
-        "address": address, "skip_cert_verify": False, "auth_header": None, "signing_secret": None,
+        "project_id": 1, "quick": False, "address": address, "skip_cert_verify": False, "auth_header": None,
+        "signing_secret": None,
         "event_type": "PUSH_ARTIFACT", "content_type": "application/json", "body": '{"type":"PUSH_ARTIFACT"}',
     }  # fmt: skip
     return Claim(**(values | more))
@@ -93,6 +94,13 @@ def test_a_port_where_nobody_listens_is_told_as_such() -> None:
         closed.bind(("127.0.0.1", 0))
         refused = sender().send(claim(f"http://127.0.0.1:{closed.getsockname()[1]}/"))
     assert (refused.fault, refused.message) == (Fault.TARGET, "no connection to the target can be made")
+
+
+def test_silence_is_told_from_other_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.webhook.sender.READ_SECONDS", 0.2)
+    with receiving(lambda _received: Reply(seconds=1)) as receiver:
+        outcome = sender().send(claim(receiver.url))
+    assert outcome.fault is Fault.SILENT
 
 
 def test_a_closed_address_is_refused_by_name_without_telling_what_it_is() -> None:
