@@ -41,7 +41,8 @@ def read_body(req: ApiRequest, model: type[AnyBody]) -> AnyBody:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the body"
         refusal = Unprocessable if any(rule in first["type"] for rule in _RULES) else BadRequest
-        raise refusal(f"{where}: {_WORDS.get(first['type'], first['msg'])}") from error
+        words = _WORDS.get(first["type"])
+        raise refusal(f"{where} {words}" if words else f"{where}: {first['msg']}") from error
 
 
 def read_json(req: ApiRequest) -> object:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.core.metrics.probes import Prober
-from gateway.core.middleware.read_only import ReadOnlyMode
 from shared.settings import Settings
 from tests.integration.compose.conftest import running_proxy
 from tests.integration.compose.echo import Behaviour
@@ -222,24 +221,6 @@ def test_a_collection_refuses_what_would_change_the_storage_until_it_ends(
 @pytest.mark.parametrize(("method", "path"), [read for read in READS if read[0] != "DELETE"])
 def test_a_collection_lets_everything_else_through(proxy: Proxy, method: str, path: str) -> None:
     proxy.collecting_flag.touch()
-    assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
-
-
-@pytest.mark.parametrize(("method", "path"), [*WRITES, ("DELETE", f"/v2/a/b/manifests/{DIGEST}")])
-def test_read_only_mode_is_said_to_whoever_would_change_something(proxy: Proxy, method: str, path: str) -> None:
-    proxy.frozen_flag.touch()
-    status, headers, body = proxy.get(path, "Content-Length: 0", method=method)
-    assert (status, headers["content-type"], "retry-after" in headers) == (403, "application/json", False)
-    (error,) = json.loads(body)["errors"]
-    assert error == {"code": "DENIED", "message": ReadOnlyMode.default}
-    assert not any(upstream.requests for upstream in proxy.upstreams.values())
-    proxy.frozen_flag.unlink()
-    assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
-
-
-@pytest.mark.parametrize(("method", "path"), [read for read in READS if read[0] != "DELETE"])
-def test_read_only_mode_lets_reads_through(proxy: Proxy, method: str, path: str) -> None:
-    proxy.frozen_flag.touch()
     assert proxy.get(path, "Content-Length: 0", method=method)[0] == 200
 
 

@@ -43,6 +43,17 @@ def test_a_robot_of_the_system_may_set_what_it_was_given(api: Api) -> None:
     assert stored(api, name) == 5
 
 
+def test_a_limit_is_refused_by_the_name_that_it_was_given_by(api: Api) -> None:
+    answer = api.send("PUT", f"/quotas/{number_of(api, api.project())}", ADMIN, {"hard": {"storage": 0}})
+    assert sentence(answer) == "hard.storage must be a number of bytes above 0, or -1 for no limit"
+
+
+@pytest.mark.parametrize("body", ["null", '"x"', "5", "[]"])
+def test_a_body_that_is_no_object_is_told_so_without_the_names_of_our_classes(api: Api, body: str) -> None:
+    answer = api.send("PUT", f"/quotas/{number_of(api, api.project())}", ADMIN, body)
+    assert (answer.status_code, sentence(answer)) == (400, "the body must be a JSON object")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

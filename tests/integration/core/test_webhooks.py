@@ -93,6 +93,7 @@ UNFIT = {
     "no address": (body(target(address="")), "address"),
     "a relative address": (body(target(address="/in")), "address"),
     "another scheme": (body(target(address="ftp://example.test/")), "address"),
+    "a host in other letters": (body(target(address="http://\uff11\uff12\uff17.0.0.1/")), "must be written in ASCII"),
     "a file": (body(target(address="file:///etc/passwd")), "address"),
     "a password in the address": (body(target(address="https://u:p@example.test/")), "address"),
     "a line break in the address": (body(target(address="https://example.test/\r\nX: y")), "address"),

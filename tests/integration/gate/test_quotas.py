@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from services.api.commands.admission import Push, expect_push
-from services.api.commands.quota import forget_departed, forget_reserved, recount
+from services.api.commands.quota import forget_reserved, recount
 from services.api.commands.reconcile import PATIENCE, settle_expected
 from services.api.queries.quota import MOST
 from shared.db import engine, session_factory
@@ -217,121 +217,6 @@ def test_a_deletion_frees_the_quota(project: Project, pusher: Pusher) -> None:
     project.catalogue("v1", digests=(one.digest,))
     assert project.used() == 0
     assert pusher.put_manifest(project.app, "v2", two.manifest).status == 201
-
-
-def test_a_deletion_is_shown_before_the_catalogue_follows_it(project: Project, pusher: Pusher) -> None:
-    first = make_image("first", layers=2)
-    second = make_image("second", base=first)
-    for tag, image in (("first", first), ("second", second)):
-        pusher.push(project.app, tag, image)
-    project.catalogue("first", "second")
-    assert pusher.delete(project.app, first.digest).status == 202
-    # what the other one needs too stays
-    assert (project.used(), project.shown()) == (size_of(first, second), size_of(second))
-    assert pusher.delete(project.app, second.digest).status == 202
-    assert (project.used(), project.shown()) == (size_of(first, second), 0)
-    project.catalogue(digests=(first.digest, second.digest))
-    assert (project.used(), project.shown(), project.departing()) == (0, 0, 0)
-
-
-def test_a_deletion_gives_room_to_a_push_before_the_catalogue_follows_it(project: Project, pusher: Pusher) -> None:
-    first = make_image("first", layers=2)
-    second, third = make_image("second", base=first), make_image("third")
-    project.limit(size_of(first, second))
-    pusher.push(project.app, "first", first)
-    project.catalogue("first")
-    for blob in (*second.blobs, *third.blobs):
-        pusher.push_blob(project.app, blob)
-    assert pusher.delete(project.app, first.digest).status == 202
-    assert pusher.put_manifest(project.app, "second", second.manifest).status == 201
-    assert project.shown() == size_of(second)
-    # the layers that the second image took over from the first are not free
-    assert pusher.put_manifest(project.app, "third", third.manifest).status == 403
-    project.catalogue("second", digests=(first.digest,))
-    assert (project.used(), project.shown(), project.reserved()) == (size_of(second), size_of(second), 0)
-
-
-def test_what_is_pushed_again_after_its_deletion_counts_all_along(project: Project, pusher: Pusher) -> None:
-    image = make_image("one")
-    project.limit(size_of(image))
-    pusher.push(project.app, "v1", image)
-    project.catalogue("v1")
-    assert pusher.delete(project.app, image.digest).status == 202
-    assert project.shown() == 0
-    pusher.push(project.app, "v2", image)
-    assert (project.used(), project.shown()) == (size_of(image), size_of(image))
-    # the catalogue sees both at once, and nothing that changed
-    project.catalogue("v1", "v2", digests=(image.digest,))
-    assert (project.used(), project.shown()) == (size_of(image), size_of(image))
-    assert (project.reserved(), project.departing()) == (0, 0)
-
-
-def test_a_deletion_that_a_push_has_undone_frees_no_room_when_its_answer_comes_late(
-    project: Project, pusher: Pusher
-) -> None:
-    image, other = make_image("one"), make_image("two")
-    project.limit(size_of(image, other) - 1)
-    pusher.push(project.app, "v1", image)
-    project.catalogue("v1")
-    assert pusher.delete(project.app, image.digest).status == 202
-    pusher.push(project.app, "v1", image)
-    with project.database.superuser() as connection:
-        # both were under way at once: the push was asked for first, and answered first
-        connection.execute(
-            "UPDATE events.expected SET created_at = created_at - interval '1 minute',"
-            " answered_at = answered_at - interval '1 minute' WHERE repository = %s AND kind = 'put'",
-            (project.app,),
-        )
-        connection.execute(
-            "UPDATE events.expected SET answered_at = NULL WHERE repository = %s AND kind = 'delete'", (project.app,)
-        )
-    # told of either, the catalogue finds it there
-    project.catalogue("v1", digests=(image.digest,))
-    with project.database.superuser() as connection:
-        connection.execute(
-            "UPDATE events.expected SET answered_at = now() WHERE repository = %s AND kind = 'delete'", (project.app,)
-        )
-    assert (project.departing(), project.shown()) == (0, size_of(image))
-    for blob in other.blobs:
-        pusher.push_blob(project.app, blob)
-    assert pusher.put_manifest(project.app, "v2", other.manifest).status == 403
-
-
-def test_a_deletion_frees_nothing_until_the_registry_has_done_it(project: Project, pusher: Pusher) -> None:
-    image = make_image("one")
-    pusher.push(project.app, "v1", image)
-    project.catalogue("v1")
-    assert pusher.delete(project.app, image.digest).status == 202
-    with project.database.superuser() as connection:
-        connection.execute(
-            "UPDATE events.expected SET answered_at = NULL WHERE repository = %s AND kind = 'delete'", (project.app,)
-        )
-    assert (project.departing(), project.shown()) == (1, size_of(image))
-
-
-def test_a_deletion_that_the_registry_refused_frees_nothing(project: Project, pusher: Pusher) -> None:
-    image = make_image("one")
-    pusher.push(project.app, "v1", image)
-    project.catalogue("v1")
-    # the catalogue has what the registry has lost
-    client = project.registry.client(project.tokens)
-    client.delete_manifest(RepositoryName(project.app), Digest(image.digest), user_agent="test")
-    assert pusher.delete(project.app, image.digest).status == 404
-    assert (project.departing(), project.shown()) == (0, size_of(image))
-
-
-def test_what_the_catalogue_never_follows_is_counted_again_with_time(project: Project, pusher: Pusher) -> None:
-    image = make_image("one")
-    pusher.push(project.app, "v1", image)
-    project.catalogue("v1")
-    assert pusher.delete(project.app, image.digest).status == 202
-    departed_at = datetime.now(UTC)
-    with project.sessions.begin() as session:
-        forget_departed(session, before=departed_at - timedelta(hours=1))
-    assert project.departing() == 1
-    with project.sessions.begin() as session:
-        forget_departed(session, before=departed_at + timedelta(seconds=1))
-    assert (project.departing(), project.shown()) == (0, size_of(image))
 
 
 def test_without_a_limit_a_push_is_shown_at_once_too_and_the_registry_is_asked_nothing(
