@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, Final, Self
+from typing import Any, Final, Generic, Self, TypeVar
 
 import psycopg
 from sqlalchemy import Engine
@@ -27,7 +27,6 @@ Lender = Callable[[], AbstractContextManager[Connection]]
 
 ROBOT_PREFIX: Final = "robot$"
 """The default of the configuration key `robot_name_prefix`."""
-READ_ONLY_KEY: Final = "read_only"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +109,21 @@ class ProjectRights:
         return cls(name=name)
 
 
+_Account = TypeVar("_Account", User, Robot)
+Asked = tuple[int, Sequence[str]]
+"""The number of an account, and the names of projects."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found(Generic[_Account]):
+    """An account as it is at this moment, and what the projects that were asked for are to it."""
+
+    account: _Account
+    rights: dict[str, ProjectRights]
+    read_only: bool
+    """Whether an administrator has stopped all changes."""
+
+
 _USER: Final = """
     SELECT id, username, source, sysadmin, disabled, credential_version, password_hash
     FROM directory.users WHERE username_key = lower(%s)
@@ -118,28 +132,21 @@ _USER_BY_ID: Final = """
     SELECT id, username, source, sysadmin, disabled, credential_version, password_hash
     FROM directory.users WHERE id = %s
 """
-# {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
-_USER_WITH_OWN_RIGHTS: Final = """
-    SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
-           p.name, p.id, p.public, p.is_full, m.role_id
-    FROM directory.users u
-    LEFT JOIN directory.projects p ON p.name IN ({names})
-    LEFT JOIN directory.own_memberships m ON m.project_id = p.id AND m.user_id = u.id
-    WHERE u.id = %s
-"""
-# only who comes from a directory is in groups
-_USER_WITH_RIGHTS: Final = """
-    SELECT u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL,
-           p.name, p.id, p.public, p.is_full, m.role_id
-    FROM directory.users u
-    LEFT JOIN directory.projects p ON p.name IN ({names})
+# For many at once: every LATERAL is a lookup by index, and OFFSET 0 keeps it one, since the planner does not know how
+# short the list is. Only who comes from a directory is in groups.
+_USERS_WITH_RIGHTS: Final = """
+    SELECT asked.place, (SELECT value = 'true' FROM directory.configuration WHERE key = 'read_only'),
+           p.name, p.id, p.public, p.is_full, m.role_id,
+           u.id, u.username, u.source, u.sysadmin, u.disabled, u.credential_version, NULL
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS asked (place, id, project)
+    JOIN LATERAL (SELECT * FROM directory.users WHERE id = asked.id OFFSET 0) u ON true
+    LEFT JOIN LATERAL (SELECT * FROM directory.projects WHERE name = asked.project OFFSET 0) p ON true
     LEFT JOIN LATERAL (
         SELECT role_id FROM directory.own_memberships WHERE project_id = p.id AND user_id = u.id
         UNION ALL
         SELECT role_id FROM directory.group_memberships
         WHERE u.source = 'ldap' AND project_id = p.id AND user_id = u.id
     ) m ON true
-    WHERE u.id = %s
 """
 # a robot account of a deleted project is gone with it, whatever project bears that name now
 _ROBOT: Final = """
@@ -147,14 +154,17 @@ _ROBOT: Final = """
     FROM directory.robots r LEFT JOIN directory.projects home ON home.id = r.project_id
     WHERE r.name = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
 """
-_ROBOT_WITH_RIGHTS: Final = """
-    SELECT r.id, r.name, r.project_id, r.permissions, r.expires_at, r.disabled, r.credential_version, '',
-           p.name, p.id, p.public, p.is_full, NULL
-    FROM directory.robots r
-    LEFT JOIN directory.projects home ON home.id = r.project_id
-    LEFT JOIN directory.projects p ON p.name IN ({names})
-    WHERE r.id = %s AND (r.project_id IS NULL OR home.id IS NOT NULL)
+_ROBOTS_WITH_RIGHTS: Final = """
+    SELECT asked.place, (SELECT value = 'true' FROM directory.configuration WHERE key = 'read_only'),
+           p.name, p.id, p.public, p.is_full, NULL,
+           r.id, r.name, r.project_id, r.permissions, r.expires_at, r.disabled, r.credential_version, ''
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS asked (place, id, project)
+    JOIN LATERAL (SELECT * FROM directory.robots WHERE id = asked.id OFFSET 0) r ON true
+    LEFT JOIN LATERAL (SELECT id FROM directory.projects WHERE id = r.project_id OFFSET 0) home ON true
+    LEFT JOIN LATERAL (SELECT * FROM directory.projects WHERE name = asked.project OFFSET 0) p ON true
+    WHERE r.project_id IS NULL OR home.id IS NOT NULL
 """
+# {names} becomes as many placeholders as projects are asked for: for an array the planner would read the whole table
 _PROJECTS: Final = "SELECT name, id, public, is_full, NULL FROM directory.projects WHERE name IN ({names})"
 # OFFSET 0 keeps the planner from joining to all memberships there are
 _PROJECTS_OF_USER: Final = """
@@ -210,31 +220,17 @@ def find_robot(source: Source, name: str) -> Robot | None:
     return _robot(rows[0]) if rows else None
 
 
-def user_with_rights(
-    source: Source, user_id: int, projects: Sequence[str], *, is_local: bool = False
-) -> tuple[User, dict[str, ProjectRights]] | None:
-    """An account's present state and its rights in some projects, by one query; no password hash comes with it.
+def users_with_rights(source: Source, asked: Sequence[Asked]) -> list[Found[User] | None]:
+    """Accounts' present states and their rights in some projects, by one query; no password hash comes with them.
 
-    Where the caller takes the account for one of the database, which no group has, that is asked the cheaper way.
+    In the order in which they were asked for; None where there is no such account, or a deleted one.
     """
-    query = _USER_WITH_OWN_RIGHTS if is_local else _USER_WITH_RIGHTS
-    rows = _rows(source, _naming(query, len(projects)), (*(projects or ("",)), user_id))
-    if not rows:
-        return None
-    user = _user(rows[0])
-    if is_local and user.source == "ldap":
-        return user_with_rights(source, user_id, projects)
-    return user, _rights((row[7:] for row in rows), projects)
+    return _found(source, _USERS_WITH_RIGHTS, asked, _user)
 
 
-def robot_with_rights(
-    source: Source, robot_id: int, projects: Sequence[str]
-) -> tuple[Robot, dict[str, ProjectRights]] | None:
-    """A robot account's present state and the state of some projects, by one query; no hash comes with it."""
-    rows = _rows(source, _naming(_ROBOT_WITH_RIGHTS, len(projects)), (*(projects or ("",)), robot_id))
-    if not rows:
-        return None
-    return _robot(rows[0]), _rights((row[8:] for row in rows), projects)
+def robots_with_rights(source: Source, asked: Sequence[Asked]) -> list[Found[Robot] | None]:
+    """The same for robot accounts, whose rights in a project are their own grants; no hash comes with them."""
+    return _found(source, _ROBOTS_WITH_RIGHTS, asked, _robot)
 
 
 def project_rights(source: Source, principal: Principal, projects: Sequence[str]) -> dict[str, ProjectRights]:
@@ -270,11 +266,6 @@ def has_user_groups(source: Source) -> bool:
     return bool(_rows(source, _HAS_USER_GROUPS, ())[0][0])
 
 
-def is_read_only(source: Source) -> bool:
-    """Whether an administrator has stopped all changes."""
-    return configuration(source, [READ_ONLY_KEY]).get(READ_ONLY_KEY) is True
-
-
 def robot_grants(stored: object) -> tuple[RobotGrant, ...]:
     """A robot account's rights as they are stored: `[{namespace, access: [{resource, action}]}]`.
 
@@ -295,6 +286,30 @@ def _access(stored: object) -> frozenset[Permission]:
         for entry in entries
         if isinstance(entry, Mapping) and entry.get("effect") in {None, "", "allow"}
     )
+
+
+def _found(
+    source: Source, query: str, asked: Sequence[Asked], read: Callable[[tuple[Any, ...]], _Account]
+) -> list[Found[_Account] | None]:
+    places, numbers, names = [], [], []
+    for place, (number, projects) in enumerate(asked):
+        for name in projects or ("",):  # which no project has: the account comes all the same
+            places.append(place)
+            numbers.append(number)
+            names.append(name)
+    answers: dict[int, list[tuple[Any, ...]]] = {}
+    for row in _rows(source, query, (places, numbers, names)):
+        answers.setdefault(row[0], []).append(row)
+    return [
+        Found(
+            account=read(rows[0][7:]),
+            rights=_rights((row[2:7] for row in rows), projects),
+            read_only=rows[0][1] is True,
+        )
+        if (rows := answers.get(place))
+        else None
+        for place, (_, projects) in enumerate(asked)
+    ]
 
 
 def _rows(source: Source, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from gateway.token.desk import Desk
 from gateway.token.errors import answer_errors
 from gateway.token.outcomes import TokenMeter
 from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
+from gateway.token.standings import Standings
 from gateway.token.threads import FAR, NEAR, WRITING, Threads
 from gateway.tracing import Asgi, traced_asgi
 from services.token.commands import Issuer
@@ -64,8 +65,10 @@ def application() -> Asgi:
 def create_app(settings: Settings) -> App[Request, Response]:
     """The application of an instance; no connection is opened and no thread started yet."""
     bind = engine(settings, pool_size=_POOL)
+    hot = HotConnection(settings)
     desk = Desk(
-        hot=HotConnection(settings),
+        hot=hot,
+        standings=Standings(hot),
         login=build_login(settings, bind, directory_seats=FAR - 4),
         issuer=Issuer(
             signer=CurrentSigner(settings.secrets / "token" / "signing"),

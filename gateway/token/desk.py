@@ -1,6 +1,7 @@
 """Where tokens are handed out: who asks, what he gets, and what is written down of it.
 
-The one short query runs on the event loop itself; whatever may take longer goes to threads.
+The short query that all wait for runs on the event loop itself, once for all requests that came together; whatever may
+take longer goes to threads.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session, sessionmaker
 
 from gateway.token.request import TokenRequest
+from gateway.token.standings import Standings
 from gateway.token.threads import Threads
 from services.token.commands import (
     RENEW_AFTER,
@@ -34,7 +36,6 @@ from services.token.queries import (
     anonymous_standing,
     find_refresh_token,
     is_ours,
-    standing_of,
     user_standing,
 )
 from shared import logging
@@ -44,7 +45,7 @@ from shared.auth.login import Login
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal
 from shared.db import unavailable_when_down
-from shared.directory import Source, is_read_only
+from shared.directory import Source
 from shared.errors import Unavailable
 from shared.secrets import Secret
 
@@ -66,6 +67,7 @@ class Desk:
     """Everything the token endpoint of one process needs."""
 
     hot: HotConnection
+    standings: Standings
     login: Login
     issuer: Issuer
     near: Threads
@@ -150,7 +152,7 @@ class Desk:
         memory = self.login.memory
         key = memory.key(credential)
         account = memory.recall(key, now)
-        standing = self._standing(account, projects, now)
+        standing = await self._standing(account, projects)
         if account is None or standing is None:
             lane = self.near if self.hot.ask(lambda source: is_ours(source, credential.name)) else self.far
             verdict, first = await lane.together(
@@ -161,20 +163,18 @@ class Desk:
                     self.login.record.refused(credential.name, client, now)
                 raise _refusal(verdict)
             account = memory.recall(key, now)
-            standing = self._standing(account, projects, now)
+            standing = await self._standing(account, projects)
         if account is None or standing is None:
             raise WrongCredentials
         return account, standing
 
-    def _standing(self, account: Remembered | None, projects: list[str], now: datetime) -> Standing | None:
-        if account is None:
-            return None
-        return self.hot.ask(lambda source: standing_of(source, account, projects, now))
+    async def _standing(self, account: Remembered | None, projects: list[str]) -> Standing | None:
+        return None if account is None else await self.standings.of(account, projects)
 
     def _issue(self, standing: Standing, scopes: tuple[Scope, ...], now: datetime) -> Issued:
         """Sign what somebody gets; while the system is read-only that is nothing that writes, whoever it is."""
         granted = authorise(standing, scopes)
-        if any(entry.writes for entry in granted) and self.hot.ask(is_read_only):
+        if standing.read_only and any(entry.writes for entry in granted):
             granted = tuple(entry.reading for entry in granted)
         return self.issuer.issue(standing.principal.name, granted, now)
 

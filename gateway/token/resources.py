@@ -20,6 +20,7 @@ from shared.auth.authenticate import Credential
 from shared.errors import BadRequest, ConfigurationError
 
 _JSON: Final = "application/json"
+_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class TokenResource:
@@ -113,7 +114,7 @@ def _answer(handed: HandedOut) -> dict[str, object]:
 
 
 def _write(resp: Response, answer: dict[str, object]) -> None:
-    resp.data = json.dumps(answer).encode()
+    resp.data = _encode(answer).encode()
     resp.content_type = _JSON
     resp.set_header("Cache-Control", "no-store")
 

@@ -3,6 +3,7 @@
 Specifications: distribution's token scope grammar and token authentication specification.
 """
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -171,7 +172,7 @@ class Claims:
             "exp": issued + int(self.lifetime.total_seconds()),
             "nbf": issued,
             "iat": issued,
-            "jti": secrets.token_hex(16),
+            "jti": os.urandom(16).hex(),
             "access": [entry.claim() for entry in self.access],
         }
 

@@ -3,6 +3,7 @@
 What every token waits for is asked on a plain connection, in one query by index; lists go through a Session.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -14,10 +15,9 @@ from sqlalchemy.orm import Session
 from services.token.domain import RefreshToken, digest_of
 from services.token.tables import refresh_tokens
 from shared import directory
-from shared.auth.authenticate import Method
 from shared.auth.memory import Remembered
 from shared.auth.principals import Principal, PrincipalKind
-from shared.directory import ProjectRights, Source
+from shared.directory import Asked, ProjectRights, Source
 from shared.listing import Field, Fields, Kind, Listing, Page, conditions, fetch, ordering
 from shared.secrets import Secret
 
@@ -44,6 +44,8 @@ class Standing:
 
     principal: Principal
     rights: dict[str, ProjectRights]
+    read_only: bool
+    """Whether nothing may be changed: always so for nobody in particular."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,40 +66,59 @@ class Redeemable:
 def anonymous_standing(source: Source, projects: list[str]) -> Standing:
     """Nobody in particular."""
     principal = Principal.anonymous()
-    return Standing(principal=principal, rights=directory.project_rights(source, principal, projects))
+    rights = directory.project_rights(source, principal, projects)
+    return Standing(principal=principal, rights=rights, read_only=True)
 
 
-def standing_of(source: Source, account: Remembered, projects: list[str], now: datetime) -> Standing | None:
-    """The account as it is now; None where it may not act, or its credential is another than it was."""
-    if account.kind is PrincipalKind.ROBOT:
-        return _robot_standing(source, account, projects, now)
-    is_local = account.method is Method.DATABASE
-    return user_standing(source, account.id, account.credential_version, projects, is_local=is_local)
+def standings_of(source: Source, asked: Sequence[tuple[Remembered, list[str]]], now: datetime) -> list[Standing | None]:
+    """Accounts as they are now, in the order in which they were asked for, each with its rights in some projects.
+
+    None where one may not act, or its credential is another than it was. By one query for all users, and one for all
+    robots.
+    """
+    standings: list[Standing | None] = [None] * len(asked)
+    users = [place for place, (account, _) in enumerate(asked) if account.kind is PrincipalKind.USER]
+    robots = [place for place, (account, _) in enumerate(asked) if account.kind is PrincipalKind.ROBOT]
+    if users:
+        versions = [asked[place][0].credential_version for place in users]
+        found = _user_standings(source, [(asked[place][0].id, asked[place][1]) for place in users], versions)
+        for place, standing in zip(users, found, strict=True):
+            standings[place] = standing
+    if robots:
+        remembered = [asked[place][0] for place in robots]
+        found = _robot_standings(source, [(asked[place][0].id, asked[place][1]) for place in robots], remembered, now)
+        for place, standing in zip(robots, found, strict=True):
+            standings[place] = standing
+    return standings
 
 
-def user_standing(
-    source: Source, user_id: int, version: int, projects: list[str], *, is_local: bool = False
-) -> Standing | None:
+def user_standing(source: Source, user_id: int, version: int, projects: list[str]) -> Standing | None:
     """A user as he is now; None where the account is gone, disabled, or has another credential by now."""
-    found = directory.user_with_rights(source, user_id, projects, is_local=is_local)
-    if found is None:
-        return None
-    user, rights = found
-    if user.disabled or user.credential_version != version:
-        return None
-    return Standing(principal=user.principal, rights=rights)
+    return _user_standings(source, [(user_id, projects)], [version])[0]
 
 
-def _robot_standing(
-    source: Source, account: Remembered, projects: list[str], now: datetime
-) -> Standing | None:
-    found = directory.robot_with_rights(source, account.id, projects)
-    if found is None:
-        return None
-    robot, rights = found
-    if not robot.is_active(now) or robot.credential_version != account.credential_version:
-        return None
-    return Standing(principal=robot.principal(account.name.removesuffix(robot.name)), rights=rights)
+def _user_standings(source: Source, asked: Sequence[Asked], versions: Sequence[int]) -> list[Standing | None]:
+    return [
+        Standing(principal=found.account.principal, rights=found.rights, read_only=found.read_only)
+        if found and not found.account.disabled and found.account.credential_version == version
+        else None
+        for found, version in zip(directory.users_with_rights(source, asked), versions, strict=True)
+    ]
+
+
+def _robot_standings(
+    source: Source, asked: Sequence[Asked], remembered: Sequence[Remembered], now: datetime
+) -> list[Standing | None]:
+    return [
+        Standing(
+            principal=found.account.principal(account.name.removesuffix(found.account.name)),
+            rights=found.rights,
+            read_only=found.read_only,
+        )
+        if found and found.account.is_active(now) and found.account.credential_version == account.credential_version
+        else None
+        for found, account in zip(directory.robots_with_rights(source, asked), remembered, strict=True)
+    ]
 
 
 def is_ours(source: Source, name: str) -> bool:

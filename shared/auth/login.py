@@ -125,10 +125,10 @@ class Login:
         """The account as it is now; None where it may not act or its credential is another."""
         with self.lend() as connection:
             if remembered.kind is PrincipalKind.ROBOT:
-                found = directory.robot_with_rights(connection, remembered.id, [])
+                [found] = directory.robots_with_rights(connection, [(remembered.id, [])])
                 if found is None:
                     return None
-                robot = found[0]
+                robot = found.account
                 principal = robot.principal(remembered.name.removesuffix(robot.name))
                 usable = robot.is_active(now)
             else:
