@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
-import re
-import shutil
 import subprocess
 import sys
 import time
@@ -33,6 +31,8 @@ from compose.local.parts import SERVICES, parts
 from shared.errors import Conflict
 from shared.messaging.topology import WITHOUT_QUEUES
 from shared.settings import load_settings
+from tests.unit.compose import composed
+from tests.unit.compose.composed import FORMS, added, needs_compose
 from tests.unit.compose.test_containers import COMPOSE, FILE, ONCE, OPERATED, SERVICE
 
 if TYPE_CHECKING:
@@ -93,26 +93,17 @@ def test_offline_every_image_is_one_that_is_built() -> None:
     assert COMPOSE["networks"]["broker"] == {"internal": True}
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
-def test_documented_commands_start_all_of_them() -> None:
+@needs_compose
+@pytest.mark.parametrize(("form", "line"), [*zip(FORMS, added("scaling"), strict=True)], ids=["official", "offline"])
+def test_documented_commands_start_all_of_them(tmp_path: Path, form: str, line: str) -> None:
     """Compose reads the files in the order of the page; nothing is started."""
-    page = CHECKOUT.joinpath("docs", "scaling.md").read_text()
-    lines = re.findall(r"^docker compose (.*) up -d$", page, re.MULTILINE)
-    assert len(lines) == 2
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BREAKWATER_", "PYTHON"))}
-    for line in lines:
-        done = subprocess.run(
-            ["docker-compose", *line.split(), "config"], cwd=FILE.parent, env=environment, capture_output=True,
-            text=True, check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        read = yaml.safe_load(done.stdout)["services"]
-        assert {*read} == {*SERVICE, *SCALED}
-        assert {name for name, service in read.items() if service.get("deploy") == {"replicas": 2}} == {*SERVICES}
-        assert len({read[node]["image"] for node in (*NODES, CLUSTER)}) == 1
-        for part in SERVICES:
-            assert SETTINGS.items() <= read[part]["environment"].items()
-            assert SERVICE[part]["environment"].keys() < read[part]["environment"].keys()
+    read = composed.read(tmp_path, form, line)["services"]
+    assert {*read} == {*SERVICE, *SCALED}
+    assert {name for name, service in read.items() if service.get("deploy") == {"replicas": 2}} == {*SERVICES}
+    assert len({read[node]["image"] for node in (*NODES, CLUSTER)}) == 1
+    for part in SERVICES:
+        assert SETTINGS.items() <= read[part]["environment"].items()
+        assert SERVICE[part]["environment"].keys() < read[part]["environment"].keys()
 
 
 @pytest.fixture
