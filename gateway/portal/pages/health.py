@@ -7,7 +7,7 @@ from gateway.portal.pages.administration import admin_page
 from gateway.portal.portal import Page
 
 PARTS: Final[dict[str, tuple[str, str, str]]] = {
-    "core": ("REST API and portal", "This page and the API.", "Look at its log: breakwater logs core."),
+    "core": ("REST API and portal", "This page and the API.", "Look at its log: breakwater logs --part core."),
     "database": (
         "PostgreSQL", "Accounts, projects, the record: all that is not a layer of an image.",
         "Nothing works without it. Look at its log, its disk and its memory; everything goes on by itself afterwards.",
@@ -18,7 +18,7 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "events": (
         "Live events", "The stream that lists follow.",
-        "Lists stop refreshing by themselves; nothing is lost. Look at its log: breakwater logs events.",
+        "Lists stop refreshing by themselves; nothing is lost. Look at its log: breakwater logs --part events.",
     ),
     "registry": (
         "Registry", "Stores layers and manifests.",
@@ -26,7 +26,7 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "token": (
         "Token service", "Says who may pull and push what.",
-        "Nobody can sign in by docker, push or pull. Look at its log: breakwater logs token.",
+        "Nobody can sign in by docker, push or pull. Look at its log: breakwater logs --part token.",
     ),
 }  # fmt: skip
 _NEARLY_FULL: Final = 90
