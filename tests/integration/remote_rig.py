@@ -90,28 +90,29 @@ class Plain:
 
 
 @contextmanager
-def distribution(**auth: object) -> Iterator[Plain]:
+def distribution(*, host: str = "127.0.0.1", **auth: object) -> Iterator[Plain]:
+    """On loopback unless it is to be reached from containers."""
     with short_folder() as home:
         port = free_port()
         config = {
             "version": "0.1",
             "log": {"level": "warn"},
             "storage": {"filesystem": {"rootdirectory": str(home / "data")}, "delete": {"enabled": True}},
-            "http": {"addr": f"127.0.0.1:{port}", "secret": "s"},
+            "http": {"addr": f"{host}:{port}", "secret": "s"},
             **({"auth": auth} if auth else {}),
         }
         (home / "config.yml").write_text(json.dumps(config))
         process = start(["docker-registry", "serve", home / "config.yml"], log=home / "log")
         try:
-            wait_for(lambda: _takes(port), seconds=20, what="the registry answers")
-            yield Plain(url=f"http://127.0.0.1:{port}", storage=home / "data")
+            wait_for(lambda: _takes(host, port), seconds=20, what="the registry answers")
+            yield Plain(url=f"http://{host}:{port}", storage=home / "data")
         finally:
             stop(process)
 
 
-def _takes(port: int) -> bool:
+def _takes(host: str, port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True

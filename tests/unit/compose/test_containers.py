@@ -217,8 +217,12 @@ def test_part_has_no_rights_and_writes_to_its_volumes_alone(part: str) -> None:
     assert service["user"] == (data | {"token": "10001:10001"}).get(part, "10000:10000")
     assert mounts(part)["/var/lib/breakwater/conf"] == ("conf", "ro")
     assert "privileged" not in service
-    assert service["mem_limit"]
-    assert service["pids_limit"]
+
+
+@pytest.mark.parametrize("name", SERVICE)
+def test_container_has_a_limit_of_memory_and_of_processes(name: str) -> None:
+    assert SERVICE[name]["mem_limit"]
+    assert SERVICE[name]["pids_limit"]
 
 
 def test_no_folder_of_the_machine_is_mounted_but_those_that_are_given() -> None:
