@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from tests.clients.collecting import collect
 from tests.clients.forgery import FORGERIES
 from tests.clients.images import make_image, make_index, write_layout
 from tests.clients.polling import eventually, settled
@@ -63,6 +65,26 @@ def test_a_tag_is_deleted_by_its_name_on_registry_3(system3: System) -> None:
         == [["v2"]],
         within=10, what="the other tag and the artifact stay",
     )
+
+
+def test_a_collection_on_registry_3_takes_what_nothing_names_and_nothing_else(system3: System) -> None:
+    project, registry = system3.new_project(), system3.registry()
+    gone, kept = make_image(f"gone/{project}", layer_size=100_000), make_image(f"kept/{project}", layers=2)
+    index = make_index(f"index/{project}")
+    for tag, image in (("gone", gone), ("kept", kept)):
+        assert registry.push(f"{project}/app", tag, image).ok
+    assert registry.push(f"{project}/app", "index", index).ok
+    assert registry.delete_manifest(f"{project}/app", gone.digest).ok
+    done = collect(system3.admin, delete_untagged=True)
+    assert json.loads(done["job_parameters"])["freed_space"] >= gone.size
+    assert not registry.has_blob(f"{project}/app", gone.layers[0].digest)
+    for tag in ("kept", "index"):
+        assert registry.pull(f"{project}/app", tag).ok
+    for child in index.images:
+        assert registry.pull(f"{project}/app", child.digest).ok
+    # what was taken away is not believed to be there still
+    assert registry.push(f"{project}/app", "again", gone).ok
+    assert registry.pull(f"{project}/app", "again").ok
 
 
 @pytest.mark.parametrize("name", FORGERIES)
