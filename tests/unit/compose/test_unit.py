@@ -67,7 +67,9 @@ def test_systemd_takes_it_wherever_the_clone_lies(layout: Layout, tmp_path: Path
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(file)],
         capture_output=True, text=True, check=False, timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # of other units on this machine it may complain
+    complaints = [line for line in done.stderr.splitlines() if file.name in line]
+    assert (done.returncode, complaints) == (0, [])
 
 
 def test_paths_are_what_they_are_and_no_specifiers(tmp_path: Path) -> None:
