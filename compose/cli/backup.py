@@ -1,5 +1,7 @@
 """`backup` and `restore`: all that an instance is in one file, and an instance out of it."""
 
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from compose.cli.here import contained, site_here
-from compose.cli.terminal import out, shown
+from compose.cli.terminal import err, out, shown
 from compose.docker import restoring
 from compose.docker.restoring import refuse_lost
 from compose.local.archive import Progress as Told
@@ -30,6 +32,7 @@ Start = Annotated[bool, typer.Option("--start/--no-start", help="Start the insta
 
 def take_backup(context: typer.Context, file: File, registry: WithRegistry = True) -> None:
     """Write all that the instance is into a new file, while it runs."""
+    signal.signal(signal.SIGTERM, _end)
     site = site_here(context)
     if site.contained:
         refuse_lost(file.absolute())
@@ -40,9 +43,20 @@ def take_backup(context: typer.Context, file: File, registry: WithRegistry = Tru
         taken = preparation.write(told)
     out.print(f"written: {taken.file} ({taken.size / 1e6:,.1f} MB, of it {taken.database_size / 1e6:,.1f} of database)")
     out.print("It holds every key and password hash of the instance: keep it as you keep those.")
+    if taken.spoilt_blobs:
+        err.print(
+            f"{taken.spoilt_blobs} blobs of the registry's storage are not what their names say, and are in it as they"
+            f" are: the first is {taken.first_spoilt_blob}", style="yellow", markup=False,
+        )  # fmt: skip
     if not registry:
         place = storage_place(site)
         out.print(f"The registry's storage is not in it: keep a copy of {place} taken after this one.", markup=False)
+
+
+def _end(_number: int, _frame: object) -> None:
+    """Remove what is there of it, as after an interrupt: it holds every key."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + signal.SIGTERM)
 
 
 def restore_backup(context: typer.Context, file: File, start: Start = True) -> None:

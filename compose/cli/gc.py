@@ -14,6 +14,7 @@ from services.api.commands.collection import request_collection, stop_collection
 from services.api.domain.collection import Collection, parse_wish
 from services.api.domain.retention import Status, Trigger
 from services.api.queries.collection import get_collection, list_collections
+from shared.errors import Conflict
 from shared.listing import Listing
 from shared.settings import Settings, load_settings
 
@@ -71,7 +72,9 @@ def show_list() -> None:
 def stop(number: Number) -> None:
     """Stop a collection: one that waits at once, one that runs within some seconds."""
     with session_of(_settings()) as session:
-        stop_collection(session, number, now=datetime.now(UTC))
+        told = stop_collection(session, number, now=datetime.now(UTC))
+    if not told:
+        raise Conflict(f"collection {number} has ended already")
     out.print(f"collection {number} is told to stop")
 
 

@@ -5,11 +5,13 @@ was deleted meanwhile, and a key that a row is sealed with is among the keys. Th
 in the log of events, and a restored instance publishes the last day of it again, which each consumer knows by its id.
 """
 
+import fcntl
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,8 @@ from compose.local.site import Site
 from shared.errors import BreakwaterError, Conflict, Unavailable
 from shared.migrations.run import current
 
+_UNFINISHED = ".breakwater-backup-"
+_LOCK = "lock"
 _UPLOADS = "_uploads"
 """What clients are sending just now, in the registry's storage."""
 
@@ -42,10 +46,15 @@ class Taken:
     size: int
     database_size: int
     registry_included: bool
+    spoilt_blobs: int
+    """How many of the images' files a disk had spoilt before."""
+    first_spoilt_blob: str
 
 
 def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
     """Read the database, into a folder beside the file that is to be. The caller ends what is returned by `with`.
+
+    What a backup that was killed has left in that place is removed.
 
     Raises Conflict where the file exists, the images were to go with it and lie in a bucket, the instance is stopped or
     garbage is collected just now, and BackupFailed.
@@ -64,8 +73,9 @@ def prepared(site: Site, file: Path, *, with_registry: bool) -> "Preparation":
     with ExitStack() as stack:
         if with_registry:
             stack.enter_context(storage_kept(site))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=".breakwater-backup-", dir=file.parent))
-        created_at, dump = datetime.now(UTC), Path(folder) / archive.DUMP
+        remove_unfinished(file.parent)
+        folder = stack.enter_context(unfinished(file.parent))
+        created_at, dump = datetime.now(UTC), folder / archive.DUMP
         revision = current(owner_settings(site))
         _dump(site, dump)
         return Preparation(
@@ -102,18 +112,17 @@ class Preparation:
 
     def write(self, progress: Progress) -> Taken:
         """Write the file: under its name it is whole, or not there. Raises OSError."""
-        partial = self.file.with_name(f".{self.file.name}.partial")
-        try:
-            with archive.private(partial) as target:
-                self._write(Writer(target, progress))
-                target.flush()
-                os.fsync(target.fileno())
-            partial.rename(self.file)
-        finally:
-            partial.unlink(missing_ok=True)
+        partial = self.dump.with_name("backup")
+        with archive.private(partial) as target:
+            with Writer(target, progress) as writer:
+                self._write(writer)
+            target.flush()
+            os.fsync(target.fileno())
+        partial.rename(self.file)
         return Taken(
             file=self.file, size=self.file.stat().st_size, database_size=self.dump.stat().st_size,
-            registry_included=self.with_registry,
+            registry_included=self.with_registry, spoilt_blobs=writer.images.spoilt_blobs,
+            first_spoilt_blob=writer.images.first_spoilt_blob,
         )  # fmt: skip
 
     def _write(self, writer: Writer) -> None:
@@ -145,6 +154,29 @@ class Preparation:
         yield from _files(root / "repositories", lambda kind: kind == "revisions")
         yield from _files(root / "repositories", lambda kind: kind not in {"tags", "revisions"})
         yield from _files(root / "blobs", lambda _: True)
+
+
+@contextmanager
+def unfinished(parent: Path) -> Iterator[Path]:
+    """A folder for what is no backup yet, which nobody else may enter; it goes when the block ends.
+
+    It holds a file that is locked from the moment it has its name: who is killed leaves it unlocked.
+    """
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=parent) as name:
+        new = Path(name) / f"{_LOCK}.new"
+        with new.open("wb") as file:
+            with suppress(OSError):  # where there are no locks, nobody can tell whether it is at work: it is left alone
+                fcntl.flock(file, fcntl.LOCK_EX)
+                new.rename(new.with_name(_LOCK))
+            yield Path(name)
+
+
+def remove_unfinished(parent: Path) -> None:
+    """Remove such folders of those who were killed; one whose file is locked, or that has none, may be at work."""
+    for lock in parent.glob(f"{_UNFINISHED}*/{_LOCK}"):
+        with suppress(OSError), lock.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def storage_place(site: Site) -> str:

@@ -4,6 +4,7 @@ A flag stands in the home while that goes on. Where it is broken off, `up` refus
 what the first one laid.
 """
 
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,12 +86,28 @@ def lay(layout: Layout, reader: Reader, users: Accounts) -> None:
 def _refuse(layout: Layout, manifest: Manifest) -> None:
     if layout.instance_id.exists() or layout.database.exists():
         raise Conflict(f"there is an instance in {layout.home}: set BREAKWATER_HOME to an empty folder")
+    _refuse_foreign(layout)
     if manifest.registry_on_disk and not manifest.registry_included and not layout.registry.is_dir():
         raise Conflict(
             f"the backup is without the registry's storage: copy what lay in {manifest.registry} "
             f"to {layout.registry} first"
         )
     refuse_second_storage(layout, manifest)
+
+
+def _refuse_foreign(layout: Layout) -> None:
+    """What is removed to begin with has to be an earlier restore's: files of anybody else's would be lost.
+
+    A run folder outside the home holds nothing that outlives a stop.
+    """
+    for folder in layout.own_folders:
+        if folder == layout.registry or not folder.is_relative_to(layout.home):
+            continue
+        # a folder that was made elsewhere, on another disk, is as good as one that lies here
+        entries = folder.rglob("*") if folder.is_dir() else filter(os.path.lexists, [folder])
+        for path in entries:
+            if path.is_symlink() or not path.is_dir():
+                raise Conflict(f"there is {path} already: set BREAKWATER_HOME to an empty folder")
 
 
 def _lay(layout: Layout, reader: Reader, member: Member) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import tarfile
 import threading
 from typing import TYPE_CHECKING
 
@@ -154,6 +157,38 @@ def test_a_backup_waits_for_no_collection_of_garbage(system: System, folder: Pat
         done = system.instance.run("backup", str(folder / "during"))
         assert (done.returncode, "garbage is being collected" in done.stderr) == (1, True), done.stderr
     assert not [path for path in folder.iterdir() if "during" in path.name or path.name.startswith(".")]
+
+
+def test_a_backup_that_is_told_to_end_leaves_nothing_and_a_killed_one_what_the_next_removes(
+    system: System, folder: Path
+) -> None:
+    place = folder / "ended"
+    place.mkdir()
+    for number, code, left in ((signal.SIGTERM, 143, 0), (signal.SIGKILL, -9, 1)):
+        with subprocess.Popen(
+            system.instance.command("backup", str(place / "never")), env=system.instance.environment, cwd="/",
+            stdout=subprocess.DEVNULL,
+        ) as running:  # fmt: skip
+            eventually(lambda: [*place.glob(".*/lock")], within=60, every=0.01, what="the backup has begun")
+            running.send_signal(number)
+            assert running.wait(30) == code
+        assert len([*place.iterdir()]) == left
+    assert system.instance.run("backup", str(place / "taken")).returncode == 0
+    assert [path.name for path in place.iterdir()] == ["taken"]
+
+
+def test_a_blob_that_was_changed_in_the_file_is_named_and_nothing_is_started(
+    backup: Path, other: Instance
+) -> None:
+    content = bytearray(backup.read_bytes())
+    with tarfile.open(backup) as archive:
+        blob = next(member for member in archive if member.name.endswith("/data"))
+    content[blob.offset_data] ^= 1
+    changed = backup.with_name("changed")
+    changed.write_bytes(content)
+    done = other.run("restore", str(changed))
+    assert (done.returncode, done.stderr) == (1, f"{blob.name} in the backup was changed after it was made\n")
+    assert other.layout.restoring_flag.exists()
 
 
 def test_a_backup_or_a_restore_that_cannot_be_is_refused_in_one_sentence(

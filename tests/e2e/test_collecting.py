@@ -142,6 +142,8 @@ def test_a_collection_frees_bytes_and_is_in_the_record(fragile: System) -> None:
     assert not client.has_blob(repository, image.layers[0].digest)
     assert f"collection {int(number) + 1}" in fragile.breakwater("gc", "run").out
     assert number in fragile.breakwater("gc", "list").out
+    stopped = fragile.breakwater("gc", "stop", number)
+    assert (stopped.ok, stopped.err) == (False, f"collection {number} has ended already\n")
 
     def recorded() -> set[str]:
         records = fragile.admin.audit(q=f"resource={number},resource_type=garbage_collection")

@@ -65,10 +65,10 @@ def request_due(session: Session, *, now: datetime) -> bool:
     return True
 
 
-def stop_collection(session: Session, collection_id: int, *, now: datetime) -> None:
+def stop_collection(session: Session, collection_id: int, *, now: datetime) -> bool:
     """Withdraw a collection that nobody has begun, break off one that runs; one that has ended stays.
 
-    Raises NoSuchCollection.
+    Says whether there was something to stop. Raises NoSuchCollection.
     """
     row = session.execute(
         select(collections.c.status).where(collections.c.id == collection_id).with_for_update()
@@ -81,6 +81,7 @@ def stop_collection(session: Session, collection_id: int, *, now: datetime) -> N
         session.execute(this.values(ended))
     elif row.status == Status.RUNNING:
         session.execute(this.values(stopping=True))
+    return row.status in {Status.PENDING, Status.RUNNING}
 
 
 def begin(session: Session, *, pool_id: UUID, instance_id: UUID, now: datetime) -> Row[Any] | None:

@@ -80,9 +80,9 @@ class House:
         with self.catalogue.sessions() as session:
             return get_collection(session, number)
 
-    def stop(self, number: int) -> None:
+    def stop(self, number: int) -> bool:
         with self.catalogue.sessions.begin() as session:
-            collection.stop_collection(session, number, now=self.now)
+            return collection.stop_collection(session, number, now=self.now)
 
     def push(self, reference: str, made: Image | Index, repository: str = HOUSE) -> None:
         self.pusher.push(repository, reference, made)
@@ -196,8 +196,7 @@ def test_whoever_copies_the_storage_is_waited_for(house: House) -> None:
 
 def test_what_nobody_has_begun_is_withdrawn_and_what_has_ended_stays(house: House) -> None:
     number = house.ask()
-    house.stop(number)
-    house.stop(number)
+    assert [house.stop(number) for _ in range(2)] == [True, False]
     assert (house.shown(number).status, house.told()) == (Status.STOPPED, [])
     assert house.carry_out() is None
     with pytest.raises(NoSuchCollection):
@@ -213,7 +212,7 @@ def test_what_runs_is_broken_off_when_somebody_asks(house: House) -> None:
 
     def asked() -> bool:
         """In the first pause of its work somebody stops it."""
-        house.stop(number)
+        assert house.stop(number)
         house.now += timedelta(seconds=3)
         return False
 

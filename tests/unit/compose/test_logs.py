@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,53 @@ def test_what_comes_is_given_once_and_a_replaced_file_is_followed(layout: Layout
     (layout.log / "core.log").rename(layout.log / "core.log.1")
     write(layout, "core.log", (3, "c"), (4, "d"))
     assert [record.fields["event"] for record in islice(coming, 2)] == ["c", "d"]
+
+
+def rename(layout: Layout) -> None:
+    """As rsyslogd does with a file that is full."""
+    for number in (3, 2, 1):
+        if (older := layout.log / f"core.log.{number}").exists():
+            older.rename(layout.log / f"core.log.{number + 1}")
+    (layout.log / "core.log").rename(layout.log / "core.log.1")
+
+
+def test_what_was_written_before_a_file_was_put_aside_comes_too(layout: Layout) -> None:
+    write(layout, "core.log", (1, "a"))
+    log = Log(layout, Wanted(parts=PARTS))
+    assert events(log) == ["a"]
+    coming = log.coming()
+    for second in (2, 4, 6):
+        write(layout, "core.log", (second, f"written {second}"), (second + 1, f"written {second + 1}"))
+        rename(layout)
+    write(layout, "core.log", (8, "written 8"))
+    for second in range(2, 9):
+        assert next(coming).fields["event"] == f"written {second}"
+    # it has no new name yet, and nothing more is written to it
+    write(layout, "core.log", (9, "last words"))
+    rename(layout)
+    assert next(coming).fields["event"] == "last words"
+
+
+def test_more_files_than_are_kept_leave_what_is_there(layout: Layout) -> None:
+    write(layout, "core.log", (1, "a"))
+    log = Log(layout, Wanted(parts=PARTS))
+    assert events(log) == ["a"]
+    for second in range(2, 9):
+        rename(layout)
+        write(layout, "core.log", (second, f"written {second}"))
+    coming = log.coming()
+    assert [record.fields["event"] for record in islice(coming, 5)] == [f"written {second}" for second in range(4, 9)]
+
+
+def test_file_that_was_removed_gives_nothing_twice(layout: Layout) -> None:
+    write(layout, "core.log.1", (1, "a"))
+    os.utime(layout.log / "core.log.1", (1, 1))
+    write(layout, "core.log", (2, "b"))
+    log = Log(layout, Wanted(parts=PARTS))
+    assert events(log) == ["a", "b"]
+    write(layout, "core.log.new", (3, "c"))
+    (layout.log / "core.log.new").replace(layout.log / "core.log")
+    assert next(log.coming()).fields["event"] == "c"
 
 
 def test_half_a_line_waits_for_its_other_half(layout: Layout) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,24 +13,18 @@ from compose.docker import restoring
 from compose.docker.operate import know_instance
 from compose.docker.restoring import refuse_lost, restore
 from compose.docker.site import container_site
-from compose.local import archive
 from compose.local.accounts import Account, Accounts
-from compose.local.archive import BadBackup, Manifest, Writer
+from compose.local.archive import BadBackup
 from compose.local.layout import Layout
 from compose.local.state import Busy, exclusively
 from services.audit.key import KEY_FILE
 from shared.errors import ConfigurationError, Conflict
+from tests.unit.compose.backups import DUMP, LINK, LINKED, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from compose.local.site import Site
-
-REVISION = "0001"
-KEPT = {"home/instance-id": b"an-id\n", "home/secrets/audit/chain-key": b"key", "home/settings.json": b"{}"}
-DUMP, LINK = b"PGDMP", b"sha256:aa"
-LINKED = "docker/registry/v2/repositories/a/link"
-
 
 @pytest.fixture(autouse=True)
 def users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,29 +43,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr("compose.docker.operate.known_accounts", lambda: None)
     know_instance(layout)
     return dataclasses.replace(container_site(), layout=layout)
-
-
-def written(
-    folder: Path, *, registry: str = "/r", included: bool = True, revision: str = REVISION, whole: bool = True
-) -> Path:
-    file, dump, link = folder / "taken", folder / "dump", folder / "link"
-    dump.write_bytes(DUMP)
-    link.write_bytes(LINK)
-    digests = {name: archive.digest(content) for name, content in KEPT.items()} | {archive.DUMP: archive.digest(DUMP)}
-    with file.open("wb") as target:
-        writer = Writer(target, lambda _: None)
-        writer.text(archive.MANIFEST, Manifest(
-            revision=revision, instance_id="an-id", created_at=datetime(2026, 1, 1, tzinfo=UTC), registry=registry,
-            registry_included=included, digests=digests,
-        ).encode())  # fmt: skip
-        for name, content in KEPT.items():
-            writer.text(name, content)
-        if whole:
-            writer.file(archive.DUMP, dump)
-            if included:
-                writer.storage(LINKED, link)
-        writer.finish()
-    return file
 
 
 def lay(site: Site, file: Path) -> None:
