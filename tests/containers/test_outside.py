@@ -155,6 +155,11 @@ def test_backup_becomes_another_database_outside(
     stack: Stack, database: Outside, storage: Storage, tmp_path: Path
 ) -> None:
     """As far as what runs once makes it: what runs then is tested above, and one server serves one instance."""
+    asked = "SELECT name, pushed_at FROM core.tags ORDER BY 1, 2"
+    assert stack.registry(stack.admin_password()).push("library/saved", "saved", make_image("saved")).ok
+    eventually(
+        lambda: "saved" in {name for name, _ in database.run(asked, "images")}, within=SECONDS, what="it is catalogued"
+    )
     assert stack.operate("backup", "/backup/taken", "--no-registry", folder=tmp_path).ok
     authorities = tmp_path / "authorities"
     authorities.mkdir()
@@ -170,7 +175,6 @@ def test_backup_becomes_another_database_outside(
             other.compose("run", "--rm", "--no-deps", "-T", once)
     finally:
         other.remove()
-    asked = "SELECT name, pushed_at FROM core.tags ORDER BY 1, 2"
     kept, made = (database.run(asked, name) for name in ("images", "restored"))
     assert made == kept
     assert made
