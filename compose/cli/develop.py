@@ -26,7 +26,8 @@ _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 A test that needs the machine to itself is marked `alone`: the other workers wait for it.
 """
 _OF_TESTS = frozenset(
-    f"BREAKWATER_{name}" for name in ("E2E_HOME", "E2E_PORT", "REGISTRY3", "REGISTRY_PROGRAM", "TEST_IMAGES")
+    f"BREAKWATER_{name}"
+    for name in ("E2E_HOME", "E2E_PORT", "REGISTRY3", "REGISTRY_PROGRAM", "TEST_COMPOSE", "TEST_IMAGES")
 )
 """What tests themselves heed; all else that is called so is an instance's."""
 

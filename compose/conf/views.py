@@ -266,16 +266,19 @@ def log(
     parts: Sequence[str],
     spools: Mapping[str, Path],
     socket: Path,
+    engine_asks: bool = False,
     forward: str = "",
 ) -> View:
     """For rsyslog.conf: lines come from a socket, and from spool files where a supervisor writes them.
 
+    Where an engine asks for the socket's file it is there also when nobody listens: who starts this removes it.
     `forward` is the address of an outside collector: `tcp://` or `udp://`, a host and a port.
     """
     programs = {part: part for part in parts} | {"log": "rsyslogd"}
     return {
         "state": state,
         "socket": socket,
+        "engine_asks": engine_asks,
         "forward": _collector(forward) if forward else None,
         # supervisord's older file too: it may be renamed before it was read to its end, or while nobody reads
         "spools": [

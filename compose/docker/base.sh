@@ -29,10 +29,16 @@ if [ -f "$authorities" ]; then
     printf 'cafile=/etc/machine-authorities.pem\n' >"$folder/root/root/.npmrc"
 fi
 # as Debian's official image has it: an image that is not whole is built again, so nothing need be on the disk at once;
-# nobody reads documentation in it; and lists have no descriptions in other languages
+# nobody reads documentation in it; lists have no descriptions in other languages; and apt keeps nothing for a next time
 echo force-unsafe-io >"$folder/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 printf 'path-exclude /usr/share/%s/*\n' doc man info locale >"$folder/root/etc/dpkg/dpkg.cfg.d/without-documentation"
 echo "path-include /usr/share/doc/*/copyright" >>"$folder/root/etc/dpkg/dpkg.cfg.d/without-documentation"
 echo 'Acquire::Languages "none";' >"$folder/root/etc/apt/apt.conf.d/no-languages"
-rm -rf -- "$folder/root/var/cache/apt/archives" "$folder/root/debootstrap"
+echo 'APT::Keep-Downloaded-Packages "false"; Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";' \
+    >"$folder/root/etc/apt/apt.conf.d/no-cache"
+rm -rf -- "$folder/root/var/cache/apt" "$folder/root/var/lib/apt/lists" "$folder/root/debootstrap"
+# what debootstrap has laid before it was told
+for name in doc man info locale; do
+    find "$folder/root/usr/share/$name" -mindepth 1 ! -type d ! -name copyright -delete
+done
 tar -C "$folder/root" -c . | docker import --change 'CMD ["/bin/bash"]' - "$image"

@@ -19,6 +19,7 @@ def start_script(site: Site, part: Part) -> str:
             "umask": part.umask,
             "environment": assignments(site, part.environment),
             "making": _making(site) if part.name == "postgres" else None,
+            "left": site.log_socket if part.name == "log" else None,
             "directory": part.directory,
             "command": shlex.join(part.command),
         },

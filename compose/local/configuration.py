@@ -192,6 +192,7 @@ def _log(site: Site) -> views.View:
         parts=PARTS,
         spools={part: layout.spool / f"{part}.log" for part in PARTS if part != "log"} if not site.contained else {},
         socket=site.log_socket,
+        engine_asks=site.contained,
         forward=site.options.log_forward,
     )
 

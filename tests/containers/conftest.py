@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.clients.docker import CannotStartError, DockerEngine
-from tests.containers.stack import Stack
+from tests.containers.stack import PROGRAM, Stack
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.clients.rest import RestClient
 
-PROGRAMS = ("docker-compose", "debootstrap")
+PROGRAMS = (PROGRAM, "debootstrap")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.clients.polling import eventually
+from tests.containers.stack import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ IMAGES: Final = {
     }.items()
 }
 """Those that the tests build, as values of the chart."""
-PAUSE: Final = "breakwater-base"
+PAUSE: Final = BASE
 STARTED_SECONDS: Final = 180
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,13 +29,27 @@ if TYPE_CHECKING:
 DOCKER: Final = CHECKOUT / "compose" / "docker"
 FILES: Final = ("compose.yaml", "compose.offline.yaml")
 PROJECT: Final = "breakwater-test"
-BASE: Final = "breakwater-base"
+PROGRAM: Final = os.environ.get("BREAKWATER_TEST_COMPOSE") or "docker-compose"
+"""The compose that the tests run: Debian's, where no other one is named."""
+BASE: Final = f"breakwater-base:{hashlib.sha256((DOCKER / 'base.sh').read_bytes()).hexdigest()[:12]}"
+"""One for each way of making it: images are kept for the next run, and the old base would be taken for the new one."""
+PROGRESS: Final = re.compile(r"Creating | (Container|Network|Volume) \S+ {2}\w+$")
+"""A line by which compose tells what it makes: 1.29 and v2."""
 LABEL: Final = "com.docker.compose"
 IMAGES: Final = (("log", "prepare", "registry"), ("postgres", "rabbitmq", "proxy"))
 """The services whose images are built, by the file that tells how: the older builder makes all that stands above."""
 UP_SECONDS: Final = 240
 BUILD_SECONDS: Final = 1500
 """Where nothing was built before: Debian's packages for six images, on two cores."""
+
+
+def is_v2(program: str) -> bool:
+    """Whether a program is compose v2; one that is not there is not."""
+    try:
+        done = subprocess.run([program, "version", "--short"], capture_output=True, text=True, check=False, timeout=30)
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.strip().removeprefix("v").startswith("2.")
 
 
 class ComposeFailedError(AssertionError):
@@ -53,7 +70,11 @@ class Container:
     @property
     def healthy(self) -> bool:
         state = self.told["State"]
-        return bool(state["Running"]) and state.get("Health", {}).get("Status") == "healthy"
+        return self.running and state.get("Health", {}).get("Status") == "healthy"
+
+    @property
+    def running(self) -> bool:
+        return bool(self.told["State"]["Running"])
 
     @property
     def restarts(self) -> int:
@@ -80,10 +101,11 @@ class Stack:
 
     def __init__(
         self, engine: DockerEngine, folder: Path, port: int, *, project: str = PROJECT, files: Sequence[str] = (),
-        **settings: str,
+        program: str = PROGRAM, **settings: str,
     ) -> None:
         """`files` are those of compose beside the two of the offline form."""
         self.project = project
+        self.program = program
         self.engine = engine
         # as words of compose's command
         self.files = [word for name in (*FILES, *files) for word in ("-f", str(DOCKER / name))]
@@ -96,26 +118,31 @@ class Stack:
             "BREAKWATER_ENGINE_ROOT": engine.root, "BREAKWATER_BASE": BASE, **settings,
         }
 
+    @cached_property
+    def is_v2(self) -> bool:
+        """Whether compose is the one in Go, which makes all containers before it starts one."""
+        return is_v2(self.program)
+
     def compose(self, *words: str, seconds: float = 120) -> str:
         """`docker-compose …` with the files of the offline form; returns what it printed."""
         done = subprocess.run(
-            ["docker-compose", *self.files, *words],
+            [self.program, *self.files, *words],
             env=self.environment(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=seconds,
         )
         if done.returncode:
-            raise ComposeFailedError(f"docker-compose {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+            raise ComposeFailedError(f"{self.program} {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return done.stdout
 
     def operate(self, *words: str, folder: Path | None = None, given: str = "", seconds: float = 120) -> Outcome:
         """A verb as an operator says it, whatever its exit code, with a folder of the machine at /backup."""
         mounted = ["-v", f"{folder}:/backup"] if folder else []
         done = subprocess.run(
-            ["docker-compose", *self.files, "run", "--rm", "-T", *mounted, "operate", *words],
+            [self.program, *self.files, "run", "--rm", "-T", *mounted, "operate", *words],
             env=self.environment(), input=given, capture_output=True, text=True, check=False, timeout=seconds,
         )
         # compose tells what it makes, and with which exit code the container has ended
-        said = [line for line in done.stderr.splitlines() if not line.startswith("Creating ")]
+        said = [line for line in done.stderr.splitlines() if not PROGRESS.match(line)]
         if said and said[-1] == str(done.returncode):
             said.pop()
         return Outcome(ok=done.returncode == 0, out=done.stdout, err="\n".join(said))
@@ -135,6 +162,10 @@ class Stack:
         """The Debian base, made where this engine's images do not have it."""
         if self.docker.run("image", "inspect", BASE).ok:
             return
+        # those that were made in another way; what stands on them goes with the next builds
+        older = self.docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", BASE.partition(":")[0]).out.split()
+        if older:
+            self.docker.run("rmi", *older)
         done = subprocess.run(
             ["sh", DOCKER / "base.sh", BASE], env=os.environ | self._of_the_engine(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=900,
@@ -187,6 +218,11 @@ class Stack:
 
     def run_in(self, service: str, *words: str, number: int = 1) -> Outcome:
         return self.docker.run("exec", self.container(service, number).told["Id"], *words, timeout=60)
+
+    @property
+    def log_socket(self) -> Path:
+        """Where the engine has it."""
+        return Path(self.engine.root, "volumes", f"{self.project}_lines", "_data", "log.sock")
 
     def lines(self, part: str) -> list[str]:
         """What the log has kept of a part."""

@@ -75,7 +75,7 @@ def test_restore_that_is_killed_is_not_started_and_begins_anew(other: Stack, fol
     pipe, whole = tmp_path / "pipe", folder.joinpath("taken").read_bytes()
     os.mkfifo(pipe)
     running = subprocess.Popen(
-        ["docker-compose", *other.files, "run", "--rm", "-T", "-v", f"{tmp_path}:/backup", "operate", "restore",
+        [other.program, *other.files, "run", "--rm", "-T", "-v", f"{tmp_path}:/backup", "operate", "restore",
          "/backup/pipe"],
         env=other.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

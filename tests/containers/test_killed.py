@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,11 @@ import requests
 from compose.local.parts import PARTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually, settled
+from tests.containers.stack import ComposeFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.clients.rest import RestClient
     from tests.containers.stack import Stack
 
@@ -22,6 +26,8 @@ pytestmark = pytest.mark.timeout(2400)
 ON_THE_WAY: Final = frozenset({"postgres", "registry", "token", "core", "proxy"})
 """Without these no push is answered; without any other it is, at once."""
 BACK_SECONDS: Final = 60
+TOO_EARLY: Final = re.compile(r"^dependency failed to start: container \S+ exited \(137\)$", re.MULTILINE)
+"""Said by compose v2 of a container that it took for running."""
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -70,10 +76,23 @@ def test_killed_container_comes_back_and_no_push_is_lost_or_counted_twice(
     assert stack.ailing() == []
 
 
+def comes_too_early(stack: Stack, killed: Sequence[str]) -> bool:
+    """Whether compose v2 took one for running that had just died: it says so, or leaves it as it is."""
+    try:
+        stack.compose("up", "-d", seconds=240)
+    except ComposeFailedError as error:
+        if not (stack.is_v2 and TOO_EARLY.search(str(error))):
+            raise
+        return True
+    return stack.is_v2 and not all(stack.container(part).running for part in killed)
+
+
 def test_what_dies_together_with_the_log_is_started_by_the_next_up(stack: Stack, password: str) -> None:
     """The engine starts nothing whose lines it cannot send, and does not try again by itself."""
-    for part in ("log", "relay", "registry"):
+    together = ("log", "relay", "registry")
+    for part in together:
         stack.kill(part)
-    stack.compose("up", "-d", seconds=240)
+    if comes_too_early(stack, together):
+        stack.compose("up", "-d", seconds=240)
     stack.await_health()
     assert stack.registry(password).push("library/after-the-log", "v1", make_image("after-the-log")).ok

@@ -51,18 +51,22 @@ def storage(built: Stack) -> Iterator[Storage]:
         yield server
 
 
+def settings_of(database: Outside, storage: Storage, authorities: Path, name: str = "images") -> dict[str, str]:
+    """Those of an instance that uses both; the folder is given what it is to trust."""
+    authorities.chmod(0o755)
+    shutil.copyfile(database.ca, authorities / "ca.crt")
+    settings = database.variables(name) | storage.variables("here")
+    del settings["BREAKWATER_DATABASE_CA"]
+    return settings | {"BREAKWATER_DATABASE_CA_FOLDER": str(authorities)}
+
+
 @pytest.fixture(scope="module")
 def stack(
     built: Stack, database: Outside, storage: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("outside")
-    authorities = folder / "authorities"
-    authorities.mkdir(mode=0o755)
-    shutil.copyfile(database.ca, authorities / "ca.crt")
-    settings = database.variables() | storage.variables("here") | {"BREAKWATER_DATABASE_CA_FOLDER": str(authorities)}
-    del settings["BREAKWATER_DATABASE_CA"]
+    settings = settings_of(database, storage, tmp_path_factory.mktemp("authorities"))
     stack = Stack(
-        built.engine, folder, free_port(), project="breakwater-outside",
+        built.engine, tmp_path_factory.mktemp("outside"), free_port(), project="breakwater-outside",
         files=("compose.database.yaml", "compose.s3.yaml", "compose.traces.yaml"),
         **settings, BREAKWATER_TRACES_ENDPOINT=f"http://collector:{OTLP_PORT}",
     )  # fmt: skip
@@ -145,6 +149,35 @@ def test_operator_s_verbs_reach_both(stack: Stack, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "taken") as backup:
         assert json.loads(backup.extractfile("manifest.json").read())["registry"].startswith("s3://")  # type: ignore[union-attr]  # it is a file
         assert backup.getmember("database.dump").size > 0
+
+
+def test_backup_becomes_another_database_outside(
+    stack: Stack, database: Outside, storage: Storage, tmp_path: Path
+) -> None:
+    """As far as what runs once makes it: what runs then is tested above, and one server serves one instance."""
+    asked = "SELECT name, pushed_at FROM core.tags ORDER BY 1, 2"
+    assert stack.registry(stack.admin_password()).push("library/saved", "saved", make_image("saved")).ok
+    eventually(
+        lambda: "saved" in {name for name, _ in database.run(asked, "images")}, within=SECONDS, what="it is catalogued"
+    )
+    assert stack.operate("backup", "/backup/taken", "--no-registry", folder=tmp_path).ok
+    authorities = tmp_path / "authorities"
+    authorities.mkdir()
+    other = Stack(
+        stack.engine, tmp_path, free_port(), project="breakwater-outside-restored",
+        files=("compose.database.yaml", "compose.s3.yaml"), **settings_of(database, storage, authorities, "restored"),
+    )  # fmt: skip
+    other.remove()
+    try:
+        done = other.operate("restore", "/backup/taken", folder=tmp_path)
+        assert (done.ok, done.err) == (True, "")
+        for once in ("prepare", "migrate"):
+            other.compose("run", "--rm", "--no-deps", "-T", once)
+    finally:
+        other.remove()
+    kept, made = (database.run(asked, name) for name in ("images", "restored"))
+    assert made == kept
+    assert made
 
 
 def test_the_database_is_reached_by_tls_alone(stack: Stack, database: Outside) -> None:

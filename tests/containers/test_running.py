@@ -12,6 +12,7 @@ import requests
 from compose.local.parts import PARTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.containers.stack import BASE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 # the first test waits until the images are built
 pytestmark = pytest.mark.timeout(2400)
 
+KEPT_BY_APT = (
+    "find", "/var/cache", "/var/lib/apt", "!", "-readable", "-prune", "-o", "-type", "f", "-size", "+0",
+    "(", "-path", "/var/cache/apt/*", "-o", "-path", "/var/lib/apt/lists/*", ")", "-print",
+)  # fmt: skip
+"""Finds files; whoever asks need not read all folders."""
 MOST_BYTES = 2 * 2**30
 IMAGE = "library/from-docker:v1"
 
@@ -37,6 +43,13 @@ def test_container_runs_as_nobody_special_on_a_root_it_cannot_write_to(stack: St
     assert 0 < container.told["HostConfig"]["Memory"] <= MOST_BYTES
     written = stack.run_in(part, "sh", "-c", "echo x >/here 2>/dev/null || echo refused")
     assert written.out.strip() == "refused"
+
+
+@pytest.mark.parametrize("part", [None, "log", "postgres", "rabbitmq", "registry", "core", "proxy"])
+def test_image_keeps_neither_lists_nor_packages_of_apt(stack: Stack, part: str | None) -> None:
+    """An image of each kind, and the base of all: what that has is in every one, whoever removes it later."""
+    found = stack.run_in(part, *KEPT_BY_APT) if part else stack.docker.run("run", "--rm", BASE, *KEPT_BY_APT)
+    assert (found.ok, found.out) == (True, ""), found.said
 
 
 def test_the_proxy_alone_publishes_a_port(stack: Stack) -> None:

@@ -15,12 +15,14 @@ from tests.containers.stack import LABEL
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.clients.rest import RestClient
     from tests.containers.stack import Stack
 
 # the first test waits until the images are built
 pytestmark = pytest.mark.timeout(2400)
 
 SIGNING = "/var/lib/breakwater/secrets/token/signing"
+REPOSITORIES = "/var/lib/breakwater/registry/docker/registry/v2/repositories"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,31 @@ def test_stream_is_followed_without_a_way_through_the_public_door(stack: Stack) 
         " | head -n 1",
     )
     assert json.loads(done.splitlines()[0])["type"] == "breakwater.signing_key.rotated.v1"
+
+
+def test_configuration_is_set(stack: Stack, admin: RestClient) -> None:
+    item = "project_creation_restriction"
+    try:
+        done = stack.operate("config", "set", item, "adminonly")
+        assert (done.out, done.err) == (f"{item} is set\n", "")
+        assert admin.get("/configurations")[item]["value"] == "adminonly"
+    finally:
+        admin.must("PUT", "/configurations", json={item: "everyone"})
+
+
+def test_storage_that_was_filled_elsewhere_is_adopted(stack: Stack, admin: RestClient, password: str) -> None:
+    image, project = make_image("adopted"), "filled-elsewhere"
+    registry = stack.registry(password)
+    assert registry.push("library/adopted", "v1", image).ok
+    put = stack.run_in(
+        "registry", "sh", "-c", f"cd {REPOSITORIES} && mkdir {project} && cp -a library/adopted {project}/app"
+    )
+    assert put.ok, put.said
+    done = stack.operate("adopt", "--create-projects")
+    assert done.ok, done.err
+    assert done.out.startswith(f"made the private project {project} for 1 repository\n")
+    assert [artifact["digest"] for artifact in admin.artifacts(f"{project}/app")] == [image.digest]
+    assert registry.pull(f"{project}/app", "v1").ok
 
 
 def test_backup_that_would_be_gone_with_its_container_is_refused(stack: Stack, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compose.conf import views
 from compose.conf.render import render
 from tests.servers import free_port, short_folder, start, stop, wait_for
@@ -22,7 +24,7 @@ LINES = 2_000
 
 
 @contextmanager
-def log_folder(*, forward: str = "") -> Iterator[Path]:
+def log_folder(*, engine_asks: bool = False, forward: str = "") -> Iterator[Path]:
     """A folder with the configuration of a log that takes over what `core` says."""
     with short_folder() as folder:
         for name in ("log", "spool", "state"):
@@ -36,6 +38,7 @@ def log_folder(*, forward: str = "") -> Iterator[Path]:
             parts=("core", "proxy"),
             spools={"core": folder / "spool" / "core.log"},
             socket=folder / "log.sock",
+            engine_asks=engine_asks,
             forward=forward,
         )
         (folder / "rsyslog.conf").write_text(render("rsyslog.conf", view))
@@ -123,6 +126,17 @@ def test_spool_that_is_rotated_at_any_moment_is_read_to_its_end_once() -> None:
         finally:
             stop(process)
         assert sorted(kept(folder)) == sorted(said(LINES))
+
+
+@pytest.mark.parametrize("engine_asks", [True, False])
+def test_socket_stays_where_an_engine_asks_for_it_while_nobody_listens(*, engine_asks: bool) -> None:
+    """Compose v2 has containers made anew when the log has ended, and the engine makes none without the file."""
+    with log_folder(engine_asks=engine_asks) as folder:
+        stop(start_log(folder))
+        assert (folder / "log.sock").is_socket() is engine_asks
+        # as the script does that starts it in its container
+        (folder / "log.sock").unlink(missing_ok=True)
+        stop(start_log(folder))
 
 
 def test_part_that_writes_to_the_socket_gets_its_own_file() -> None:

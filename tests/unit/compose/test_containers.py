@@ -343,6 +343,16 @@ def test_server_is_started_by_a_script_that_every_shell_reads(site: Site, tmp_pa
     assert tuple(shlex.split(last)) == ("exec", *described.command)
 
 
+def test_log_alone_removes_the_socket_that_the_one_before_it_has_left(site: Site) -> None:
+    socket = "/var/lib/breakwater/lines/log.sock"
+    removing = {
+        part.name: f"rm -f {socket}" in start_script(site, part).splitlines()
+        for part in parts(site)
+        if part.name in SERVERS
+    }
+    assert removing == {name: name == "log" for name in SERVERS}
+
+
 def test_database_is_made_beside_its_place_and_moved_there_when_it_is_whole(site: Site) -> None:
     (postgres,) = [each for each in parts(site) if each.name == "postgres"]
     lines = [line.strip() for line in start_script(site, postgres).splitlines()]
