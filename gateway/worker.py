@@ -14,14 +14,13 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn_worker import UvicornWorker
 
-_AT_ONCE: Final = 8
 _REST_SECONDS: Final = 1
 _STOP_SECONDS: Final = 4
 """Requests and streams that have not ended by then are cut off, well before gunicorn would kill the worker."""
 
 
 class SharingServer:
-    """Takes a few connections at a time from a socket that others listen on too."""
+    """Takes one connection in a turn of the loop from a socket that others listen on too."""
 
     def __init__(self, loop: uvloop.Loop, listener: socket, protocol: Callable[[], BaseProtocol]) -> None:
         self._loop = loop
@@ -39,18 +38,17 @@ class SharingServer:
         """Nothing is left to wait for: who asked for this knows its connections."""
 
     def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
-            try:
-                connection, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError:
-                # no file is free: the others that listen may have some, and soon there is one here
-                self._loop.remove_reader(self._listener)
-                self._loop.call_later(_REST_SECONDS, self._listen_again)
-                return
-            connection.setblocking(False)
-            self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:
+            # no file is free: the others that listen may have some, and soon there is one here
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_REST_SECONDS, self._listen_again)
+            return
+        connection.setblocking(False)
+        self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
 
     def _listen_again(self) -> None:
         if self._listening:
