@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import signal
+import subprocess
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from compose.local.options import CHECKOUT
 from gateway.core.metrics.probes import Prober
 from shared.settings import Settings
 from tests.integration.compose.conftest import running_proxy
@@ -313,6 +319,34 @@ def test_access_log_is_one_json_line_a_request_whatever_a_client_sends(proxy: Pr
     assert records[0]["agent"] == 'a"b\\c'
     assert records[0]["status"] == 200
     assert records[0]["request_id"] == "log-1"
+
+
+def test_health_check_of_its_container_finds_one_that_stands_still_and_leaves_no_lines(proxy: Proxy) -> None:
+    """The kernel takes connections for it meanwhile."""
+    services = yaml.safe_load((CHECKOUT / "compose" / "docker" / "compose.yaml").read_text())["services"]
+    _, *check = services["proxy"]["healthcheck"]["test"]
+    asked = [word.replace("/8080", f"/{proxy.port}").replace("-t 5", "-t 0.5") for word in check]
+    assert f"/{proxy.port} " in asked[-1]
+    parts = yaml.safe_load((CHECKOUT / "compose" / "helm" / "files" / "parts.yaml").read_text())
+    assert parts["proxy"]["check"] == check
+
+    def is_well() -> bool:
+        return subprocess.run(asked, check=False, timeout=20, capture_output=True).returncode == 0
+
+    before = (proxy.folder / "access.log").read_text()
+    assert is_well()
+    master = int((proxy.folder / "pid").read_text())
+    processes = [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
+    assert len(processes) > 1
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        assert not is_well()
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+    assert is_well()
+    assert (proxy.folder / "access.log").read_text() == before
 
 
 def test_public_url_speaks_for_itself_whatever_host_a_client_names() -> None:
