@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from compose.local.bucket import ROOT, bucket_of
+from compose.local.bucket import bucket_of
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
 from shared.errors import ConfigurationError, Unavailable
+from shared.registry.bucket import ROOT
 
 
 def bucket(patient: Patient) -> Iterator[Finding]:

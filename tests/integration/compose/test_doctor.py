@@ -16,7 +16,6 @@ from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
 from compose.local.binaries import Binaries
-from compose.local.bucket import ROOT
 from compose.local.doctor import broker, flow, modes, storage
 from compose.local.doctor import database as database_checks
 from compose.local.doctor.patient import Patient
@@ -26,6 +25,7 @@ from compose.local.options import Options
 from compose.local.site import Site
 from shared.messaging.connection import connected
 from shared.messaging.topology import AUDIT, OPERATOR, WEBHOOK
+from shared.registry.bucket import ROOT
 from shared.settings import Settings
 from tests.clients.polling import eventually
 from tests.integration.conftest import Database
