@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import signal
-import subprocess
 import urllib.request
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from compose.local import asking, health
-from compose.local.options import CHECKOUT, Options
 from gateway.core.metrics.probes import Prober
 from shared.settings import Settings
 from tests.integration.compose.conftest import running_proxy
@@ -321,42 +313,6 @@ def test_access_log_is_one_json_line_a_request_whatever_a_client_sends(proxy: Pr
     assert records[0]["agent"] == 'a"b\\c'
     assert records[0]["status"] == 200
     assert records[0]["request_id"] == "log-1"
-
-
-def test_one_that_stands_still_is_found_by_status_and_in_its_container_and_asking_leaves_no_lines(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kernel takes connections for it meanwhile."""
-    services = yaml.safe_load((CHECKOUT / "compose" / "docker" / "compose.yaml").read_text())["services"]
-    _, *check = services["proxy"]["healthcheck"]["test"]
-    asked = [word.replace("/8080", f"/{proxy.port}").replace("-t 5", "-t 0.5") for word in check]
-    assert f"/{proxy.port} " in asked[-1]
-    parts = yaml.safe_load((CHECKOUT / "compose" / "helm" / "files" / "parts.yaml").read_text())
-    assert parts["proxy"]["check"] == check
-
-    def is_well() -> bool:
-        return subprocess.run(asked, check=False, timeout=20, capture_output=True).returncode == 0
-
-    monkeypatch.setattr(asking, "_SECONDS", 0.5)
-    options, layout = Options(port=proxy.port), SimpleNamespace(proxy_status=proxy.folder / "proxy-status.sock")
-
-    def is_healthy() -> bool:
-        return health._proxy(SimpleNamespace(options=options, layout=layout))  # type: ignore[arg-type]  # it is asked for nothing else
-
-    before = (proxy.folder / "access.log").read_text()
-    assert (is_well(), is_healthy()) == (True, True)
-    master = int((proxy.folder / "pid").read_text())
-    processes = [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
-    assert len(processes) > 1
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        assert (is_well(), is_healthy()) == (False, False)
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
-    assert (is_well(), is_healthy()) == (True, True)
-    assert (proxy.folder / "access.log").read_text() == before
 
 
 def test_public_url_speaks_for_itself_whatever_host_a_client_names() -> None:
