@@ -5,6 +5,7 @@ The authority is made once, so that clients are told of it once; what it signs i
 
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,6 +35,8 @@ _LASTS: Final = timedelta(days=390)
 """Clients refuse what lasts longer than 398 days."""
 _RENEWED_BEFORE: Final = timedelta(days=60)
 _CLOCKS_DIFFER: Final = timedelta(hours=1)
+TRUSTED: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+"""The authorities that this machine trusts."""
 
 
 def make_certificate(folder: Path, names: Sequence[str], now: datetime) -> tuple[Path, Path]:
@@ -143,18 +146,41 @@ def refuse_bad_certificate(certificate: Path, key: Path) -> None:
         raise ConfigurationError(f"the TLS certificate or its key cannot be read: {error.strerror}") from error
 
 
+def unknown_issuer(chain: Sequence[x509.Certificate], trusted: Path = TRUSTED) -> str | None:
+    """The issuer of a certificate that comes alone, where this machine does not trust it either; else None.
+
+    That is mostly an intermediate one that was left out: clients have no way from the certificate to its root.
+    """
+    served, *others = chain
+    if served.issuer == served.subject or any(each.subject == served.issuer for each in others):
+        return None
+    known = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(OSError):
+        known.load_verify_locations(trusted)
+    # by its bytes: some roots that all machines trust are not quite what a stricter reader takes
+    name = served.issuer.public_bytes()
+    is_known = any(name in authority for authority in known.get_ca_certs(binary_form=True))
+    return None if is_known else served.issuer.rfc4514_string()
+
+
 def certificate_warning(layout: Layout, now: datetime) -> str | None:
     """What clients hold against the certificate in use; None where there is none, or it is not ours to read.
 
     An ended one is served all the same: to refuse the start would stop events and records as well.
     """
     try:
-        certificate = x509.load_pem_x509_certificate(layout.certificate.read_bytes())
+        chain = x509.load_pem_x509_certificates(layout.certificate.read_bytes())
     except OSError:
         return None
+    certificate = chain[0]
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > ends:
         return f"clients refuse the TLS certificate: it ended on {ends:%Y-%m-%d %H:%M} UTC; `up` takes a new one over"
     if now < begins:
         return f"clients refuse the TLS certificate: it begins on {begins:%Y-%m-%d %H:%M} UTC"
+    if issuer := unknown_issuer(chain):
+        return (
+            f"the TLS certificate comes without that of its issuer, {issuer}, which this machine does not trust: "
+            "clients that do not have it refuse it; append it to the file of BREAKWATER_TLS_CERT"
+        )
     return None

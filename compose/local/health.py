@@ -20,7 +20,7 @@ def probes(site: Site) -> dict[str, Probe]:
         "rabbitmq": lambda: asking.speaks_amqp(site.ports.amqp),
         "registry": lambda: asking.status(run / "registry.sock", "/v2/") == HTTPStatus.UNAUTHORIZED,
         "intake": lambda: asking.serves(site.ports.intake, asking.INTAKE_TARGET),
-        "proxy": lambda: asking.listens(site.options.port, str(site.options.bind)),
+        "proxy": lambda: _proxy(site),
     }
     at_sockets = {
         part: partial(lambda path, target: asking.status(path, target) == HTTPStatus.OK, run / f"{socket}.sock", target)
@@ -28,6 +28,12 @@ def probes(site: Site) -> dict[str, Probe]:
     }
     consumers: dict[str, Probe] = {part: partial(asking.is_ready, run, part) for part in asking.WITH_NOTES}
     return {part: _by_protocol(ask) for part, ask in (asked | at_sockets).items()} | consumers
+
+
+def _proxy(site: Site) -> bool:
+    """A connection is taken by the kernel alone: its numbers are told by a process that goes on."""
+    listens = asking.listens(site.options.port, str(site.options.bind))
+    return listens and asking.status(site.layout.proxy_status, "/") == HTTPStatus.OK
 
 
 def _by_protocol(ask: Callable[[], bool]) -> Probe:

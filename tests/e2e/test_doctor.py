@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEFT_BY_OTHERS: Final = {"parked", "queues", "registries", "disk"}
 """What other tests of the session may leave behind, and what the machine itself may lack."""
+NOBODY: Final = "tcp://127.0.0.1:1"
 LOOPING: Final = "relay"
 """No other test ends it: how often it has ended is for this one to know."""
 
@@ -104,6 +105,15 @@ def parked(system: System) -> Iterator[None]:
         system.rows("DELETE FROM events.parked WHERE reason = 'of a test' RETURNING id")
 
 
+@contextmanager
+def flagged(file: Path) -> Iterator[None]:
+    file.touch()
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
 def end_again_and_again(system: System, part: str) -> None:
     """Kill a part until the supervisor has started it anew three times."""
     supervisor = Supervisor(system.instance.layout)
@@ -130,7 +140,8 @@ def ill(fragile: System) -> Told:
         faults.enter_context(edited(credentials, fingerprint, "0" * len(fingerprint)))
         faults.enter_context(edited(layout.conf / "registry.yml", fragile.notification_token, "another"))
         faults.enter_context(parked(fragile))
-        return doctor(fragile, BREAKWATER_URL="https://registry.invalid")
+        faults.enter_context(flagged(layout.collecting_flag))
+        return doctor(fragile, BREAKWATER_URL="https://registry.invalid", BREAKWATER_LOG_FORWARD=NOBODY)
 
 
 @pytest.mark.fault
@@ -146,12 +157,14 @@ def ill(fragile: System) -> Told:
         "intake broken: the intake refuses the registry's notifications: the two have different tokens",
         "url broken: the host of BREAKWATER_URL, https://registry.invalid, is in no DNS",
         "realm broken: wrong realm: /v2/ sends clients to http://registry.invalid/auth/token",
+        "read-only broken: pushes and deletions are refused, for {run}/collecting exists",
+        f"log-forward warning: the collector of BREAKWATER_LOG_FORWARD, {NOBODY}, is not reached: connection refused",
         "parked warning: 1 notifications of the registry are parked",
     ],
     ids=lambda words: words.split()[0],
 )
 def test_fault_is_found(ill: Told, fragile: System, words: str) -> None:
-    wanted = words.format(secrets=fragile.settings.secrets)
+    wanted = words.format(secrets=fragile.settings.secrets, run=fragile.instance.layout.run)
     assert any(line.startswith(wanted) for line in ill.lines), ill.lines
 
 

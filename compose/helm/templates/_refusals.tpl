@@ -4,15 +4,29 @@
 {{- $service := .Values.service -}}
 {{- $part := "[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?" -}}
 {{- $host := printf "%s(\\.%s)*" $part $part -}}
-{{- if not (regexMatch (printf "^(https?://(%s|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?)?$" $host) $settings.BREAKWATER_URL) -}}
+{{- $port := "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])" -}}
+{{- if not (regexMatch (printf "^(https?://(%s|\\[[0-9A-Fa-f:.]+\\])(:%s)?/?)?$" $host $port) $settings.BREAKWATER_URL) -}}
 {{- fail "settings.BREAKWATER_URL is https://HOST, https://HOST:PORT or the same with http" -}}
 {{- end -}}
-{{- if not (regexMatch "^(https?://[^/@?#\\s]+(/[^@?#\\s]*)?)?$" $settings.BREAKWATER_TRACES_ENDPOINT) -}}
+{{- if not (regexMatch (printf "^(https?://([^/@?#:\\s]+|\\[[0-9A-Fa-f:.]+\\])(:%s)?(/[^@?#\\s]*)?)?$" $port) $settings.BREAKWATER_TRACES_ENDPOINT) -}}
 {{- fail "settings.BREAKWATER_TRACES_ENDPOINT is http://HOST:PORT or https://HOST:PORT, without a password or a query" -}}
 {{- end -}}
+{{- $octet := "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])" -}}
+{{- $four := printf "%s(\\.%s){3}(/(3[0-2]|[12]?[0-9]))?" $octet $octet -}}
+{{- $six := "[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?" -}}
 {{- range splitList "," $settings.BREAKWATER_OUTBOUND_ALLOW -}}
-{{- if not (regexMatch "^\\s*([0-9]{1,3}(\\.[0-9]{1,3}){3}(/[0-9]{1,2})?|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*(/[0-9]{1,3})?)?\\s*$" .) -}}
+{{- if not (regexMatch (printf "^\\s*(%s|%s)?\\s*$" $four $six) .) -}}
 {{- fail (printf "settings.BREAKWATER_OUTBOUND_ALLOW holds %q, which is no network in CIDR form" .) -}}
+{{- end -}}
+{{- $network := splitList "/" (trim .) -}}
+{{- if and (eq (len $network) 2) (not (contains ":" .)) -}}
+{{- $rest := 0 -}}
+{{- range splitList "." (first $network) -}}{{- $rest = add (mul $rest 256) (atoi .) -}}{{- end -}}
+{{- $size := 1 -}}
+{{- range until (sub 32 (atoi (last $network)) | int) -}}{{- $size = mul $size 2 -}}{{- end -}}
+{{- if mod $rest $size -}}
+{{- fail (printf "settings.BREAKWATER_OUTBOUND_ALLOW holds %q, an address within a network: write the network's first" .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- range splitList "," $settings.BREAKWATER_TLS_NAMES -}}

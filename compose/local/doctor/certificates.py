@@ -1,6 +1,6 @@
 """Faults of certificates: the proxy's own, that clients judge, and those of the keys that sign registry tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
-from compose.local.certificate import refuse_bad_certificate
+from compose.local.certificate import TRUSTED, refuse_bad_certificate, unknown_issuer
 from compose.local.doctor.finding import Finding, broken, warning
 from compose.local.doctor.patient import Check, Patient
 from services.token.errors import SigningKeysUnusable
@@ -40,7 +40,9 @@ def tls(patient: Patient) -> Iterator[Finding]:
         yield broken(f"there is no certificate in {public} to show to clients", "./breakwater up makes one")
         return
     host = options.url.host if options.url else None
-    yield from judge_served(x509.load_pem_x509_certificate(served), host, patient.now)
+    chain = x509.load_pem_x509_certificates(served)
+    yield from judge_served(chain[0], host, patient.now)
+    yield from judge_chain(chain)
     if given not in {None, served}:
         yield warning(
             f"the certificate in {options.tls_cert} is not the one that clients are shown",
@@ -64,6 +66,16 @@ def judge_served(certificate: x509.Certificate, host: str | None, now: datetime)
         yield broken(
             f"clients refuse the TLS certificate: it is not for {host}, the host of BREAKWATER_URL",
             "use a certificate that names the host, or set BREAKWATER_URL to a name in it",
+        )
+
+
+def judge_chain(chain: Sequence[x509.Certificate], trusted: Path = TRUSTED) -> Iterator[Finding]:
+    """Whether clients find from it to an authority."""
+    if issuer := unknown_issuer(chain, trusted):
+        yield warning(
+            f"the TLS certificate comes without that of its issuer, {issuer}, which this machine does not trust:"
+            " clients that do not have it refuse it",
+            "append the issuer's certificate to the file of BREAKWATER_TLS_CERT, then ./breakwater up",
         )
 
 
@@ -134,7 +146,7 @@ CHECKS: Final[Iterable[Check]] = (
     Check(
         name="certificate",
         looks_for="a TLS certificate that has ended, ends within 30 days, has not begun, is not for the host of"
-        " BREAKWATER_URL, does not fit its key, or is newer than the one that is served",
+        " BREAKWATER_URL, does not fit its key, comes without its issuer's, or is newer than the one that is served",
         remedy="put the new certificate and key in their places and run `./breakwater up`",
         ask=tls,
     ),

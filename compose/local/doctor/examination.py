@@ -8,7 +8,19 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final
 
-from compose.local.doctor import broker, certificates, database, flow, front, home, inner, modes, parts, storage
+from compose.local.doctor import (
+    broker,
+    certificates,
+    collectors,
+    database,
+    flow,
+    front,
+    home,
+    inner,
+    modes,
+    parts,
+    storage,
+)
 from compose.local.doctor.finding import Finding, Severity, broken, warning
 from compose.local.doctor.patient import Check, Group, Patient
 from compose.local.site import Site
@@ -20,8 +32,9 @@ SECONDS: Final = 20.0
 GROUPS: Final = (
     Group(needs=None, checks=(*home.CHECKS, *certificates.CHECKS)),
     Group(needs=None, checks=tuple(storage.CHECKS)),
+    Group(needs=None, checks=tuple(collectors.CHECKS)),
     Group(needs=None, checks=tuple(parts.CHECKS)),
-    Group(needs="postgres", checks=(*database.CHECKS, *flow.CHECKS, *modes.CHECKS)),
+    Group(needs="postgres", checks=(*database.CHECKS, storage.IMAGES, *flow.CHECKS, *modes.CHECKS)),
     Group(needs="rabbitmq", checks=tuple(broker.CHECKS)),
     Group(needs="proxy", checks=tuple(front.CHECKS)),
     Group(needs="token", checks=(inner.CREDENTIALS,)),

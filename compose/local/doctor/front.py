@@ -22,11 +22,14 @@ from shared.auth.bearer import key_id
 from shared.settings import CLOCK_LEEWAY, TOKEN_ISSUER, TOKEN_SERVICE
 
 _SECONDS: Final = 3.0
+_LONG_SECONDS: Final = 6.0
+"""The proxy itself waits three to reach a part, and then says so."""
 _MOST: Final = 64 * 1024
 _REALM: Final = re.compile(r'\ABearer realm="([^"]*)",service="([^"]*)"')
 _PUBLIC: Final = "repository:library/doctor:pull"
 """A scope that anybody may ask for, so that no account is needed; nothing is granted on it where nothing is public."""
 _PROXY: Final = "./breakwater logs --part proxy tells more"
+_STATUS: Final = "./breakwater status shows which part is not well"
 _CLOCK: Final = "set this machine's clock: timedatectl tells whether NTP does"
 
 
@@ -40,13 +43,15 @@ class Answer:
     body: bytes
 
 
-def ask(url: str, path: str, *, host: str | None = None, token: str | None = None) -> Answer:
+def ask(
+    url: str, path: str, *, host: str | None = None, token: str | None = None, seconds: float = _SECONDS
+) -> Answer:
     """GET, with a Host header of one's own where one is given. Raises OSError, HTTPException.
 
     Certificates are not verified: what is sent opens nothing, and whether clients take one is another check's question.
     """
     parts = urlsplit(url)
-    connection = _connection(parts.scheme, parts.hostname or "", parts.port)
+    connection = _connection(parts.scheme, parts.hostname or "", parts.port, seconds)
     headers = {"Host": host or parts.netloc} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         connection.request("GET", path, headers=headers)
@@ -57,13 +62,13 @@ def ask(url: str, path: str, *, host: str | None = None, token: str | None = Non
         connection.close()
 
 
-def _connection(scheme: str, host: str, port: int | None) -> HTTPConnection:
+def _connection(scheme: str, host: str, port: int | None, seconds: float) -> HTTPConnection:
     if scheme != "https":
-        return HTTPConnection(host, port, timeout=_SECONDS)
+        return HTTPConnection(host, port, timeout=seconds)
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    return HTTPSConnection(host, port, timeout=_SECONDS, context=context)
+    return HTTPSConnection(host, port, timeout=seconds, context=context)
 
 
 def url(patient: Patient) -> Iterator[Finding]:
@@ -179,13 +184,19 @@ def _token(answer: Answer) -> str | None:
 
 def proxy(patient: Patient) -> Iterator[Finding]:
     """Whether anything answers at the proxy's own address."""
+    host = urlsplit(patient.options.public_url).netloc
     try:
-        answer = ask(patient.options.local_url, "/healthz", host=urlsplit(patient.options.public_url).netloc)
+        ask(patient.options.local_url, "/.answers", host=host)
     except (OSError, HTTPException):
         yield broken(f"the proxy does not answer at {patient.options.local_url}", _PROXY)
         return
+    try:
+        answer = ask(patient.options.local_url, "/healthz", host=host, seconds=_LONG_SECONDS)
+    except (OSError, HTTPException):
+        yield broken("/healthz is not answered: the proxy waits for the API or its database", _STATUS)
+        return
     if answer.status != HTTPStatus.OK:
-        yield broken(f"/healthz answers {answer.status}", "./breakwater status shows which part is not well")
+        yield broken(f"/healthz answers {answer.status}", _STATUS)
 
 
 CHECKS: Final[Iterable[Check]] = (

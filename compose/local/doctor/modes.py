@@ -7,6 +7,7 @@ from ldap3.core.exceptions import LDAPException
 
 from compose.local.doctor.finding import Finding, broken, warning
 from compose.local.doctor.patient import Check, Patient
+from services.api.queries.collection import last_collection
 from services.api.queries.configuration import is_read_only
 from services.replication.domain.registry import Health
 from services.replication.queries.figures import all_registries
@@ -22,16 +23,23 @@ from shared.secrets import Sealer
 def read_only(patient: Patient) -> Iterator[Finding]:
     """Pushes that are refused by a setting or a flag."""
     with patient.session() as session:
-        if is_read_only(session):
-            yield warning(
-                "the system is in read-only mode: pushes and changes are refused",
-                "an administrator sets read_only to false in the configuration",
-            )
+        read_only, collects = is_read_only(session), last_collection(session).is_open
+    if read_only:
+        yield warning(
+            "the system is in read-only mode: pushes and changes are refused",
+            "an administrator sets read_only to false in the configuration",
+        )
     flag = patient.layout.readonly_flag
     if flag.exists():
         yield warning(
-            f"pushes are refused, for {flag} exists: the registry's disk was nearly full, or blobs are being collected",
+            f"pushes are refused, for {flag} exists: the registry's disk was nearly full",
             "free disk space: the metadata service removes the flag within seconds; ./breakwater logs --part metadata",
+        )
+    left = patient.layout.collecting_flag
+    if left.exists() and not collects:
+        yield broken(
+            f"pushes and deletions are refused, for {left} exists, and no garbage is being collected",
+            f"remove {left}; ./breakwater logs --part registry tells what became of the last collection",
         )
 
 
@@ -79,8 +87,9 @@ def registries(patient: Patient) -> Iterator[Finding]:
 CHECKS: Final[Iterable[Check]] = (
     Check(
         name="read-only",
-        looks_for="pushes that are refused by read-only mode, or by the flag of a full disk",
-        remedy="set `read_only` to false, or free disk space",
+        looks_for="pushes that are refused by read-only mode, by the flag of a full disk, or by one that a collection"
+        " of garbage has left",
+        remedy="set `read_only` to false, free disk space, or remove the flag that was left",
         ask=read_only,
     ),
     Check(

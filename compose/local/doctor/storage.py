@@ -1,4 +1,4 @@
-"""The bucket that the registry's images lie in, where they do not lie on the disk: asked as the registry asks it."""
+"""The registry's storage: a bucket is asked as the registry asks it, and on the disk the images have to be there."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -7,6 +7,7 @@ from compose.local.bucket import bucket_of
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
 from shared.errors import ConfigurationError, Unavailable
+from shared.registry.bucket import ROOT
 
 
 def bucket(patient: Patient) -> Iterator[Finding]:
@@ -21,6 +22,33 @@ def bucket(patient: Patient) -> Iterator[Finding]:
         yield broken(error.sentence, "look at that storage and the way to it: pushes and pulls fail until it answers")
 
 
+def images(patient: Patient) -> Iterator[Finding]:
+    """Whether any of some repositories with artifacts is in the storage: where none is, it is another one."""
+    with patient.database() as database:
+        names = [name for (name,) in database.execute(_SOME).fetchall()]
+    if not names:
+        return
+    bucket = bucket_of(patient.layout, patient.options)
+    folder = patient.layout.registry
+    if bucket is not None:
+        place, there = str(bucket), bucket.holds(f"{ROOT}/repositories/", attempts=1)
+    else:
+        place, there = str(folder), any((folder / ROOT / "repositories" / name).is_dir() for name in names)
+    if not there:
+        yield broken(
+            f"{place} holds none of {len(names)} repositories that the catalogue knows: pulls answer 404",
+            "mount the registry's storage there again, or bring it back from a backup; push nothing before that",
+        )
+
+
+_SOME: Final = "SELECT name FROM core.repositories WHERE artifact_count > 0 ORDER BY random() LIMIT 20"
+
+IMAGES: Final = Check(
+    name="images",
+    looks_for="a storage without the repositories that the catalogue knows: one that is not mounted",
+    remedy="mount it again, or bring it back; `./breakwater reconcile` changes nothing meanwhile",
+    ask=images,
+)
 CHECKS: Final[Iterable[Check]] = (
     Check(
         name="bucket",

@@ -1,4 +1,7 @@
-"""Headers that tell browsers what never to do with an answer; a page sets its own policy."""
+"""Headers that tell browsers what never to do with an answer; a page sets its own policy.
+
+To stay with TLS they are told by the proxy, once for all answers.
+"""
 
 from typing import Final
 
@@ -31,5 +34,3 @@ class SecurityHeaders:
         for name, value in _UNLESS_SET.items():
             if resp.get_header(name) is None:
                 resp.set_header(name, value)
-        if req.forwarded_scheme == "https":
-            resp.set_header("Strict-Transport-Security", "max-age=31536000")

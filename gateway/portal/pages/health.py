@@ -28,6 +28,34 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
         "Token service", "Says who may pull and push what.",
         "Nobody can sign in by docker, push or pull. Look at its log: breakwater logs --part token.",
     ),
+    "proxy": (
+        "Proxy", "The only door: all that clients send comes in by it.",
+        "It does not tell its own numbers. Look at its log: breakwater logs --part proxy.",
+    ),
+    "intake": (
+        "Intake", "Takes what the registry notifies.",
+        "Pushes go on; they are recorded after it is back. Look at its log: breakwater logs --part intake.",
+    ),
+    "relay": (
+        "Relay", "Numbers events and gives them to the broker.",
+        "Events wait in the database, and arrive when it is back. Look at its log: breakwater logs --part relay.",
+    ),
+    "audit": (
+        "Audit", "Writes the record of what was done.",
+        "What it has to record waits for it. Look at its log: breakwater logs --part audit.",
+    ),
+    "metadata": (
+        "Catalogue", "Keeps repositories, artifacts and tags as the registry has them.",
+        "New tags are not listed, retention waits. Look at its log: breakwater logs --part metadata.",
+    ),
+    "webhook": (
+        "Webhooks", "Sends what happens to the addresses of projects' policies.",
+        "Deliveries wait. Look at its log: breakwater logs --part webhook.",
+    ),
+    "replication": (
+        "Replication", "Copies artifacts to other registries and from them.",
+        "Copies wait, and go on where they stood. Look at its log: breakwater logs --part replication.",
+    ),
 }  # fmt: skip
 _NEARLY_FULL: Final = 90
 _UNKNOWN: Final = ("", "A part of the system.", "Look at its log.")

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
 from compose.local.binaries import Binaries
-from compose.local.doctor import broker, flow, modes
+from compose.local.doctor import broker, flow, modes, storage
 from compose.local.doctor import database as database_checks
 from compose.local.doctor.patient import Patient
 from compose.local.layout import Layout
@@ -25,6 +25,7 @@ from compose.local.options import Options
 from compose.local.site import Site
 from shared.messaging.connection import connected
 from shared.messaging.topology import AUDIT, OPERATOR, WEBHOOK
+from shared.registry.bucket import ROOT
 from shared.settings import Settings
 from tests.clients.polling import eventually
 from tests.integration.conftest import Database
@@ -86,7 +87,7 @@ def whats(findings: Iterable[Finding]) -> str:
     [
         database_checks.answers, database_checks.roles, database_checks.connections, database_checks.revision,
         database_checks.clock, flow.outbox, flow.published, flow.parked, flow.record, modes.read_only, modes.ldap,
-        modes.registries,
+        modes.registries, storage.images,
     ],
     ids=lambda ask: ask.__name__,
 )
@@ -175,6 +176,36 @@ def test_flag_of_a_full_disk_is_warned_of(stored: Patient) -> None:
     stored.layout.readonly_flag.parent.mkdir()
     stored.layout.readonly_flag.touch()
     assert "warning: pushes are refused" in whats(modes.read_only(stored))
+
+
+def test_flag_of_a_collection_is_broken_where_none_is_under_way(stored: Patient, database: Database) -> None:
+    flag = stored.layout.collecting_flag
+    flag.parent.mkdir()
+    flag.touch()
+    with database.superuser() as connection:
+        connection.execute(
+            """
+            INSERT INTO core.collections
+                (trigger, delete_untagged, dry_run, parameters, actor, actor_kind, request_id, status)
+            VALUES ('MANUAL', false, false, '{}', 'admin', 'user', 'r', 'Running')
+            """
+        )
+        assert whats(modes.read_only(stored)) == ""
+        connection.execute("UPDATE core.collections SET status = 'Error', finished_at = now()")
+    told = whats(modes.read_only(stored))
+    assert told == f"broken: pushes and deletions are refused, for {flag} exists, and no garbage is being collected"
+
+
+def test_storage_without_what_the_catalogue_knows_is_broken(stored: Patient, database: Database) -> None:
+    with database.superuser() as connection:
+        connection.execute(
+            "INSERT INTO core.repositories (project_id, name, artifact_count)"
+            " SELECT id, 'library/app', 1 FROM core.projects WHERE name = 'library'"
+        )
+    assert "broken: " in whats(storage.images(stored))
+    assert "holds none of 1 repositories that the catalogue knows" in whats(storage.images(stored))
+    stored.layout.registry.joinpath(ROOT, "repositories", "library", "app").mkdir(parents=True)
+    assert whats(storage.images(stored)) == ""
 
 
 def test_directory_that_does_not_answer_is_broken(stored: Patient, database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -118,6 +119,33 @@ def test_url_where_nothing_answers_is_broken(tmp_path: Path, own: str) -> None:
     port = free_port()
     assert "nothing answers" in whats(front.url(patient(tmp_path, port, url=f"http://127.0.0.1:{port}")))
     assert "the proxy does not answer" in whats(front.proxy(patient(tmp_path, port)))
+
+
+def test_proxy_that_waits_for_a_part_is_told_from_one_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front, "_LONG_SECONDS", 0.3)
+    asked: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        """Answer the first question alone."""
+        first, _ = listener.accept()
+        with first:
+            asked.append(first.recv(4096))
+            first.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        second, _ = listener.accept()
+        with second:
+            asked.append(second.recv(4096))
+            second.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        told = whats(front.proxy(patient(tmp_path, listener.getsockname()[1])))
+        thread.join()
+    assert told == "broken: /healthz is not answered: the proxy waits for the API or its database"
+    assert [each.split()[1] for each in asked] == [b"/.answers", b"/healthz"]
 
 
 def test_token_that_the_registry_takes_is_well(tmp_path: Path, own: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from compose.conf import views
 from compose.conf.render import render
+from compose.local import asking
 from tests.servers import free_port, short_folder, start, stop, wait_for
 
 if TYPE_CHECKING:
@@ -67,6 +68,23 @@ def say(folder: Path, first: int, count: int) -> None:
 
 def said(count: int) -> list[str]:
     return [f'{{"event": "line {number}"}}' for number in range(count)]
+
+
+def test_one_that_stands_still_takes_nothing_and_being_asked_is_no_line() -> None:
+    with log_folder() as folder:
+        process = start_log(folder)
+        try:
+            assert asking.takes_lines(folder / "log.sock")
+            process.send_signal(signal.SIGSTOP)
+            assert not asking.takes_lines(folder / "log.sock", seconds=0.3)
+            process.send_signal(signal.SIGCONT)
+            assert asking.takes_lines(folder / "log.sock")
+            say(folder, 0, 1)
+            wait_for(lambda: kept(folder) == said(1), seconds=20, what="what is said is kept")
+        finally:
+            stop(process)
+        assert not asking.takes_lines(folder / "log.sock")
+        assert {file.name for file in (folder / "log").iterdir()} == {"core.log"}
 
 
 def test_lines_said_while_rsyslogd_is_down_are_kept_once_it_is_back() -> None:

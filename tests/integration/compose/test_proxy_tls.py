@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import pytest
 
@@ -60,16 +61,28 @@ def test_tls_serves_http_2_and_asks_to_stay(certificate: views.Certificate) -> N
         context = ssl.create_default_context(cafile=str(certificate.file.with_name("authority.crt")))
         url = f"https://127.0.0.1:{proxy.port}/api/v2.0/ping"
         with urllib.request.urlopen(url, context=context, timeout=5) as answer:
-            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert answer.headers.get_all("Strict-Transport-Security") == ["max-age=31536000"]
             assert json.load(answer)["headers"]["x-forwarded-proto"] == "https"
+        with pytest.raises(HTTPError) as own:
+            urllib.request.urlopen(f"https://127.0.0.1:{proxy.port}/internal/x", context=context, timeout=5)
+        with own.value:
+            assert own.value.headers.get_all("Strict-Transport-Security") == ["max-age=31536000"]
         context.set_alpn_protocols(["h2", "http/1.1"])
         with ssl.create_connection(("127.0.0.1", proxy.port)) as plain, context.wrap_socket(
             plain, server_hostname="127.0.0.1"
         ) as connection:
             assert connection.selected_alpn_protocol() == "h2"
-        status, _, body = proxy.get("/api/v2.0/ping")
-    assert status == 400
+        status, headers, body = proxy.get("/api/v2.0/ping")
+    # it is for nobody who comes without TLS (RFC 6797, 7.2)
+    assert (status, headers.get("strict-transport-security")) == (400, None)
     assert json.loads(body)["errors"][0]["message"] == "this port speaks HTTPS, not HTTP"
+
+
+@pytest.mark.parametrize(("public_url", "told"), [("https://registry.test", "max-age=31536000"), (None, None)])
+def test_tls_before_the_proxy_is_asked_to_stay_too(public_url: str | None, told: str | None) -> None:
+    with running_proxy(public_url=public_url) as proxy:
+        headers = [proxy.get(path)[1] for path in ("/ping", "/v2/", "/internal/x")]
+    assert [each.get("strict-transport-security") for each in headers] == [told] * 3
 
 
 def test_new_certificate_is_in_force_at_once_and_what_is_open_goes_on(certificate: views.Certificate) -> None:
@@ -89,6 +102,7 @@ def test_new_certificate_is_in_force_at_once_and_what_is_open_goes_on(certificat
     ("method", "path", "status"),
     [
         ("GET", "/", 308), ("HEAD", "/projects?page=2", 308), ("GET", "/apis", 308), ("POST", "/", 400),
+        ("GET", "/metrics", 400), ("GET", "/metrics?comp=parts", 400),
         ("GET", "/v2/", 400), ("GET", "/v2", 400), ("GET", "/api/v2.0/projects", 400), ("GET", "/auth/token?a=b", 400),
         ("GET", "/service/token", 400),
     ],
@@ -119,7 +133,7 @@ def test_the_second_port_leads_pages_to_tls_and_serves_nothing(
         plain = replace(proxy, port=second)
         status, headers, _ = plain.get("/projects?page=2")
         assert (status, headers["location"]) == (308, f"{target}/projects?page=2")
-        for method, path in (("GET", "/v2/"), ("GET", "/api/v2.0/ping"), ("GET", "/auth/token"), ("POST", "/")):
+        for method, path in (("GET", "/v2/"), ("GET", "/metrics"), ("GET", "/auth/token"), ("POST", "/")):
             status, headers, body = plain.get(path, method=method)
             assert (status, headers.get("location")) == (400, None), path
             assert json.loads(body)["errors"][0]["message"] == "this port speaks HTTPS, not HTTP"

@@ -123,4 +123,6 @@ def test_a_database_that_goes_away_is_told_and_its_return_needs_no_restart(
         health = json.loads(ask(running.socket, "GET", f"{BASE}/health", ADMIN.headers)[1])
         problem = {"name": "database", "status": "unhealthy", "error": "the database does not answer"}
         assert problem in health["components"]
+        (relay,) = [each["error"] for each in health["components"] if each["name"] == "relay"]
+        assert relay == "nothing is known of it while the database does not answer"
     wait_for(lambda: status() == 200, seconds=10, what="the core mount recovers")

@@ -294,6 +294,7 @@ def test_health_tells_what_a_part_that_is_not_well_means_and_asks_again_by_itsel
     assert "PostgreSQL well" in page.text
     assert "Registry not well" in page.text
     assert "Pushes and pulls fail." in page.text
+    assert "Relay not well Numbers events and gives them to the broker. it has never told of itself." in page.text
     assert "Disk of the registry" in page.text
     assert "free" in page.text
     assert "Nobody works on jobs" in page.text

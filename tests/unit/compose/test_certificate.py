@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from compose.local.certificate import certificate_warning, make_certificate, refuse_bad_certificate
+from compose.local.certificate import certificate_warning, make_certificate, refuse_bad_certificate, unknown_issuer
 from compose.local.layout import Layout
 from shared.errors import ConfigurationError
 
@@ -90,6 +90,24 @@ def test_certificate_out_of_its_time_is_warned_of(
     write_certificate(layout.certificate, key, begins=begins, days=days)
     told = certificate_warning(layout, NOW)
     assert (told is None) if warning is None else (told is not None and warning in told)
+
+
+def test_certificate_that_comes_without_its_issuer_s_is_warned_of(tmp_path: Path) -> None:
+    chain, _ = make_certificate(tmp_path / "made", NAMES, NOW)
+    layout = Layout(tmp_path)
+    layout.certificate.parent.mkdir(parents=True)
+    layout.certificate.write_bytes(chain.read_bytes())
+    assert certificate_warning(layout, NOW) is None
+    served, authority = x509.load_pem_x509_certificates(chain.read_bytes())
+    layout.certificate.write_bytes(served.public_bytes(Encoding.PEM))
+    told = certificate_warning(layout, NOW)
+    assert told is not None
+    assert "comes without that of its issuer, CN=Breakwater authority" in told
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(authority.public_bytes(Encoding.PEM))
+    assert unknown_issuer([served], trusted) is None
+    assert unknown_issuer([served], tmp_path / "none.pem") == "CN=Breakwater authority"
+    assert unknown_issuer([authority], tmp_path / "none.pem") is None
 
 
 def test_without_a_certificate_nothing_is_warned_of(tmp_path: Path) -> None:

@@ -309,6 +309,22 @@ WRONG: Final = [
         {"settings": {"BREAKWATER_OUTBOUND_ALLOW": "10.0.0.0/8,here"}},
         'settings.BREAKWATER_OUTBOUND_ALLOW holds "here", which is no',
     ),
+    *(
+        (
+            {"settings": {"BREAKWATER_OUTBOUND_ALLOW": f"192.0.2.7, {wrong}"}},
+            f'settings.BREAKWATER_OUTBOUND_ALLOW holds " {wrong}", which is no',
+        )
+        for wrong in ("10.0.0.0/33", "256.0.0.0/8", "fd00::/129", "10.0.0/8")
+    ),
+    (
+        {"settings": {"BREAKWATER_OUTBOUND_ALLOW": "10.0.0.0/8,172.16.0.0/12,0.0.0.0/0,192.0.2.128/24"}},
+        'settings.BREAKWATER_OUTBOUND_ALLOW holds "192.0.2.128/24", an address within a network',
+    ),
+    ({"settings": {"BREAKWATER_URL": "https://a.example.com:65536"}}, "settings.BREAKWATER_URL is https://HOST"),
+    (
+        {"settings": {"BREAKWATER_TRACES_ENDPOINT": "http://a:65536"}},
+        "settings.BREAKWATER_TRACES_ENDPOINT is http://HOST:PORT",
+    ),
     (
         {"settings": {"BREAKWATER_TLS_NAMES": "a b"}},
         'settings.BREAKWATER_TLS_NAMES holds "a b", which is neither a name nor',
@@ -337,6 +353,14 @@ WRONG: Final = [
     ({"storage": {"log": {"size": "1Gi"}}}, "'/storage': additional properties 'log' not allowed"),
     ({"resources": {"token": {"limits": {"memory": "much"}}}}, "'/resources/token/limits/memory'"),
     ({"resources": {"log": {}}}, "'/resources': additional properties 'log' not allowed"),
+    ({"images": {"prefix": "https://x/y"}}, "'/images/prefix': 'https://x/y' does not match pattern"),
+    ({"images": {"prefix": "a b"}}, "'/images/prefix': 'a b' does not match pattern"),
+    ({"images": {"proxy": {"repository": "nginx:1"}}}, "'/images/proxy/repository': 'nginx:1' does not match pattern"),
+    ({"images": {"proxy": {"tag": "1.22@x"}}}, "'/images/proxy/tag': '1.22@x' does not match pattern"),
+    (
+        {"service": {"type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/33"]}},
+        "'/service/loadBalancerSourceRanges/0': '10.0.0.0/33' does not match pattern",
+    ),
     ({"images": {"pullSecrets": "x"}}, "'/images/pullSecrets': got string, want array"),
     (
         {"images": {"pullPolicy": "Sometimes"}},
@@ -348,6 +372,12 @@ WRONG: Final = [
     ({"admin": {"existingSecret": "A_B"}}, "'/admin/existingSecret': 'A_B' does not match pattern"),
     ({"pod": {"terminationGracePeriodSeconds": 5}}, "'/pod/terminationGracePeriodSeconds': minimum: got 5, want 60"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["a", "a/", "mirror.example.com:5000/own/x__y", "[fd00::1]:5000/a", "10.0.0.7:80"])
+def test_image_goes_behind_whatever_place_images_can_lie_in(prefix: str) -> None:
+    containers = helm.render({"images": {"prefix": prefix}}).containers
+    assert containers["proxy"]["image"] == f"{prefix.removesuffix('/')}/nginx:1.22"
 
 
 @pytest.mark.parametrize(("values", "sentence"), WRONG, ids=range(len(WRONG)))

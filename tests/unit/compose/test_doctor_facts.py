@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
-from compose.local.doctor import broker, database, flow, front, home, inner, parts
+from compose.local.certificate import make_certificate
+from compose.local.doctor import broker, certificates, collectors, database, flow, front, home, inner, parts
 from compose.local.doctor.examination import CHECKS
-from compose.local.options import CHECKOUT
+from compose.local.options import CHECKOUT, Options
 from services.api.domain.disk import Reserve
 from services.audit.queries.checks import Check as Verification
 from shared.messaging.depths import QueueDepth
 from shared.migrations import run
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from compose.local.doctor.finding import Finding
+    from compose.local.doctor.patient import Ask
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MINUTES = timedelta(minutes=1)
@@ -241,6 +247,34 @@ def test_disk_is_judged_by_the_reserve_and_by_its_inodes(
 def test_disk_that_counts_no_inodes_is_well(tmp_path: Path) -> None:
     disk = home.Disk(total=100 * GIB, free=50 * GIB, inodes=0, free_inodes=0)
     assert told(home.judge_disk(disk, tmp_path, Reserve(percent=5, bytes=GIB))) == []
+
+
+def test_collector_that_is_not_reached_is_told_with_its_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for scheme in ("tcp", "http", "https"):
+            assert collectors.unreachable(f"{scheme}://127.0.0.1:{port}") is None
+    for scheme in ("tcp", "http", "https"):
+        assert collectors.unreachable(f"{scheme}://127.0.0.1:{port}") == "connection refused"
+    assert collectors.unreachable("udp://127.0.0.1:514") is None
+    assert collectors.unreachable("udp://nowhere.invalid:514") is not None
+
+
+@pytest.mark.parametrize(
+    ("ask", "setting"), [(collectors.lines, "log_forward"), (collectors.traces, "traces_endpoint")]
+)
+def test_collectors_are_asked_about_where_there_are_any(ask: Ask, setting: str) -> None:
+    there = f"{'tcp' if setting == 'log_forward' else 'http'}://127.0.0.1:{free_port()}"
+    for options, expected in ((Options(), []), (Options(**{setting: there}), [("warning", there)])):  # type: ignore[arg-type]  # pydantic reads it
+        found = told(ask(SimpleNamespace(options=options)))  # type: ignore[arg-type]  # it is asked for nothing else
+        assert [(severity, there) for severity, what in found if there in what] == expected
+
+
+def test_served_certificate_is_judged_by_its_chain(tmp_path: Path) -> None:
+    chain, _ = make_certificate(tmp_path, ("registry.test",), NOW)
+    served, authority = x509.load_pem_x509_certificates(chain.read_bytes())
+    assert told(certificates.judge_chain([served, authority])) == []
+    one(told(certificates.judge_chain([served])), "warning", "without that of its issuer, CN=Breakwater authority")
 
 
 def test_troubleshooting_page_lists_every_check_as_it_is() -> None:

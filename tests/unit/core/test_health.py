@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from socket import AF_UNIX, socket
+from threading import Event
 from time import monotonic, sleep
 
 import pytest
 
-from gateway.core.health import HealthCheck, _broker, _http
+from gateway.core.health import HealthCheck, Question, _broker, _http, judge_silence
 from shared.settings import Settings
 from tests.servers import free_port
 
@@ -66,6 +68,43 @@ def test_a_part_that_hangs_is_unhealthy_and_holds_nobody_up() -> None:
     assert monotonic() - started < 5
     assert hanging.problem == "no answer in time"
     assert well.problem is None
+
+
+def test_many_that_hang_take_no_longer_than_one_and_are_not_asked_again_meanwhile() -> None:
+    asked: list[str] = []
+    over, now = Event(), 100.0
+
+    def hang(name: str) -> None:
+        asked.append(name)
+        over.wait(20)
+
+    check = HealthCheck({name: partial(hang, name) for name in "abcdef"}, clock=lambda: now, patience=0.3)
+    started = monotonic()
+    for _ in range(2):
+        assert {each.problem for each in check.components()} == {"no answer in time"}
+        now += 2
+    assert monotonic() - started < 2
+    assert sorted(asked) == list("abcdef")
+    over.set()
+    assert {each.problem for each in check.components()} == {None}
+
+
+def test_one_question_tells_of_several_parts_and_of_all_of_them_where_it_fails() -> None:
+    unanswered = {"a": "away", "c": "not known"}
+    well = HealthCheck({"b": lambda: None}, [Question(ask=lambda: {"a": None, "c": "silent"}, unanswered=unanswered)])
+    assert [(each.name, each.problem) for each in well.components()] == [("a", None), ("b", None), ("c", "silent")]
+
+    def fail() -> dict[str, str | None]:
+        raise ValueError("of a test")
+
+    ill = HealthCheck({"b": lambda: None}, [Question(ask=fail, unanswered=unanswered)])
+    assert [(each.name, each.problem) for each in ill.components()] == [("a", "away"), ("b", None), ("c", "not known")]
+
+
+def test_a_service_is_judged_by_how_long_it_has_told_nothing() -> None:
+    assert judge_silence(49) is None
+    assert judge_silence(50) == "it has told nothing of itself for 50 s"
+    assert judge_silence(None) == "it has never told of itself"
 
 
 def test_a_silent_or_missing_server_is_unhealthy(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from gateway.portal.rendering import count
 from shared.errors import Unauthorized
 
 _PART: Final = {
-    "broker": "The message broker", "core": "The API", "database": "The database", "events": "The event stream",
-    "registry": "The registry", "token": "The token service",
+    "audit": "The audit service", "broker": "The message broker", "core": "The API", "database": "The database",
+    "events": "The event stream", "intake": "The intake of notifications", "metadata": "The catalogue's service",
+    "proxy": "The proxy", "registry": "The registry", "relay": "The relay of events",
+    "replication": "The replication service", "token": "The token service", "webhook": "The webhooks' service",
 }  # fmt: skip
 _LOOKED_BACK: Final = timedelta(days=1)
 _FEW: Final = 5

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from gateway.core.health import SERVICES
 from gateway.core.metrics.components import READABLE, build_components
 from gateway.core.metrics.family import Family
 from gateway.core.metrics.parts import TELLING
@@ -109,6 +110,11 @@ def test_a_part_is_up_while_it_tells_of_itself(api: Api) -> None:
     assert values(api, "up", "part") == {
         **dict.fromkeys(TELLING, 1), "relay": 0, "postgres": 1, "rabbitmq": 1, "registry": 0, "proxy": 0,
     }
+    with serving(api.database.settings("core")) as client:
+        told = {each["name"]: each for each in client.simulate_get("/api/v2.0/health").json["components"]}
+    states = {part: told[part]["status"] for part in SERVICES}
+    assert states == {**dict.fromkeys(SERVICES, "healthy"), "relay": "unhealthy"}
+    assert told["relay"]["error"].startswith("it has told nothing of itself for 12")
 
 
 def test_what_processes_of_a_part_have_counted_is_told_as_one(api: Api) -> None:
