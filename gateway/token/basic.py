@@ -6,6 +6,7 @@ body of a refusal travel in headers.
 
 import json
 import re
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -50,7 +51,7 @@ class BasicResource:
             if credential is None:
                 raise WrongCredentials
             scopes = needed(req.get_header("X-Original-Method") or "", req.get_header("X-Original-URI") or "")
-            issued = await self._desk.for_request(scopes, credential, client_of(req), utc_now())
+            issued = await self._desk.for_request(scopes, credential, partial(client_of, req), utc_now())
         except BreakwaterError as error:
             _refuse(req, resp, error)
         else:

@@ -7,6 +7,7 @@ take longer goes to threads.
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -52,6 +53,8 @@ from shared.secrets import Secret
 _TELLING_SECONDS: Final = 0.25
 """A login's answer waits so long for its event to be written down, and no longer."""
 _TRIES: Final = 6
+Asking = Callable[[], Client]
+"""Tells where a request came from: most are answered before that matters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +90,7 @@ class Desk:
         return HandedOut(issued=self._issue(standing, asked.scopes, now))
 
     async def for_password(
-        self, asked: TokenRequest, credential: Credential, client: Client, now: datetime
+        self, asked: TokenRequest, credential: Credential, client: Asking, now: datetime
     ) -> HandedOut:
         """A token for a name and a password. Raises WrongCredentials, TooManyGuesses, Unavailable."""
         account, standing = await self._admit(credential, client, projects_of(asked.scopes), now)
@@ -95,13 +98,14 @@ class Desk:
         refresh = None
         # Of an account that lives in a directory we would not notice the end: its clients keep sending the password.
         if asked.offline and account.method is Method.DATABASE:
-            refresh = await self.writing.run(self._new_refresh_token, standing.principal, asked.client_id, client, now)
+            user = standing.principal
+            refresh = await self.writing.run(self._new_refresh_token, user, asked.client_id, client(), now)
         if not asked.scopes:
-            await self._tell(Accepted(principal=standing.principal, method=account.method), client)
+            await self._tell(Accepted(principal=standing.principal, method=account.method), client())
         return HandedOut(issued=issued, refresh_token=refresh)
 
     async def for_request(
-        self, scopes: tuple[Scope, ...], credential: Credential, client: Client, now: datetime
+        self, scopes: tuple[Scope, ...], credential: Credential, client: Asking, now: datetime
     ) -> Issued:
         """A token for one request whose sender may do all that it needs; it counts as no login.
 
@@ -117,7 +121,7 @@ class Desk:
         return self._issue(standing, scopes, now)
 
     async def for_refresh_token(
-        self, asked: TokenRequest, token: Secret, client: Client, now: datetime
+        self, asked: TokenRequest, token: Secret, client: Asking, now: datetime
     ) -> HandedOut:
         """A token for a refresh token. Raises WrongCredentials, Unavailable."""
         projects = projects_of(asked.scopes)
@@ -137,7 +141,7 @@ class Desk:
         if found.used_at is None or now - found.used_at > RENEW_AFTER:
             self.writing.start(self._renew, found.id, now)
         if not asked.scopes:
-            await self._tell(Accepted(principal=standing.principal, method=Method.REFRESH_TOKEN), client)
+            await self._tell(Accepted(principal=standing.principal, method=Method.REFRESH_TOKEN), client())
         return HandedOut(issued=issued, refresh_token=token if asked.offline else None)
 
     def for_system(self, service: str, scopes: tuple[Scope, ...], now: datetime) -> HandedOut:
@@ -146,7 +150,7 @@ class Desk:
         return HandedOut(issued=issued)
 
     async def _admit(
-        self, credential: Credential, client: Client, projects: list[str], now: datetime
+        self, credential: Credential, client: Asking, projects: list[str], now: datetime
     ) -> tuple[Remembered, Standing]:
         """Who this is and what he may do now: by memory and one query, or else by judging the credential."""
         memory = self.login.memory
@@ -155,12 +159,13 @@ class Desk:
         standing = await self._standing(account, projects)
         if account is None or standing is None:
             lane = self.near if self.hot.ask(lambda source: is_ours(source, credential.name)) else self.far
+            sender = client()
             verdict, first = await lane.together(
-                (key, client.address), self.login.verify, credential, client, now
+                (key, sender.address), self.login.verify, credential, sender, now
             )
             if isinstance(verdict, Rejected):
                 if not first:
-                    self.login.record.refused(credential.name, client, now)
+                    self.login.record.refused(credential.name, sender, now)
                 raise _refusal(verdict)
             account = memory.recall(key, now)
             standing = await self._standing(account, projects)

@@ -4,11 +4,13 @@ Specifications: distribution's token authentication (GET) and its OAuth2 form (P
 """
 
 import json
+from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from falcon.asgi import Request, Response
 
 from gateway.token.desk import Desk, HandedOut, utc_now
@@ -20,7 +22,7 @@ from shared.auth.authenticate import Credential
 from shared.errors import BadRequest, ConfigurationError
 
 _JSON: Final = "application/json"
-_encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class TokenResource:
@@ -40,7 +42,7 @@ class TokenResource:
         if credential is None:
             handed = self._desk.for_anybody(asked, now)
         else:
-            handed = await self._desk.for_password(asked, credential, client_of(req), now)
+            handed = await self._desk.for_password(asked, credential, partial(client_of, req), now)
         _write(resp, _answer(handed))
 
     async def on_post(self, req: Request, resp: Response) -> None:
@@ -49,9 +51,9 @@ class TokenResource:
         form = read_form(await _body(req), req.content_type)
         shown(req, Grant.PASSWORD if isinstance(form.proof, Credential) else Grant.REFRESH_TOKEN)
         if isinstance(form.proof, Credential):
-            handed = await self._desk.for_password(form.asked, form.proof, client_of(req), now)
+            handed = await self._desk.for_password(form.asked, form.proof, partial(client_of, req), now)
         else:
-            handed = await self._desk.for_refresh_token(form.asked, form.proof, client_of(req), now)
+            handed = await self._desk.for_refresh_token(form.asked, form.proof, partial(client_of, req), now)
         _write(resp, _answer(handed) | {"scope": " ".join(entry.scope for entry in handed.issued.access)})
 
 
@@ -114,7 +116,7 @@ def _answer(handed: HandedOut) -> dict[str, object]:
 
 
 def _write(resp: Response, answer: dict[str, object]) -> None:
-    resp.data = _encode(answer).encode()
+    resp.data = _encode(answer)
     resp.content_type = _JSON
     resp.set_header("Cache-Control", "no-store")
 

@@ -3,7 +3,6 @@
 Specifications: distribution's token scope grammar and token authentication specification.
 """
 
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -172,7 +171,7 @@ class Claims:
             "exp": issued + int(self.lifetime.total_seconds()),
             "nbf": issued,
             "iat": issued,
-            "jti": os.urandom(16).hex(),
+            "jti": secrets.token_hex(16),
             "access": [entry.claim() for entry in self.access],
         }
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -22,7 +23,7 @@ from shared import logging
 
 _ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
 _COORDINATE: Final = 32
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Signer:
@@ -36,7 +37,7 @@ class Signer:
 
     def sign(self, payload: Mapping[str, object]) -> str:
         """The claims as a compact JWS (RFC 7515; RFC 7518 section 3.4)."""
-        message = self._prefix + _base64(_encode(payload).encode())
+        message = self._prefix + _base64(_encode(payload))
         r, s = decode_dss_signature(self._private.sign(message, _ALGORITHM))
         signature = r.to_bytes(_COORDINATE, "big") + s.to_bytes(_COORDINATE, "big")
         return (message + b"." + _base64(signature)).decode("ascii")

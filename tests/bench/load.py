@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
-_READ: Final = 262_144
+_READ: Final = 16_384
+"""More than most answers have; room for much more would be taken from the system, and given back, at each read."""
 
 
 @dataclass(frozen=True, kw_only=True)
