@@ -47,7 +47,7 @@ def rewritten(rendered: str, *, folder: Path, port: int, socket: Path) -> str:
     text = _replaced(text, r"^pid [^;]+;", f"pid {folder}/nginx.pid;")
     text = _replaced(text, r"^(\s+\w+_temp_path) [^;]+/(\w+);", rf"\1 {folder}/\2;")
     text = _replaced(text, r"^(\s+)(PUT|DELETE) core;", r"\1\2 registry;")
-    text = _replaced(text, r"^(\s+access_log) \S+ line;", rf"\1 {folder}/access.log line;")
+    text = _replaced(text, r"^(\s+access_log) \S+ line ", rf"\1 {folder}/access.log line ")
     return _replaced(text, r"(upstream registry \{[^}]*server )\S+", rf"\g<1>unix:{socket}")
 
 
@@ -64,7 +64,7 @@ def bare_registry(rendered_nginx: Path) -> Iterator[Bare]:
         configuration.write_text(text)
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
+                ["chrt", "-b", "0", "nginx", "-e", "stderr", "-p", str(folder), "-c", str(configuration)],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )
         try:
