@@ -171,8 +171,8 @@ def _proxy(site: Site) -> Part:
     # workers outlive a killed master and would hold the port
     orphans = f'kill -s KILL -- "-$(cat {layout.run}/proxy.pid)"'
     nginx = shlex.join([str(binaries.nginx), "-e", "stderr", "-c", str(layout.conf / "nginx.conf")])
-    # A socket that a killed nginx has left is in the way of the next one. SCHED_BATCH: it is often woken, for little each
-    # time, and would take the core from whoever has just answered it; what several have for it, it does at once.
+    # A socket that a killed nginx has left is in the way of the next one. SCHED_BATCH: it is often woken, for little
+    # each time, and would take the core from whoever has just answered it; what several have for it, it does at once.
     start = (
         f"rm -f -- {layout.proxy_status}; batch='chrt -b 0'; $batch true 2>/dev/null || batch=; exec $batch {nginx}"
     )
