@@ -91,5 +91,6 @@ def test_what_there_is_not_is_found(command: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_setting_that_is_named_is_one_that_there_is(page: object) -> None:
-    known = {"BREAKWATER_REPLICAS", "BREAKWATER_TEST_COMPOSE", *SETTING.findall((CHECKOUT / "docs" / "configuration.md").read_text())}
+    listed = (CHECKOUT / "docs" / "configuration.md").read_text()
+    known = {"BREAKWATER_REPLICAS", "BREAKWATER_TEST_COMPOSE", *SETTING.findall(listed)}
     assert {*SETTING.findall(page.read_text())} - known == set()  # type: ignore[attr-defined]  # a path
