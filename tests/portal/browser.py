@@ -121,6 +121,7 @@ def no_violations(page: Page) -> None:
         page.set_viewport_size(viewport)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => null)))")
             found += [f"{scheme}, {viewport['width']} px: {said}" for said in _violations(page)]
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > viewport["width"]:

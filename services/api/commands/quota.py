@@ -71,16 +71,27 @@ _DEPART: Final = text(
     SELECT :expectation_id, a.project_id, a.id
     FROM core.artifacts a JOIN core.repositories r ON r.id = a.repository_id
     WHERE r.name = :repository AND a.digest = :digest FOR KEY SHARE OF a
+    RETURNING artifact_id
     """
 )
+_DEPART_EARLY: Final = text(
+    """
+    INSERT INTO core.quota_departures (expectation_id, project_id)
+    SELECT :expectation_id, id FROM core.projects WHERE name = :project AND deleted_at IS NULL
+    """
+)
+# of a push and a deletion that were under way at once nobody knows which was first: the manifest that is there tells
 _STAYS: Final = text(
     """
     WITH asked AS (
-        SELECT e.id, e.answered_at < now() AS is_answered FROM events.expected e
+        SELECT e.id, e.answered_at < now() AS is_answered, EXISTS (
+            SELECT FROM events.expected p WHERE p.digest = e.digest AND p.repository = e.repository
+                AND p.kind = 'put' AND p.state <> 'refused' AND p.answered_at > e.created_at) AS is_undone
+        FROM events.expected e
         WHERE e.digest = ANY (:manifests) AND e.repository = :repository
     ),
     arrived AS (DELETE FROM core.quota_reservations r USING asked a WHERE r.expectation_id = a.id AND a.is_answered)
-    DELETE FROM core.quota_departures d USING asked a WHERE d.expectation_id = a.id
+    DELETE FROM core.quota_departures d USING asked a WHERE d.expectation_id = a.id AND (a.is_answered OR a.is_undone)
     """
 )
 _RELEASE: Final = text("DELETE FROM core.quota_reservations WHERE project_id = :project_id AND manifest = :manifest")
@@ -198,9 +209,10 @@ def note_arrival(
 
 
 def note_departure(session: Session, repository: RepositoryName, *, expectation_id: UUID, manifest: Digest) -> None:
-    """Note that a manifest's deletion will free what it alone needs; what is not catalogued frees nothing."""
+    """Note that a manifest's deletion will free what it alone needs, also if it is catalogued only meanwhile."""
     arguments = {"expectation_id": expectation_id, "repository": repository.text, "digest": manifest.text}
-    session.execute(_DEPART, arguments)
+    if session.execute(_DEPART, arguments).first() is None:
+        session.execute(_DEPART_EARLY, {"expectation_id": expectation_id, "project": repository.project})
 
 
 def release_reserved(session: Session, *, project_id: int, manifest: Digest) -> None:
@@ -225,10 +237,10 @@ def release_gone(
 
 
 def keep_counted(session: Session, repository: RepositoryName, manifests: Collection[Digest]) -> None:
-    """These manifests are in the catalogue, and in the registry still: what was asked for before changes no sum.
+    """These manifests are in the catalogue, and in the registry still: what was answered before changes no sum.
 
-    A deletion that is not answered yet may be one that a push has undone: it frees nothing until the catalogue follows.
-    The transaction began before the registry was asked.
+    A deletion that is answered since may have taken one away meanwhile, unless a push was under way beside it. The
+    transaction began before the registry was asked.
     """
     if manifests:
         values = {"repository": repository.text, "manifests": [manifest.text for manifest in manifests]}

@@ -49,7 +49,9 @@ def departing(project: str) -> str:
         FROM (
             SELECT b.digest, count(*) AS uses
             FROM (
-                SELECT DISTINCT d.artifact_id
+                SELECT DISTINCT coalesce(d.artifact_id, (
+                    SELECT a.id FROM core.artifacts a JOIN core.repositories r ON r.id = a.repository_id
+                    WHERE r.name = e.repository AND a.digest = e.digest)) AS artifact_id
                 FROM core.quota_departures d JOIN events.expected e ON e.id = d.expectation_id
                 WHERE d.project_id = {project} AND e.answered_at IS NOT NULL AND NOT EXISTS (
                     SELECT FROM events.expected p WHERE p.digest = e.digest AND p.repository = e.repository

@@ -114,7 +114,7 @@ quota_departures = Table(
     metadata,
     Column("expectation_id", Uuid, primary_key=True),
     Column("project_id", Integer, nullable=False),
-    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE"), nullable=False),
+    Column("artifact_id", ForeignKey("core.artifacts.id", ondelete="CASCADE")),
     Column("departed_at", moment, nullable=False),
 )
 

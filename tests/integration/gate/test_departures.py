@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from services.api.commands.quota import forget_departed
+from sqlalchemy import text
+
+from services.api.commands.quota import forget_departed, keep_counted
 from shared.names import Digest, RepositoryName
 from tests.clients.images import make_image
 from tests.integration.gate.policed import Project, size_of
@@ -70,12 +72,14 @@ def test_a_deletion_that_a_push_has_undone_frees_no_room_when_its_answer_comes_l
     with project.database.superuser() as connection:
         # both were under way at once: the push was asked for first, and answered first
         connection.execute(
-            "UPDATE events.expected SET created_at = created_at - interval '1 minute',"
-            " answered_at = answered_at - interval '1 minute' WHERE repository = %s AND kind = 'put'",
+            "UPDATE events.expected SET created_at = now() - interval '3 s', answered_at = now() - interval '1 s'"
+            " WHERE repository = %s AND kind = 'put'",
             (project.app,),
         )
         connection.execute(
-            "UPDATE events.expected SET answered_at = NULL WHERE repository = %s AND kind = 'delete'", (project.app,)
+            "UPDATE events.expected SET created_at = now() - interval '2 s', answered_at = NULL"
+            " WHERE repository = %s AND kind = 'delete'",
+            (project.app,),
         )
     # told of either, the catalogue finds it there
     project.catalogue("v1", digests=(image.digest,))
@@ -87,6 +91,44 @@ def test_a_deletion_that_a_push_has_undone_frees_no_room_when_its_answer_comes_l
     for blob in other.blobs:
         pusher.push_blob(project.app, blob)
     assert pusher.put_manifest(project.app, "v2", other.manifest).status == 403
+
+
+def test_a_deletion_while_the_catalogue_asks_for_what_was_pushed_before_frees_room_at_once(
+    project: Project, pusher: Pusher
+) -> None:
+    image = make_image("one")
+    pusher.push(project.app, "v1", image)
+    project.catalogue("v1")
+    assert pusher.delete(project.app, image.digest).status == 202
+    repository = RepositoryName(project.app)
+    with project.sessions.begin() as session, project.database.superuser() as connection:
+        # it asked the registry before the deletion, and writes down after it
+        session.execute(text("SELECT now()"))
+        connection.execute(
+            "UPDATE events.expected SET answered_at = now() + interval '1 s' WHERE repository = %s AND kind = 'delete'",
+            (project.app,),
+        )
+        keep_counted(session, repository, [Digest(image.digest)])
+    assert (project.departing(), project.shown()) == (1, 0)
+
+
+def test_what_is_catalogued_only_after_its_deletion_takes_no_room(project: Project, pusher: Pusher) -> None:
+    first, second = make_image("first", layers=2), make_image("second")
+    for tag, image in (("first", first), ("second", second)):
+        pusher.push(project.app, tag, image)
+    with project.database.superuser() as connection:
+        project.catalogue("first", "second")
+        held = connection.execute("SELECT id FROM core.artifacts WHERE digest = %s", (second.digest,)).fetchall()
+        assert len(held) == 1
+        # as if the catalogue had not come so far yet when the gate looked
+        connection.execute("UPDATE core.artifacts SET digest = 'sha256:later' WHERE id = %s", held[0])
+        connection.commit()
+        assert pusher.delete(project.app, second.digest).status == 202
+        connection.execute("UPDATE core.artifacts SET digest = %s WHERE id = %s", (second.digest, *held[0]))
+        connection.commit()
+    assert (project.used(), project.shown()) == (size_of(first, second), size_of(first))
+    project.catalogue(digests=(second.digest,))
+    assert (project.used(), project.shown()) == (size_of(first), size_of(first))
 
 
 def test_a_deletion_frees_nothing_until_the_registry_has_done_it(project: Project, pusher: Pusher) -> None:
