@@ -279,6 +279,7 @@ def rabbitmq(definitions: Path | None = None, *, more: Sequence[str] = ()) -> It
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(home / "rabbitmq.conf.d" / "*.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(home / "env.conf"),
             "RABBITMQ_PID_FILE": str(home / "pid"),

@@ -92,6 +92,8 @@ def rabbitmq_environment(site: Site, host: str = "") -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(broker / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(conf / "rabbitmq-plugins"),
         "RABBITMQ_CONFIG_FILE": str(conf / "rabbitmq.conf"),
+        # a pattern that fits nothing: those of the machine, or of the image, are another broker's
+        "RABBITMQ_CONFIG_FILES": str(conf / "rabbitmq.conf.d" / "*.conf"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(conf / "rabbitmq-advanced.config"),
         "RABBITMQ_CONF_ENV_FILE": str(conf / "rabbitmq-env.conf"),
         "RABBITMQ_PID_FILE": str(broker / "pid"),

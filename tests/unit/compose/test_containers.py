@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,12 +21,10 @@ from compose.docker.scripts import start_script
 from compose.docker.site import PORTS, container_site
 from compose.local.layout import Layout
 from compose.local.options import CHECKOUT
-from compose.local.parts import PARTS, SERVICES, parts
+from compose.local.parts import PARTS, SERVICES, parts, rabbitmq_environment
 from compose.local.site import LOOPBACK
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from compose.local.site import Site
 
 FILE = CHECKOUT / "compose" / "docker" / "compose.yaml"
@@ -279,6 +278,15 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Site:
     for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
         monkeypatch.delenv(name)
     return container_site()
+
+
+def test_broker_is_given_the_place_of_every_file_that_it_would_seek_elsewhere(site: Site) -> None:
+    """On a machine that has a broker of its own, and in an image with a configuration, those are not this one's."""
+    environment = rabbitmq_environment(site)
+    for name in ("ADVANCED_CONFIG_FILE", "CONF_ENV_FILE", "CONFIG_FILE", "CONFIG_FILES", "ENABLED_PLUGINS_FILE"):
+        assert Path(environment[f"RABBITMQ_{name}"]).is_relative_to(site.layout.conf), name
+    for name in ("LOG_BASE", "MNESIA_BASE", "PID_FILE"):
+        assert Path(environment[f"RABBITMQ_{name}"]).is_relative_to(site.layout.broker), name
 
 
 def test_containers_of_an_instance_with_a_database_outside_find_it_by_the_settings(
