@@ -39,8 +39,8 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, reply: Callable[[Received], Reply], context: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, reply: Callable[[Received], Reply], context: ssl.SSLContext | None, host: str) -> None:
+        super().__init__((host, 0), _Handler)
         self.reply = reply
         self.scheme = "https" if context else "http"
         self.received: list[Received] = []
@@ -49,7 +49,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+        return "{}://{}:{}".format(self.scheme, *self.server_address)
 
     def handle_error(self, *_arguments: object) -> None:
         """Clients that go away are part of the tests."""
@@ -81,10 +81,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def receiving(
-    reply: Callable[[Received], Reply] = lambda _received: Reply(), *, context: ssl.SSLContext | None = None
+    reply: Callable[[Received], Reply] = lambda _received: Reply(), *, context: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Receiver]:
     """A receiver that listens."""
-    with Receiver(reply, context) as server:
+    with Receiver(reply, context, host) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

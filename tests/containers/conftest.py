@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.docker import CannotStartError, DockerEngine
+from tests.clients.docker import BRIDGE, CannotStartError, DockerEngine
 from tests.containers.stack import PROGRAM, Stack
 from tests.servers import free_port
 
@@ -41,7 +41,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
 @pytest.fixture(scope="session")
 def built(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """Its images are there; nothing is started."""
-    stack = Stack(engine, tmp_path_factory.mktemp("stack"), free_port())
+    # webhooks of the tests go to this machine
+    here = f"{BRIDGE.partition('/')[0]}/32"
+    stack = Stack(engine, tmp_path_factory.mktemp("stack"), free_port(), BREAKWATER_OUTBOUND_ALLOW=here)
     stack.build()
     return stack
 
