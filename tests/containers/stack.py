@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from compose.local.options import CHECKOUT
 from compose.local.parts import PARTS
-from tests.clients.polling import eventually
+from tests.clients.polling import NeverCameTrueError, settled
 from tests.clients.registry import RegistryClient
 from tests.clients.rest import RestClient
 from tests.clients.skopeo import Outcome
@@ -100,15 +100,15 @@ class Stack:
     """One project of compose on an engine of the tests' own."""
 
     def __init__(
-        self, engine: DockerEngine, folder: Path, port: int, *, project: str = PROJECT, files: Sequence[str] = (),
-        program: str = PROGRAM, **settings: str,
+        self, engine: DockerEngine, folder: Path, port: int, *, project: str = PROJECT, form: Sequence[str] = FILES,
+        files: Sequence[str] = (), program: str = PROGRAM, **settings: str,
     ) -> None:
-        """`files` are those of compose beside the two of the offline form."""
+        """`files` are those of compose beside the form's."""
         self.project = project
         self.program = program
         self.engine = engine
         # as words of compose's command
-        self.files = [word for name in (*FILES, *files) for word in ("-f", str(DOCKER / name))]
+        self.files = [word for name in (*form, *files) for word in ("-f", str(DOCKER / name))]
         self._folder = folder
         self.docker: DockerClient = engine.client(folder / "docker")
         self.host = f"127.0.0.1:{port}"
@@ -124,7 +124,7 @@ class Stack:
         return is_v2(self.program)
 
     def compose(self, *words: str, seconds: float = 120) -> str:
-        """`docker-compose …` with the files of the offline form; returns what it printed."""
+        """`docker-compose …` with the files of this form; returns what it printed."""
         done = subprocess.run(
             [self.program, *self.files, *words],
             env=self.environment(), stdin=subprocess.DEVNULL,
@@ -192,7 +192,11 @@ class Stack:
         self.await_health()
 
     def await_health(self) -> None:
-        eventually(lambda: not self.ailing(), within=UP_SECONDS, what="every part is healthy", every=0.5)
+        try:
+            settled(self.ailing, [], within=UP_SECONDS, what="every part is healthy", every=0.5)
+        except NeverCameTrueError as error:
+            said = "\n".join(line for part in self.ailing() for line in self.lines(part)[-20:])
+            raise NeverCameTrueError(f"{error}\n{said}") from error
 
     def ailing(self) -> list[str]:
         """The parts that are not healthy."""
