@@ -10,6 +10,7 @@ from compose.docker.handing import ALONE, hand_out
 from compose.docker.scripts import start_script
 from compose.docker.site import container_site
 from compose.local.accounts import Account, Accounts, accounts
+from compose.local.broker import keep_authorities
 from compose.local.bucket import bucket_of, keep_keys
 from compose.local.certificate import refuse_bad_certificate
 from compose.local.configuration import configure
@@ -28,13 +29,19 @@ GIVEN = Path("/given")
 """Where an operator's own certificate is mounted."""
 GIVEN_FOR_DATABASE = Path("/given-for-database")
 """Where the authorities of a database outside are mounted."""
+GIVEN_FOR_BROKER = Path("/given-for-broker")
+"""Where those of a broker outside are mounted."""
 SERVERS = (*INFRASTRUCTURE, "proxy")
 """Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
 def prepare() -> None:
     """Make what is missing; a second run changes nothing. Raises Busy, ConfigurationError, Conflict."""
-    site = container_site(**_given_certificate(), database_ca=_given_authorities())
+    site = container_site(
+        **_given_certificate(),
+        database_ca=_given_authorities(GIVEN_FOR_DATABASE),
+        amqp_ca=_given_authorities(GIVEN_FOR_BROKER),
+    )
     with exclusively(site.layout.restored_dump.parent, ALONE):
         if site.layout.restoring_flag.exists():
             raise ConfigurationError(
@@ -50,6 +57,7 @@ def _prepare(site: Site) -> None:
     keep_keys(layout, bucket_of(layout, options))
     refuse_left_behind(layout, options)
     keep_owner(site)
+    keep_authorities(site)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     shutil.copyfile(layout.instance_id, _kept_instance_id(layout))
@@ -72,8 +80,8 @@ def _given_certificate() -> dict[str, Path]:
     return {"tls_cert": chain, "tls_key": key}
 
 
-def _given_authorities() -> Path | None:
-    found = GIVEN_FOR_DATABASE / "ca.crt"
+def _given_authorities(folder: Path) -> Path | None:
+    found = folder / "ca.crt"
     return found if found.exists() else None
 
 

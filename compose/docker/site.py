@@ -11,7 +11,8 @@ from compose.local.binaries import Binaries
 from compose.local.layout import Layout
 from compose.local.network import Ports
 from compose.local.options import read_options
-from compose.local.site import AUTHORITIES, LOOPBACK, Site
+from compose.local.site import AMQP_AUTHORITIES, AUTHORITIES, LOOPBACK, Site
+from shared.errors import ConfigurationError
 
 HOME = Path("/var/lib/breakwater")
 PORT = 8080
@@ -46,14 +47,23 @@ class Surroundings(BaseSettings):
 
 
 def container_site(**given: Path | None) -> Site:
-    """Derived from the same environment in every container; what is given is known to the one that hands it out."""
-    authorities = HOME / "conf" / AUTHORITIES
-    known = {"database_ca": authorities if authorities.exists() else None} | given
+    """Derived from the same environment in every container; what is given is known to the one that hands it out.
+
+    Raises ConfigurationError.
+    """
+    laid = {"database_ca": HOME / "conf" / AUTHORITIES, "amqp_ca": HOME / "conf" / AMQP_AUTHORITIES}
+    known = {name: file if file.exists() else None for name, file in laid.items()} | given
     around = Surroundings()
     pod = around.pod
+    options = read_options(home=HOME, bind=IPv4Address(0), port=PORT, **known)
+    if options.amqp_host and around.brokers:
+        raise ConfigurationError(
+            "BREAKWATER_AMQP_HOST names a broker outside, and compose.scale.yaml brings one of three nodes: leave one"
+            " of the two away"
+        )
     return Site(
         layout=Layout(HOME),
-        options=read_options(home=HOME, bind=IPv4Address(0), port=PORT, **known),
+        options=options,
         ports=PORTS,
         binaries=BINARIES,
         python=Path(sys.executable),

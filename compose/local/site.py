@@ -47,6 +47,11 @@ class Site:
     """Whether each part has a container of its own: what it says and what it leaves behind is then the engine's."""
 
     @property
+    def pod(self) -> bool:
+        """Whether all of its containers share one network, as in Kubernetes."""
+        return self.contained and self.broker == LOOPBACK
+
+    @property
     def starting(self) -> str:
         """What a person types to start it."""
         return "docker compose up -d" if self.contained else "./breakwater up"

@@ -256,6 +256,18 @@ def test_a_database_outside_is_no_part_of_the_instance(make: Callable[..., Site]
     assert not site.layout.conf.joinpath("database-ca.crt").exists()
 
 
+def test_a_broker_outside_that_cannot_be_used_yet_is_not_the_one_that_counts(make: Callable[..., Site]) -> None:
+    """Who is started anew asks again, until it answers; and then the events are published again."""
+    alone = make()
+    prepare_database(alone)
+    asked = f"127.0.0.1:{free_port()}"
+    elsewhere = make(amqp_host=asked)
+    for _ in range(2):
+        assert refused(lambda: settle_broker(elsewhere)) == f"the broker at {asked} does not answer"
+        with psycopg.connect(**owner_settings(alone).conninfo()) as connection:  # type: ignore[arg-type]
+            assert connection.execute("SELECT broker FROM events.relay").fetchone() == ("",)
+
+
 def test_events_are_published_again_once_to_another_broker(make: Callable[..., Site]) -> None:
     """From one node to a cluster in containers, and back: what waits in the queues of the one before is not there."""
     alone = make()

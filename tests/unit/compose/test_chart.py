@@ -165,8 +165,8 @@ def test_container_mounts_the_same_volumes_and_writes_to_the_same(containers: di
         # the volumes of all parts are folders of one, but for the one that has to last
         wanted = {path: it for path, it in wanted.items() if not it[0].startswith("handed-out/")}
         wanted["/handed-out"] = ("handed-out", "rw")
-        # no log keeps lines there, no certificate is given by default, and no database outside is offered yet
-        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database"):
+        # no log keeps lines there, no certificate is given by default, and nothing outside is offered yet
+        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database", "/given-for-broker"):
             del wanted[path]
     if "shm_size" in SERVICE[name]:
         wanted["/dev/shm"] = ("shared-memory", "rw")  # noqa: S108 - a path in a container
@@ -294,9 +294,9 @@ def test_what_has_to_last_is_claimed_and_stays_when_the_release_is_removed(rende
 NOT_YET = {
     variable
     for variable in SERVICE["prepare"]["environment"]
-    if variable.startswith(("BREAKWATER_S3_", "BREAKWATER_DATABASE_"))
+    if variable.startswith(("BREAKWATER_S3_", "BREAKWATER_DATABASE_", "BREAKWATER_AMQP_"))
 }
-"""Of a bucket and of a database outside, which the chart does not offer."""
+"""Of a bucket, a database and a broker outside, which the chart does not offer."""
 
 
 @pytest.mark.parametrize("name", SERVICE)

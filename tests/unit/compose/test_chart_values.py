@@ -47,7 +47,7 @@ LEFT_OUT: Final = {
         *(f"BREAKWATER_S3_{name}" for name in ("BUCKET", "REGION", "ENDPOINT", "PREFIX", "ACCESS_KEY", "SECRET_KEY")),
         *(f"BREAKWATER_DATABASE_{name}" for name in ("HOST", "PORT", "NAME", "OWNER", "OWNER_PASSWORD")),
         "BREAKWATER_DATABASE_CA", "BREAKWATER_DATABASE_CA_FOLDER",
-        *(f"BREAKWATER_AMQP_{name}" for name in ("HOST", "VHOST", "USERS", "CA")),
+        *(f"BREAKWATER_AMQP_{name}" for name in ("HOST", "VHOST", "USERS", "CA", "CA_FOLDER")),
     ),
     "not offered by the chart yet: the pod keeps its own database, broker and images",
 )  # fmt: skip
