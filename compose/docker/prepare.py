@@ -87,7 +87,8 @@ def _given_authorities(folder: Path) -> Path | None:
 
 def _make_folders(site: Site, users: Accounts) -> None:
     make_folders(site.layout, users)
-    # the database makes its socket here in the group that all parts share
+    # the database makes its socket here in the group that all parts share; in a pod with one outside it is no volume
+    site.database_socket.mkdir(exist_ok=True)
     users.give(site.database_socket, Account.OPERATOR, 0o3770, group=Account.PARTS)
     # nobody mounts it where the lines go elsewhere, as in a pod
     site.log_socket.parent.mkdir(exist_ok=True)
