@@ -11,13 +11,10 @@ import pytest
 
 from compose.local.options import CHECKOUT
 from tests.clients import collecting
-from tests.clients.docker import BRIDGE
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.containers.conftest import HERE
 from tests.containers.stack import ComposeFailedError, Stack
-from tests.outside import Outside, outside_postgres
-from tests.outside_broker import OutsideBroker, outside_broker
-from tests.s3 import Storage, s3_server
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -25,12 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.rest import RestClient
+    from tests.outside import Outside
+    from tests.outside_broker import OutsideBroker
+    from tests.s3 import Storage
 
 # the first test waits until the images are built
 pytestmark = pytest.mark.timeout(2400)
 
-HERE: Final = BRIDGE.partition("/")[0]
-"""This machine, as containers reach it."""
 SECONDS: Final = 30
 TOLD: Final = (
     "has not been told of this instance: give it what docker compose run --rm -v FOLDER:/backup operate"
@@ -41,27 +39,6 @@ OTLP_PORT: Final = 4318
 """In a container of its own."""
 TRACED: Final = {"core", "intake", "relay", "audit", "metadata", "webhook", "replication"}
 """Those that a push passes through."""
-
-
-@pytest.fixture(scope="module")
-def database(built: Stack) -> Iterator[Outside]:
-    assert built
-    with outside_postgres(HERE, clients=("samenet",)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def storage(built: Stack) -> Iterator[Storage]:
-    assert built
-    with s3_server(host=HERE) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def broker(built: Stack) -> Iterator[OutsideBroker]:
-    assert built
-    with outside_broker(HERE, address=HERE) as server:
-        yield server
 
 
 def settings_of(database: Outside, storage: Storage, authorities: Path, name: str = "images") -> dict[str, str]:
