@@ -70,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     part: str = "owner"
     replica: Annotated[int, Meta(ge=1)] = 1
     replicas: Annotated[int, Meta(ge=1)] = 1
+    pods: Annotated[int, Meta(ge=1)] = 1
     bind: str = "127.0.0.1"
     port: Port = 8080
     url: HttpUrl | None = None

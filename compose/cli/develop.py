@@ -18,7 +18,7 @@ from compose.local.options import CHECKOUT
 
 SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
 """Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
-CLUSTER = "containers/test_scale.py"
+CLUSTERS = ("containers/test_scale.py", "containers/test_pods.py")
 """Two of each part and a broker of three nodes: it runs where it is named, and not with its folder."""
 _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 """Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
@@ -66,8 +66,8 @@ def run_tests(
 
 
 def run_all_tests() -> None:
-    """Run the tests, also those that take minutes or gigabytes, and the cluster in containers where one can be had."""
-    _conclude([_suite(path, long=True) for path in (*SUITES, CLUSTER)])
+    """Run the tests, also those that take minutes or gigabytes, and clusters in containers where they can be had."""
+    _conclude([_suite(path, long=True) for path in (*SUITES, *CLUSTERS)])
 
 
 def run_compose_tests() -> None:
@@ -97,7 +97,7 @@ def _suite(path: str, *, long: bool) -> Result:
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
-    marks = ([] if long else ["not long"]) + ([] if path.endswith(CLUSTER) else ["not cluster"])
+    marks = ([] if long else ["not long"]) + ([] if path.endswith(CLUSTERS) else ["not cluster"])
     command += ["-m", " and ".join(marks)] if marks else []
     if not long:
         command += _workers(path)

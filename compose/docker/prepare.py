@@ -7,8 +7,9 @@ from pathlib import Path
 
 from compose.docker import cluster
 from compose.docker.handing import ALONE, hand_out
+from compose.docker.pods import agree
 from compose.docker.scripts import start_script
-from compose.docker.site import container_site
+from compose.docker.site import Surroundings, container_site
 from compose.local.accounts import Account, Accounts, accounts
 from compose.local.broker import keep_authorities
 from compose.local.bucket import bucket_of, keep_keys
@@ -42,7 +43,8 @@ def prepare() -> None:
         database_ca=_given_authorities(GIVEN_FOR_DATABASE),
         amqp_ca=_given_authorities(GIVEN_FOR_BROKER),
     )
-    with exclusively(site.layout.restored_dump.parent, ALONE):
+    # several pods share their secrets, and nothing is restored into a pod
+    with exclusively(site.layout.secrets if site.pod else site.layout.restored_dump.parent, ALONE):
         if site.layout.restoring_flag.exists():
             raise ConfigurationError(
                 "a restore into these volumes did not end: run it again, or docker compose down --volumes removes them"
@@ -53,6 +55,8 @@ def prepare() -> None:
 def _prepare(site: Site) -> None:
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
+    if site.pod:
+        agree(layout, Surroundings())
     _keep_instance_id(layout)
     keep_keys(layout, bucket_of(layout, options))
     refuse_left_behind(layout, options)

@@ -31,6 +31,7 @@ BINARIES = Binaries(
 """Where the official images have their programs; those out of Debian's packages have links there."""
 BROKER = "rabbitmq"
 MOST_REPLICAS = 8
+MOST_PODS = 8
 
 
 class Surroundings(BaseSettings):
@@ -42,6 +43,10 @@ class Surroundings(BaseSettings):
     """Whether they share one network: then they find each other on loopback, where nobody else does."""
     replicas: int = Field(default=1, ge=1, le=MOST_REPLICAS)
     """How many containers of each part in Python there are."""
+    pods: int = Field(default=1, ge=1, le=MOST_PODS)
+    """How many pods there are, each with all parts, of an instance whose database, broker and images are outside."""
+    pod_name: str = ""
+    """This one's, as Kubernetes names it: the last word is its number, from 0."""
     brokers: str = ""
     """The hosts of the nodes of a broker that is a cluster, with blanks between them, a lone one's first."""
 
@@ -70,6 +75,7 @@ def container_site(**given: Path | None) -> Site:
         broker=LOOPBACK if pod else BROKER,
         brokers=tuple(around.brokers.split()),
         replicas=around.replicas,
+        pods=around.pods,
         intake=LOOPBACK if pod else "intake",
         contained=True,
     )

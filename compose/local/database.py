@@ -19,7 +19,7 @@ from compose.local.site import DATABASE as NAME
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.auth.passwords import hash_password
 from shared.errors import BreakwaterError, Conflict
-from shared.locks import STORAGE_LOCK
+from shared.locks import ROLES_LOCK, STORAGE_LOCK
 from shared.postgres import connect
 from shared.secrets import Secret
 from shared.settings import Settings, load_settings
@@ -122,9 +122,12 @@ def _prepare_own(site: Site) -> None:
 
 def _prepare_outside(site: Site) -> None:
     with outside.made(site) as connection:
+        # of two pods that do this at once one would fail
+        connection.execute("SELECT pg_advisory_lock(%s)", [ROLES_LOCK])
         outside.refuse_foreign(site, connection)
         for part in DATABASE_PARTS:
             _settle_role(connection, f"breakwater_{part}", Secret.read(_password_file(site, part)))
+            outside.let_go_of_lost(connection, f"breakwater_{part}")
         outside.mark(site, connection)
         _let_in(connection, site.database_name)
         outside.let_owner_build(site, connection)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import requests
 
-from compose.docker.site import HOME
-from compose.local.broker import DEFINITIONS
-from tests.clients import helm
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.clients.registry import RegistryClient
 from tests.clients.rest import RestClient
-from tests.containers.pod import IMAGES, STARTED_SECONDS, Pod
-from tests.outside import OWNER_PASSWORD
-from tests.servers import free_port
+from tests.containers.outsiders import PASSWORD, TOLD, Outsiders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from tests.containers.pod import Pod
     from tests.containers.stack import Stack
     from tests.outside import Outside
     from tests.outside_broker import OutsideBroker
@@ -32,73 +25,21 @@ if TYPE_CHECKING:
 # the first test waits until the images are built
 pytestmark = pytest.mark.timeout(2400)
 
-PASSWORD: Final = "First-0f-all"
 IMAGE: Final = make_image("pod-outside", layers=2)
-TOLD: Final = f"has not been told of this instance: give it {HOME}/conf/{DEFINITIONS} of this container"
-
-
-class Outsiders:
-    """The three servers, and what a pod is given of them."""
-
-    def __init__(self, folder: Path, database: Outside, broker: OutsideBroker, storage: Storage) -> None:
-        self.folder = folder
-        self.authorities = {"database": database.ca, "broker": broker.ca}
-        self.secrets = {
-            "breakwater-admin/password": PASSWORD, "owner/password": OWNER_PASSWORD,
-            "keys/access-key": storage.access_key, "keys/secret-key": storage.secret_key,
-        }  # fmt: skip
-        variables = database.variables() | broker.variables | storage.variables("pod")
-        # in a pod a file of authorities is no setting, and neither is a secret
-        known = helm.render().containers["migrate"]["env"]
-        settings: dict[str, Any] = {
-            each["name"]: variables[each["name"]] for each in known if each["name"] in variables
-        }
-        settings["BREAKWATER_DATABASE_PORT"] = database.port
-        self.values = {
-            "images": IMAGES, "settings": settings,
-            "database": {"existingSecret": "owner", "ca": {"configMap": "authorities"}},
-            "broker": {"ca": {"secret": "authorities"}},
-            "bucket": {"existingSecret": "keys"},
-        }  # fmt: skip
-
-    def pod(self, built: Stack) -> Pod:
-        """One that is not started, with nothing of one before it but its claims."""
-        pod = Pod(
-            built.docker, helm.render(self.values), folder=self.folder, port=free_port(), secrets=self.secrets,
-            name="breakwater-pod-outside",
-        )  # fmt: skip
-        pod.remove()
-        for server, ca in self.authorities.items():
-            given = self.folder / f"given-for-{server}"
-            given.mkdir()
-            shutil.copyfile(ca, given / "ca.crt")
-        return pod
 
 
 @pytest.fixture(scope="module")
 def outsiders(
     database: Outside, broker: OutsideBroker, storage: Storage, tmp_path_factory: pytest.TempPathFactory
 ) -> Outsiders:
-    return Outsiders(tmp_path_factory.mktemp("pod-outside"), database, broker, storage)
+    return Outsiders(tmp_path_factory.mktemp("pod-outside"), database, broker, storage, {})
 
 
 @pytest.fixture(scope="module")
-def pod(
-    built: Stack, outsiders: Outsiders, broker: OutsideBroker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pod]:
-    """Its migration waits until the broker was told, by what the migration's container has."""
-    pod, definitions = outsiders.pod(built), tmp_path_factory.mktemp("definitions") / "definitions.json"
+def pod(built: Stack, outsiders: Outsiders, broker: OutsideBroker) -> Iterator[Pod]:
+    pod = outsiders.pod(built)
     try:
-        with ThreadPoolExecutor(1) as beside:
-            starting = beside.submit(pod.start)
-            eventually(
-                lambda: starting.done() or TOLD in pod.said("migrate"),
-                within=STARTED_SECONDS, what="it asks to be made known", every=0.5,
-            )
-            assert not starting.done(), starting.result()
-            definitions.write_text(pod.run_in("migrate", "cat", f"{HOME}/conf/{DEFINITIONS}").out)
-            broker.rabbit.control("import_definitions", str(definitions))
-            starting.result(STARTED_SECONDS)
+        outsiders.start_first(pod, broker)
         yield pod
     finally:
         pod.remove()
@@ -126,7 +67,8 @@ def test_a_push_goes_by_all_three(pod: Pod, database: Outside, storage: Storage,
 
 def test_it_claims_a_volume_for_its_secrets_alone_and_runs_none_of_the_servers(pod: Pod, outsiders: Outsiders) -> None:
     given = {f"given-for-{server}" for server in outsiders.authorities}
-    assert {path.name for path in outsiders.folder.iterdir()} == {"secrets", "run", "handed-out", "scratch", *given}
+    assert {path.name for path in (outsiders.folder / "0").iterdir()} == {"run", "handed-out", "scratch", *given}
+    assert {path.name for path in outsiders.folder.iterdir()} == {"0", "secrets"}
     for server in ("postgres", "rabbitmq"):
         assert not pod.run_in(server, "true").ok
 

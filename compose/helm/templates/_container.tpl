@@ -41,6 +41,10 @@
 
 {{- define "breakwater.environment" -}}
 - { name: BREAKWATER_POD, value: "true" }
+- { name: BREAKWATER_PODS, value: {{ .root.Values.replicas | quote }} }
+{{- if eq .name "prepare" }}
+- { name: BREAKWATER_POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+{{- end }}
 {{- $settings := omit .root.Values.settings "BREAKWATER_TLS_NAMES" "BREAKWATER_URL" }}
 {{- $_ := set $settings "BREAKWATER_URL" (include "breakwater.url" .root) }}
 {{- if eq .name "prepare" }}
@@ -99,7 +103,7 @@ lifecycle: { preStop: { exec: { command: {{ list "/bin/sh" "-c" . | toJson }} } 
 - { name: scratch, mountPath: /tmp, subPath: {{ .name }}/tmp }
 {{- $outside := include "breakwater.outside" .root | fromJsonArray }}
 {{- range $volume, $mode := .part.state }}
-{{- if not (has $volume $outside) }}
+{{- if or (eq $volume "secrets") (not (has $volume $outside)) }}
 - name: {{ has $volume (list "secrets" "conf") | ternary "secrets" $volume }}
   mountPath: {{ $home }}/{{ $volume }}
   {{- if has $volume (list "secrets" "conf") }}

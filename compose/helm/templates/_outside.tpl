@@ -1,4 +1,4 @@
-{{- /* The names of volumes, and of containers, that there are none of where what they hold is outside: a list in JSON. */ -}}
+{{- /* The names of volumes, and of containers, that a pod has none of where what they hold is elsewhere: a list in JSON. */ -}}
 {{- define "breakwater.outside" -}}
 {{- $outside := list -}}
 {{- with .Values.settings.BREAKWATER_DATABASE_HOST -}}
@@ -6,7 +6,22 @@
 {{- end -}}
 {{- with .Values.settings.BREAKWATER_AMQP_HOST -}}{{- $outside = append $outside "rabbitmq" -}}{{- end -}}
 {{- with .Values.settings.BREAKWATER_S3_BUCKET -}}{{- $outside = append $outside "registry" -}}{{- end -}}
+{{- if .Values.storage.secrets.shared -}}{{- $outside = append $outside "secrets" -}}{{- end -}}
 {{- toJson $outside -}}
+{{- end }}
+
+{{- /* The one claim of all pods. */ -}}
+{{- define "breakwater.sharedSecrets" -}}
+{{- include "breakwater.fullname" . }}-secrets
+{{- end }}
+
+{{- /* The class and size of a claim. Takes the chart's root and the name of the volume. */ -}}
+{{- define "breakwater.claimed" -}}
+{{- $kept := index .root.Values.storage .name -}}
+{{- with $kept.class | default .root.Values.storage.class -}}
+storageClassName: {{ . | quote }}
+{{ end -}}
+resources: { requests: { storage: {{ $kept.size | quote }} } }
 {{- end }}
 
 {{- /* What `prepare` alone is given of secrets that are not the instance's own: each out of a Secret. */ -}}

@@ -76,6 +76,14 @@
 {{- if not (regexMatch (printf "^(https?://([^/@?#:\\s]+|\\[[0-9A-Fa-f:.]+\\])(:%s)?(/[^@?#\\s]*)?)?$" $port) $settings.BREAKWATER_S3_ENDPOINT) -}}
 {{- fail "settings.BREAKWATER_S3_ENDPOINT is http://HOST:PORT or https://HOST:PORT, without a password or a query" -}}
 {{- end -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- if not (and $settings.BREAKWATER_DATABASE_HOST $settings.BREAKWATER_AMQP_HOST $settings.BREAKWATER_S3_BUCKET) -}}
+{{- fail "replicas: several pods need settings.BREAKWATER_DATABASE_HOST, BREAKWATER_AMQP_HOST and BREAKWATER_S3_BUCKET: what they share is outside" -}}
+{{- end -}}
+{{- if not .Values.storage.secrets.shared -}}
+{{- fail "replicas: several pods need storage.secrets.shared, a volume that all of them may write to" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.ingress.enabled -}}
 {{- if not (regexMatch (printf "^%s$" $host) .Values.ingress.host) -}}
 {{- fail "ingress.enabled needs ingress.host, the name under which clients reach the registry" -}}

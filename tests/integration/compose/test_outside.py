@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,20 @@ def test_an_owner_who_is_no_superuser_makes_all_that_is_needed(make: Callable[..
         with psycopg.connect(**settings.conninfo()) as connection:  # type: ignore[arg-type]
             assert connection.pgconn.ssl_in_use
             assert connection.execute("SELECT current_user").fetchone() == (f"breakwater_{part}",)
+            # a machine that is lost says nothing, and its locks would be held for hours
+            probes = ("idle", "interval", "count")
+            found = [connection.execute(f"SHOW tcp_keepalives_{each}").fetchone() for each in probes]
+            assert found == [("10",), ("5",), ("3",)]
+            assert connection.execute("SHOW tcp_user_timeout").fetchone() == ("25000",)
     assert not server.run("SELECT rolname FROM pg_roles WHERE rolsuper AND rolname <> 'postgres'")
+
+
+def test_two_may_prepare_it_at_once(make: Callable[..., Site]) -> None:
+    """As two pods do whose nodes come back together."""
+    site = make()
+    prepare_database(site)
+    with ThreadPoolExecutor(4) as pods:
+        assert {*pods.map(prepare_database, [site] * 4)} == {newest()}
 
 
 def test_strangers_are_kept_out_of_the_database(make: Callable[..., Site], server: Outside) -> None:

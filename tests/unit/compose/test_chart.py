@@ -301,9 +301,9 @@ WITH_WHAT_IS_OUTSIDE = {
 def test_container_has_the_same_settings(containers: dict[str, Any], name: str) -> None:
     given = {variable["name"] for variable in containers[name].get("env", ())}
     wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *WITH_WHAT_IS_OUTSIDE}
-    # the pod tells that it is one; and it passes on what compose does not
-    more = {"BREAKWATER_POD", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
-    assert given == (wanted | more if wanted else set())
+    # the pod tells that it is one, of how many, and which; and it passes on what compose does not
+    more = {"BREAKWATER_POD", "BREAKWATER_PODS", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
+    assert given == (wanted | more | ({"BREAKWATER_POD_NAME"} if name == "prepare" else set()) if wanted else set())
 
 
 def test_the_proxy_s_port_alone_is_open(rendered: Rendered, containers: dict[str, Any]) -> None:

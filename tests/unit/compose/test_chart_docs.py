@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE: Final = CHECKOUT.joinpath("docs", "helm.md").read_text(encoding="utf-8")
-FENCE: Final = re.compile(r"^```((?:sh|yaml) (?:helm|outside))\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE: Final = re.compile(r"^ *```((?:sh|yaml) (?:helm|outside|several))\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 COMMANDS: Final = [
-    (kind.removeprefix("sh "), line)
+    (kind.removeprefix("sh "), line.strip())
     for kind, text in FENCE.findall(PAGE) if kind.startswith("sh ") for line in text.splitlines()
 ]  # fmt: skip
 """With the name of the values that each goes with."""
@@ -52,7 +52,7 @@ KUBECTL_OPTIONS: Final = {
 def documented_values(of: str = "helm") -> dict[str, Any]:
     (text,) = [text for kind, text in FENCE.findall(PAGE) if kind == f"yaml {of}"]
     values: dict[str, Any] = yaml.safe_load(text)
-    return values
+    return documented_values("outside") | values if of == "several" else values
 
 
 def split(words: list[str], known: dict[str, str]) -> tuple[list[str], dict[str, str]]:
@@ -71,15 +71,16 @@ def split(words: list[str], known: dict[str, str]) -> tuple[list[str], dict[str,
 
 def made(rendered: helm.Rendered) -> dict[str, set[str]]:
     """What there is to name, by kind."""
-    name = rendered.objects["StatefulSet"]["metadata"]["name"]
-    claims = rendered.objects["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    name, spec = rendered.objects["StatefulSet"]["metadata"]["name"], rendered.objects["StatefulSet"]["spec"]
+    claims = spec.get("volumeClaimTemplates", ())
     references = [
         variable["valueFrom"]["secretKeyRef"]
-        for variable in rendered.containers["prepare"]["env"] if "valueFrom" in variable
+        for variable in rendered.containers["prepare"]["env"] if "secretKeyRef" in variable.get("valueFrom", {})
     ]  # fmt: skip
     maps = [volume["configMap"] for volume in rendered.pod["volumes"] if "configMap" in volume]
     return {
-        "statefulset": {name}, "pod": {f"{name}-0"}, "service": {rendered.objects["Service"]["metadata"]["name"]},
+        "statefulset": {name}, "pod": {f"{name}-{number}" for number in range(spec["replicas"])},
+        "service": {rendered.objects["Service"]["metadata"]["name"]},
         "pvc": {f"{claim['metadata']['name']}-{name}-0" for claim in claims},
         "secret": {each["name"] for each in references}, "key": {each["key"] for each in references},
         "configmap": {each["name"] for each in maps}, "file": {each["items"][0]["key"] for each in maps},
@@ -171,7 +172,7 @@ def test_a_documented_command_fits_what_the_chart_makes(of: str, line: str) -> N
 def test_there_are_commands_to_check() -> None:
     assert len(COMMANDS) >= 15
     assert {line.split()[0] for _, line in COMMANDS} == {"helm", "kubectl"}
-    assert {of for of, _ in COMMANDS} == {"helm", "outside"}
+    assert {of for of, _ in COMMANDS} == {"helm", "outside", "several"}
 
 
 @pytest.mark.parametrize("line", [
@@ -201,9 +202,10 @@ def printed(values: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("values", [
-    {}, documented_values(), documented_values("outside"), {"service": {"type": "LoadBalancer"}},
-    {"settings": {"BREAKWATER_TLS_NAMES": "a"}}, {"admin": {"existingSecret": "first", "key": "word"}},
-], ids=range(6))  # fmt: skip
+    {}, documented_values(), documented_values("outside"), documented_values("several"),
+    {"service": {"type": "LoadBalancer"}}, {"settings": {"BREAKWATER_TLS_NAMES": "a"}},
+    {"admin": {"existingSecret": "first", "key": "word"}},
+], ids=range(7))  # fmt: skip
 def test_first_steps_that_are_printed_fit_too(values: dict[str, Any]) -> None:
     lines = list(printed(values))
     assert len(lines) >= 3

@@ -75,7 +75,7 @@ def test_secrets_are_given_to_who_prepares_alone_and_are_in_nothing_that_is_rend
     given = {
         name: {
             each["name"].removeprefix("BREAKWATER_"): tuple(each["valueFrom"]["secretKeyRef"].values())
-            for each in container.get("env", ()) if "valueFrom" in each
+            for each in container.get("env", ()) if "secretKeyRef" in each.get("valueFrom", {})
         }
         for name, container in rendered.containers.items()
     }

@@ -77,7 +77,6 @@ WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     ),
     ({"settings": {"BREAKWATER_TLS_NAMES": "a"}, "tls": {"existingSecret": "b"}}, "set one of the two"),
     ({"setting": {}}, "at '': additional properties 'setting' not allowed"),
-    ({"replicas": 2}, "at '': additional properties 'replicas' not allowed"),
     (
         {"service": {"type": "ExternalName"}},
         "'/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'",

@@ -62,7 +62,7 @@ TESTED_ELSEWHERE: Final = {
     # of two places for the same thing one is set
     ("database", "ca", "configMap"), ("broker", "ca", "secret"),
 }  # fmt: skip
-NOTHING_OUTSIDE: Final = dict.fromkeys(
+NOTHING_OUTSIDE: Final[dict[str, Any]] = {"replicas": 1, "storage__secrets__shared": False} | dict.fromkeys(
     (
         *(f"settings__BREAKWATER_{name}" for name in ("DATABASE_HOST", "DATABASE_OWNER", "AMQP_HOST")),
         *(f"settings__BREAKWATER_S3_{name}" for name in ("BUCKET", "ENDPOINT", "PREFIX")),
@@ -73,6 +73,7 @@ NOTHING_OUTSIDE: Final = dict.fromkeys(
 """What is put back to its default, of all values, for a pod with a database, a broker and images of its own."""
 RULE: Final = {"podSelector": {"matchLabels": {"role": "ingress"}}}
 EVERY: Final[dict[str, Any]] = {
+    "replicas": 3,
     "nameOverride": "store",
     "fullnameOverride": "store-of-images",
     "images": {
@@ -125,7 +126,8 @@ EVERY: Final[dict[str, Any]] = {
     "podDisruptionBudget": {"enabled": True},
     "storage": {
         "class": "fast",
-        **{name: {"size": "7Gi", "class": "slow"} for name in ("postgres", "rabbitmq", "registry", "secrets")},
+        **{name: {"size": "7Gi", "class": "slow"} for name in ("postgres", "rabbitmq", "registry")},
+        "secrets": {"size": "7Gi", "class": "slow", "shared": True},
     },
     "resources": {
         name: {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "3Gi"}} for name in VALUES["resources"]
@@ -277,7 +279,7 @@ def environment(values: dict[str, Any], container: str) -> dict[str, str]:
 def test_settings_arrive_as_they_were_written_and_are_ones_that_a_part_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     given = environment(changed(tls__existingSecret=""), "prepare")
     written = {name: str(value) for name, value in EVERY["settings"].items()}
-    assert given == written | {"BREAKWATER_POD": "true"}
+    assert given == written | {"BREAKWATER_POD": "true", "BREAKWATER_PODS": "3"}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     options = Options()
