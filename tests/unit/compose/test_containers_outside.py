@@ -12,7 +12,7 @@ from compose.docker import migrate
 from compose.docker.site import container_site
 from compose.local.parts import PARTS, SERVICES, parts
 from shared.errors import ConfigurationError, Unavailable
-from shared.settings import load_settings
+from shared.settings import announce, load_settings
 from tests.unit.compose.test_containers import FILE, ONCE, OPERATED, SERVICE, members, mounts
 
 if TYPE_CHECKING:
@@ -98,6 +98,20 @@ def test_containers_of_an_instance_with_a_broker_outside_find_it_by_the_settings
     assert (settings.amqp_vhost, settings.amqp_user) == ("images", "ours-relay")
     assert str(settings.amqp_authorities) == "/var/lib/breakwater/conf/broker-ca.crt"
     assert {*PARTS} - {part.name for part in parts(outside)} == {"rabbitmq"}
+
+
+def test_verbs_do_not_take_names_for_a_broker_outside_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose passes on the settings of a broker outside, with their defaults, whether there is one or not."""
+    for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
+        monkeypatch.delenv(name)
+    for name in ("AMQP_HOST", "AMQP_VHOST", "AMQP_USERS"):
+        written = SERVICE[OPERATED]["environment"][f"BREAKWATER_{name}"]
+        monkeypatch.setenv(f"BREAKWATER_{name}", written.partition(":-")[2].removesuffix("}"))
+    assert load_settings(home="/nowhere", run="/nowhere", part="operator").amqp_user == "breakwater-operator"
+    with monkeypatch.context() as announced:
+        announced.setattr(os, "environ", dict(os.environ))
+        announce(container_site().settings)
+        assert load_settings(part="operator").amqp_user == "operator"
 
 
 def test_who_migrates_waits_in_a_pod_until_the_broker_was_told_and_ends_elsewhere(
