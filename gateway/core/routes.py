@@ -93,7 +93,7 @@ def api_routes(
         "/internalconfig": configure.InternalConfiguration(settings),
         "/system/CVEAllowlist": allowlist.SystemAllowlist(),
         "/system/gc": gc.Collections(),
-        "/system/gc/schedule": gc.CollectionSchedule(),
+        "/system/gc/schedule": gc.CollectionSchedule(settings),
         "/system/gc/{gc_id}": gc.OneCollection(),
         "/system/gc/{gc_id}/log": gc.CollectionLog(),
         "/system/purgeaudit": purge.Purges(),

@@ -165,8 +165,8 @@ def test_container_mounts_the_same_volumes_and_writes_to_the_same(containers: di
         # the volumes of all parts are folders of one, but for the one that has to last
         wanted = {path: it for path, it in wanted.items() if not it[0].startswith("handed-out/")}
         wanted["/handed-out"] = ("handed-out", "rw")
-        # no log keeps lines there, no certificate is given by default, and no database outside is offered yet
-        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database"):
+        # no log keeps lines there, and by default no certificate is given and nothing is outside
+        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database", "/given-for-broker"):
             del wanted[path]
     if "shm_size" in SERVICE[name]:
         wanted["/dev/shm"] = ("shared-memory", "rw")  # noqa: S108 - a path in a container
@@ -291,21 +291,19 @@ def test_what_has_to_last_is_claimed_and_stays_when_the_release_is_removed(rende
     assert spec["replicas"] == 1
 
 
-NOT_YET = {
-    variable
-    for variable in SERVICE["prepare"]["environment"]
-    if variable.startswith(("BREAKWATER_S3_", "BREAKWATER_DATABASE_"))
-}
-"""Of a bucket and of a database outside, which the chart does not offer."""
+WITH_WHAT_IS_OUTSIDE = {
+    "BREAKWATER_DATABASE_OWNER_PASSWORD", "BREAKWATER_S3_ACCESS_KEY", "BREAKWATER_S3_SECRET_KEY",
+}  # fmt: skip
+"""Out of Secrets that are named only then."""
 
 
 @pytest.mark.parametrize("name", SERVICE)
 def test_container_has_the_same_settings(containers: dict[str, Any], name: str) -> None:
     given = {variable["name"] for variable in containers[name].get("env", ())}
-    wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *NOT_YET}
-    # the pod tells that it is one; and it passes on what compose does not
-    more = {"BREAKWATER_POD", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
-    assert given == (wanted | more if wanted else set())
+    wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *WITH_WHAT_IS_OUTSIDE}
+    # the pod tells that it is one, of how many, and which; and it passes on what compose does not
+    more = {"BREAKWATER_POD", "BREAKWATER_PODS", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
+    assert given == (wanted | more | ({"BREAKWATER_POD_NAME"} if name == "prepare" else set()) if wanted else set())
 
 
 def test_the_proxy_s_port_alone_is_open(rendered: Rendered, containers: dict[str, Any]) -> None:

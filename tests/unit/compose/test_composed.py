@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 ADDED = [*added("containers"), *added("traces")]
 
 
-def test_there_are_two_forms_and_four_files_that_add_something() -> None:
+def test_there_are_two_forms_and_five_files_that_add_something() -> None:
     assert len(FORMS) == 2
     assert [line.partition(":compose.")[2].partition(".yaml")[0] for line in ADDED] == [
-        "s3", "database", "redirect", "traces",
+        "s3", "database", "broker", "redirect", "traces",
     ]
 
 
@@ -45,8 +45,8 @@ def test_all_that_can_be_added_can_be_added_together_to_the_other_form(plain: di
     services = found["services"]
     assert len(services["proxy"]["ports"]) == 2
     joined = {network for service in services.values() for network in service.get("networks", {})}
-    assert {"storage", "traces"} <= joined
-    assert services["postgres"]["entrypoint"] == ["sleep", "infinity"]
+    assert {"storage", "amqp", "traces"} <= joined
+    assert services["postgres"]["entrypoint"] == services["rabbitmq"]["entrypoint"] == ["sleep", "infinity"]
 
 
 def images(found: dict[str, Any]) -> dict[str, str]:
