@@ -22,6 +22,8 @@ class PartStatus:
     pid: int
     seconds: float
     memory: Memory
+    waits_for: str = ""
+    """What it is alive without, and cannot do all of its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,7 @@ def status(site: Site) -> Status | None:
                 part=part,
                 state=child.state,
                 healthy=runs and probes[part](child.pid),
+                waits_for=health.waits_for(site, part, child.pid) if runs else "",
                 pid=child.pid,
                 seconds=now - child.started if runs else 0,
                 memory=processes.memory(processes.tree(child.pid) if child.pid else []),

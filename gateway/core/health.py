@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from shared import logging
 from shared.metrics.queries import silences
 from shared.metrics.recording import SILENT_SECONDS
+from shared.readiness import READY
 from shared.settings import Settings
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -115,10 +116,10 @@ def build_health_check(settings: Settings, engine: Engine) -> HealthCheck:
         {
             "core": lambda: None,
             "broker": lambda: _broker(settings),
-            "events": lambda: _any(settings.stream_mounts, "/healthz"),
+            "events": lambda: _any(settings.stream_mounts, READY),
             "proxy": lambda: _http(settings.proxy_status, "/"),
             "registry": lambda: _http(settings.registry, "/v2/"),
-            "token": lambda: _any(settings.token_mounts, "/internal/health"),
+            "token": lambda: _any(settings.token_mounts, READY),
         },
         [Question(ask=lambda: _database_and_services(engine), unanswered=_WITHOUT_DATABASE)],
     )

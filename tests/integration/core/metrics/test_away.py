@@ -126,7 +126,8 @@ def test_paths_of_clients_count_as_a_few_kinds(core_database: Database) -> None:
     login = build_login(settings, bind)
     client = TestClient(build(settings, bind, login, tally))
     for method, path in (
-        ("GET", "/api/v2.0/ping"), ("GET", "/healthz"), ("GET", "/nowhere"), ("PUT", "/v2/a/b/manifests/c"),
+        ("GET", "/api/v2.0/ping"), ("GET", "/healthz"), ("GET", "/livez"), ("GET", "/readyz"),
+        ("GET", "/nowhere"), ("PUT", "/v2/a/b/manifests/c"),
         ("PUT", "/internal/repositories/a/b"), ("GET", "/api/v2.0/nowhere"),
     ):  # fmt: skip
         client.simulate_request(method, path)
