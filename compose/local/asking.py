@@ -1,9 +1,6 @@
 """How a part is asked whether it does its work: by the standard library alone, as in containers it is loaded often."""
 
-import fcntl
 import socket
-import struct
-import termios
 import time
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -12,7 +9,6 @@ from pathlib import Path
 from compose.local.sockets import status_at
 
 _SECONDS = 2.0
-_BETWEEN_LOOKS = 0.02
 SILENT_SECONDS = 60.0
 """A part that leaves notes does so every few seconds: where it is silent for so long, it stands still."""
 LIVE = "/livez"
@@ -57,28 +53,6 @@ def serves(port: int, target: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def takes_lines(path: Path, *, seconds: float = _SECONDS) -> bool:
-    """Whether somebody takes what is sent to a datagram socket: an empty datagram, which is no line."""
-    deadline = time.monotonic() + seconds
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(seconds)
-        try:
-            probe.connect(str(path))
-            probe.send(b"")
-        except OSError:
-            return False
-        while _untaken(probe):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_BETWEEN_LOOKS)
-    return True
-
-
-def _untaken(sent_by: socket.socket) -> int:
-    """What of that which was sent has not been read (SIOCOUTQ of unix(7))."""
-    return int(struct.unpack("i", fcntl.ioctl(sent_by, termios.TIOCOUTQ, bytes(4)))[0])
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:

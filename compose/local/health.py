@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compose.local import asking, database
 from compose.local.site import Site
+from shared.lines import takes_lines
 
 Probe = Callable[[int], bool]
 """Asks the part whose main process has this id."""
@@ -19,7 +20,7 @@ def probes(site: Site) -> dict[str, Probe]:
     """A question for each part."""
     run = site.layout.run
     asked: dict[str, Callable[[], bool]] = {
-        "log": lambda: asking.takes_lines(site.log_socket),
+        "log": lambda: takes_lines(site.log_socket),
         "postgres": lambda: database.answers(site),
         "rabbitmq": lambda: asking.speaks_amqp(site.ports.amqp),
         "registry": lambda: asking.status(run / "registry.sock", "/v2/") == HTTPStatus.UNAUTHORIZED,
