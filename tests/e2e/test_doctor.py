@@ -63,18 +63,6 @@ def test_log_is_in_the_health_of_an_instance_on_a_machine_and_no_part_waits_for_
     assert "waits for" not in system.breakwater("status").out
 
 
-@pytest.mark.fault
-def test_part_that_waits_for_the_broker_is_alive_and_status_says_what_it_waits_for(fragile: System) -> None:
-    with stopped(fragile, "rabbitmq"):
-        eventually(
-            lambda: "alive, waits for the broker" in fragile.breakwater("status").out, within=30,
-            what="status tells of it", every=0.5,
-        )  # fmt: skip
-    eventually(
-        lambda: "waits for" not in fragile.breakwater("status").out, within=60, what="nobody waits any more", every=0.5
-    )
-
-
 @contextmanager
 def edited(file: Path, old: str, new: str) -> Iterator[None]:
     """A file with other words in it, in place: owner and mode stay."""

@@ -84,7 +84,7 @@ CHECKS: Final[Iterable[Check]] = (
     ),
     Check(
         name="parts",
-        looks_for="parts that do not run, do not answer or stand still, with their last lines",
+        looks_for="parts that do not run, do not answer, wait for their database or stand still, with their last lines",
         remedy="`./breakwater logs --part NAME` tells why; `./breakwater up` starts what does not run",
         ask=running,
     ),
