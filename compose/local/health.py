@@ -34,19 +34,22 @@ def probes(site: Site) -> dict[str, Probe]:
     return {part: _by_protocol(ask) for part, ask in (asked | at_sockets).items()} | consumers
 
 
-def waits_for(site: Site, part: str, pid: int) -> str:
-    """What a part that is alive lacks, in words; nothing where it lacks nothing, or does not say so."""
+def waits_for(site: Site, part: str, pid: int, *, ready: bool) -> str:
+    """What a part that is alive lacks, in words; nothing where it lacks nothing, or does not say so.
+
+    `ready` is what its probe has found.
+    """
     run = site.layout.run
     if part in asking.WITH_NOTES:
         return " and ".join(f"the {need}" for need in asking.lacks(run, part, pid) or ())
+    if ready:
+        return ""
     if part == "intake":
         is_alive = asking.serves(site.ports.intake, asking.LIVE)
-    elif part in asking.AT_SOCKETS:
-        is_alive = _answers(run / f"{asking.AT_SOCKETS[part]}.sock", asking.LIVE)
     else:
-        return ""
-    is_ready = is_alive and probes(site)[part](pid)
-    return "the database" if is_alive and not is_ready else ""
+        socket = asking.AT_SOCKETS.get(part)
+        is_alive = socket is not None and _answers(run / f"{socket}.sock", asking.LIVE)
+    return "the database" if is_alive else ""
 
 
 def _answers(path: Path, target: str) -> bool:

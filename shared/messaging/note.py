@@ -5,13 +5,9 @@ there when it was needed last. Nothing is asked for the note's sake.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
-
-from shared.messaging.connection import BROKER_ERRORS
 
 
 class Need(StrEnum):
@@ -55,15 +51,3 @@ class Note:
         with suppress(OSError):
             new.write_text(" ".join([str(os.getpid()), *sorted(self._lacking)]), encoding="ascii")
             new.replace(self._file)
-
-
-@contextmanager
-def noted(note: Note, connecting: AbstractContextManager[Any]) -> Iterator[Any]:
-    """A connection to the broker; that it was made, and how it ends, is noted."""
-    try:
-        with connecting as broker:
-            note.tell(Need.BROKER, found=True)
-            yield broker
-    except BROKER_ERRORS:
-        note.tell(Need.BROKER, found=False)
-        raise

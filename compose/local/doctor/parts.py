@@ -42,7 +42,7 @@ def running(patient: Patient) -> Iterator[Finding]:
             )
         elif probes[part](child.pid):
             continue
-        elif waits_for := health.waits_for(patient.site, part, child.pid):
+        elif waits_for := health.waits_for(patient.site, part, child.pid, ready=False):
             yield broken(f"{part} is alive and waits for {waits_for}", _WAITED_FOR)
         else:
             yield broken(f"{part} runs and does not answer", _LOOK.format(part=part), lines=_last(patient, part))

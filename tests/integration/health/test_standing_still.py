@@ -199,7 +199,8 @@ def test_both_questions_are_asked_at_a_part_s_socket(
     site: Any = SimpleNamespace(layout=SimpleNamespace(run=tmp_path))
     recovers(parts)
     assert [well(alive=False), well(alive=True)] == [True, True]
-    assert on_a_machine.waits_for(site, "core", 0) == ""
+    assert on_a_machine.waits_for(site, "core", 0, ready=True) == ""
     with standing_still(database.server):
         assert [well(alive=False), well(alive=True)] == [False, True]
-        assert on_a_machine.waits_for(site, "core", 0) == "the database"
+        assert on_a_machine.waits_for(site, "core", 0, ready=False) == "the database"
+        assert on_a_machine.waits_for(site, "token", 0, ready=False) == ""  # nothing answers there

@@ -68,7 +68,7 @@ def test_what_a_part_on_this_machine_waits_for_is_told_in_words(
     site = make_site()
     site.layout.run.mkdir(parents=True)
     (site.layout.run / "audit.ready").write_text(words)
-    assert health.waits_for(site, "audit", 7) == waits_for
+    assert health.waits_for(site, "audit", 7, ready=True) == waits_for
     # it has begun, and nothing that is started waits for what it waits for
     assert health.probes(site)["audit"](7) is words.startswith("7")
 
