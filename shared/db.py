@@ -20,7 +20,7 @@ from shared.postgres import AWAY, STATEMENT_TIMEOUT_MS, ImpatientConnection, Too
 from shared.settings import Settings
 
 _CONNECT_SECONDS: Final = 2
-_LOOK_SECONDS: Final = 0.8
+_LOOK_SECONDS: Final = 0.5
 """A connection that was idle is asked first whether it is still good."""
 _LATE_SECONDS: Final = 2.0
 """So much later than the server would have given a statement up."""
