@@ -90,6 +90,7 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     registry_socket: Path | None = None
     token_socket: Path | None = None
     core_socket: Path | None = None
+    log_socket: Path | None = None
     registry_storage: Path | None = None
     s3_bucket: str = ""
     s3_region: str = "us-east-1"

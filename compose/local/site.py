@@ -152,6 +152,8 @@ class Site:
             "S3_REGION": options.s3_region if options.s3_bucket else "",
             "S3_ENDPOINT": str(options.s3_endpoint or "").rstrip("/"),
             "S3_PREFIX": options.s3_prefix,
+            # where a container takes them it is asked by the engine
+            "LOG_SOCKET": "" if self.contained else self.log_socket,
             "ASSETS_FOLDER": self.assets,
             "LOG_LEVEL": options.log_level,
             "TRACES_ENDPOINT": options.traces_endpoint or "",

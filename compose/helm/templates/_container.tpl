@@ -70,6 +70,10 @@ readinessProbe: {{ merge (dict "periodSeconds" (.everySeconds | default 10) "fai
 {{- with .alive }}
 livenessProbe: {{ merge (dict) $ask . | toJson }}
 {{- end }}
+{{- if eq .image "breakwater" }}
+{{- $askAlive := dict "exec" (dict "command" (append .check "--alive")) "timeoutSeconds" 10 }}
+livenessProbe: {{ merge (dict "initialDelaySeconds" 60 "periodSeconds" 30 "failureThreshold" 6) $askAlive | toJson }}
+{{- end }}
 {{- end }}
 {{- $last := .beforeStop }}
 {{- if .behindProxy }}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
+from compose.local import asking
 from compose.local.options import CHECKOUT
-from compose.local.parts import PARTS, STOP_ORDER
+from compose.local.parts import PARTS, SERVICES, STOP_ORDER
+from shared.messaging.liveness import PATIENCE_SECONDS
 from tests.clients import helm
 
 if TYPE_CHECKING:
@@ -37,12 +39,7 @@ ELSEWHERE: Final = {
     "pids_limit": "the kubelet has one for whole pods",
 }
 """What compose says of a service, and what stands for it in a pod."""
-ASKS_THE_DATABASE: Final = "its check asks the database too, and a restart mends no other part"
-NOT_RESTARTED: Final = dict.fromkeys(("core", "token", "intake"), ASKS_THE_DATABASE) | {
-    "registry": "its check asks the storage too",
-} | dict.fromkeys(
-    ("relay", "audit", "metadata", "webhook", "replication"), "its check tells that it has begun, which stays true"
-)  # fmt: skip
+NOT_RESTARTED: Final = {"registry": "its check asks the storage too, and a restart mends no other part"}
 """Parts that are not ended for what their check says."""
 
 
@@ -193,10 +190,20 @@ def test_probes_are_the_health_checks(containers: dict[str, Any], name: str) -> 
     }
     for kind in ("startupProbe", "livenessProbe"):
         if kind in container:
-            assert container[kind]["exec"] == command
+            # a part in Python is asked whether it turns, whatever else is away
+            alive = kind == "livenessProbe" and name in SERVICES
+            assert container[kind]["exec"] == {"command": [*command["command"], *(["--alive"] if alive else [])]}
             assert container[kind]["timeoutSeconds"] == seconds(check["timeout"])
             assert container[kind]["failureThreshold"] >= check["retries"]
     assert ("livenessProbe" in container) == (name not in NOT_RESTARTED)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_part_that_stands_still_is_given_minutes_before_it_is_ended(containers: dict[str, Any], name: str) -> None:
+    """More than its own watch takes, which ends a service that stands still and says where."""
+    probe = containers[name]["livenessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > PATIENCE_SECONDS
+    assert probe["initialDelaySeconds"] >= asking.SILENT_SECONDS
 
 
 def test_nobody_waits_for_the_broker_and_the_migration_for_the_database(containers: dict[str, Any]) -> None:

@@ -238,7 +238,7 @@ def test_part_is_watched_and_started_after_what_it_stands_on(part: str) -> None:
 @pytest.mark.parametrize("part", SERVICES)
 def test_part_in_python_is_asked_for_its_health_by_its_name(part: str, tmp_path: Path) -> None:
     assert SERVICE[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "compose.docker.health", part]
-    assert health.is_well(part, run=tmp_path) is False
+    assert [health.is_well(part, alive=alive, run=tmp_path) for alive in (False, True)] == [False, False]
     assert PORTS.intake == health.INTAKE_PORT
 
 
