@@ -17,7 +17,7 @@ from shared import logging
 from shared.messaging.connection import drain, noted
 from shared.messaging.dependencies import Configured, Counting, Noting
 from shared.messaging.forever import Stopping, every, forever
-from shared.messaging.note import Note
+from shared.messaging.note import Need, Note
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.topology import EVENTS, QUEUES
 from shared.metrics.figures import PUBLISHED
@@ -79,7 +79,7 @@ class RelayService:
     def publish(self, stopping: Stopping) -> None:
         """Publish what is numbered, in order, and remember how far the broker has confirmed."""
         with (
-            _elected(self.settings, PUBLISHING_LOCK, stopping) as database,
+            _elected(self.settings, PUBLISHING_LOCK, stopping, self.note) as database,
             noted(self.settings, self.note) as broker,
         ):
             _require_queues(broker)
@@ -109,11 +109,16 @@ class RelayService:
 
 
 @contextmanager
-def _elected(settings: Settings, lock: int, stopping: Stopping) -> Iterator[psycopg.Connection]:
+def _elected(
+    settings: Settings, lock: int, stopping: Stopping, note: Note | None = None
+) -> Iterator[psycopg.Connection]:
     """A connection that holds the lock, once nobody else does. Raises Unavailable where the database goes away."""
     with unavailable_when_down(), connect(settings) as database:
         waiting_since = monotonic()
         while database.execute("SELECT pg_try_advisory_lock(%s)", (lock,)).fetchone() != (True,):
+            if note is not None:
+                # another one works, whose concern the broker is now
+                note.tell(Need.BROKER, found=True)
             if stopping.wait(POLL_SECONDS):
                 break
             if monotonic() - waiting_since > UPKEEP_SECONDS:

@@ -14,7 +14,7 @@ import pytest
 
 from compose.local import asking
 from services.webhook.commands import outbox
-from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS
+from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS, PUBLISHING_LOCK
 from shared.messaging.topology import EVENTS
 from shared.postgres import connect
 from tests.integration.broker import Broker, eventually
@@ -311,6 +311,12 @@ def test_sigterm_ends_it_within_seconds_also_when_the_broker_is_away(
     try:
         with relay(database, rabbit, tmp_path / "away") as process:
             process.has_logged("work_interrupted", times=2)
+            found_at = database.server.run, "relay", process.pid
+            assert asking.lacks(*found_at) == ["broker"]
+            with connect(database.settings("relay")) as other:
+                # whoever waits behind another one needs no broker meanwhile
+                other.execute("SELECT pg_advisory_lock(%s)", (PUBLISHING_LOCK,))
+                eventually(lambda: asking.lacks(*found_at), [])
             begun = time.monotonic()
             assert process.terminate() == 0
             assert time.monotonic() - begun < 6
