@@ -19,6 +19,7 @@ _NO_VOLUMES: Final = frozenset({"no-certificate", "no-authorities"})
 """Empty volumes, where no folder is given."""
 _MEMORY: Final = "BREAKWATER_(?P<part>[A-Z]+)_MEMORY"
 _OF_CONTAINERS: Final = {
+    "BREAKWATER_AMQP_CA_FOLDER": "a folder of the host with `ca.crt`, in place of `_AMQP_CA`",
     "BREAKWATER_BASE": "the Debian base of the images that are built from packages alone",
     "BREAKWATER_DATABASE_CA_FOLDER": "a folder of the host with `ca.crt`, in place of `_DATABASE_CA`",
     "BREAKWATER_ENGINE_ROOT": "where the engine keeps its data, as `docker info` tells; the log's socket is there",
@@ -53,8 +54,9 @@ _CONTAINERS: Final = """
 
 Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
 `_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_TOKEN_LIFETIME_SECONDS`, `_DATABASE_HOST`,
-`_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_S3_BUCKET`, `_S3_REGION`,
-`_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and `_S3_SECRET_KEY`, which mean there what they mean above:
+`_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_AMQP_HOST`, `_AMQP_VHOST`,
+`_AMQP_USERS`, `_S3_BUCKET`, `_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and `_S3_SECRET_KEY`, which
+mean there what they mean above:
 
 """
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"

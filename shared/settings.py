@@ -70,6 +70,7 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     part: str = "owner"
     replica: Annotated[int, Meta(ge=1)] = 1
     replicas: Annotated[int, Meta(ge=1)] = 1
+    pods: Annotated[int, Meta(ge=1)] = 1
     bind: str = "127.0.0.1"
     port: Port = 8080
     url: HttpUrl | None = None
@@ -89,6 +90,7 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     registry_socket: Path | None = None
     token_socket: Path | None = None
     core_socket: Path | None = None
+    log_socket: Path | None = None
     registry_storage: Path | None = None
     s3_bucket: str = ""
     s3_region: str = "us-east-1"
@@ -275,5 +277,10 @@ def tls_to_database(authorities: Path | None) -> dict[str, str | int]:
 
 
 def announce(values: Mapping[str, str]) -> None:
-    """Put settings into this process's environment, for the code it calls and for the processes it starts."""
+    """Put settings into this process's environment, for the code it calls and for the processes it starts.
+
+    They are all that is said there: what else was, as the users of a broker that is not in use, is taken back.
+    """
+    for name in Settings.__struct_fields__:
+        os.environ.pop(f"{PREFIX}{name.upper()}", None)
     os.environ.update(values)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGES: Final = (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md")))
 FENCE: Final = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-READERS: Final = re.compile(r"example\.(?:com|org|net)|dc=example|/etc/ssl/|/srv/|…|(?<!\S)[A-Z]{3,}(?=[\s:]|$)")
+READERS: Final = re.compile(r"example\.(?:com|org|net)|dc=example|/etc/ssl/|/srv/|…|(?<![\w-])[A-Z]{3,}(?=[\s:]|$)")
 """What stands for something that a reader has: a host, a file of his, a secret, a word in capitals."""
 COMMAND: Final = re.compile(r"(?<!\S)\./breakwater(?=\s)")
 SECONDS: Final = 300

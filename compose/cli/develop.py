@@ -18,8 +18,8 @@ from compose.local.options import CHECKOUT
 
 SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
 """Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
-OTHER_FORMS = ("containers/test_scale.py", "containers/test_official.py")
-"""Two of each part, a broker of three nodes; official images: they run where they are named, not with the folder."""
+OTHER_FORMS = ("containers/test_scale.py", "containers/test_pods.py", "containers/test_official.py")
+"""Several of each part, and official images: they run where they are named, not with their folder."""
 _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 """Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
 

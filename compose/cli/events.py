@@ -16,6 +16,7 @@ from compose.cli.follow import follow
 from compose.cli.here import site_here
 from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
+from compose.docker.restoring import refuse_lost
 from compose.local.archive import private
 from compose.local.broker import DEFINITIONS
 from services.webhook.commands.parked import discard_parked, retry_parked
@@ -63,6 +64,8 @@ def write_definitions(
     site = site_here(context)
     if not site.options.amqp_host:
         raise Conflict("the broker of this instance is its own, and knows them: BREAKWATER_AMQP_HOST names another")
+    if site.contained:
+        refuse_lost(file.absolute(), verb="events broker-definitions")
     if file.exists():
         raise Conflict(f"{file} exists already: remove it, or name another")
     with private(file) as target:

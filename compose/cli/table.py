@@ -27,6 +27,8 @@ def memory_line(status: Status) -> str:
 
 
 def _state(part: PartStatus) -> str:
+    if part.waits_for:
+        return f"[yellow]alive, waits for {part.waits_for}[/yellow]"
     if part.healthy:
         return "[green]healthy[/green]"
     if part.state == "RUNNING":

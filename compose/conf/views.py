@@ -199,9 +199,14 @@ def registry(
     intake_url: str,
     notification_token: str,
     readonly: bool = False,
+    alone: bool = True,
 ) -> View:
-    """For registry.yml; `version` is the major one. A read-only one stands in while garbage is collected."""
+    """For registry.yml; `version` is the major one. A read-only one stands in while garbage is collected.
+
+    One that is not `alone` on its storage remembers no blob: garbage may have been collected while nobody reached it.
+    """
     return {
+        "remembers": alone,
         "readonly": readonly,
         # nobody waits for the end of the one that stood in
         "drain": "1h" if readonly else f"{DRAIN_SECONDS}s",

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from compose.docker import cluster
 from compose.docker.handing import ALONE, hand_out
+from compose.docker.pods import agree
 from compose.docker.scripts import start_script
-from compose.docker.site import container_site
+from compose.docker.site import Surroundings, container_site
 from compose.local.accounts import Account, Accounts, accounts
+from compose.local.broker import keep_authorities
 from compose.local.bucket import bucket_of, keep_keys
 from compose.local.certificate import refuse_bad_certificate
 from compose.local.configuration import configure
@@ -28,14 +30,21 @@ GIVEN = Path("/given")
 """Where an operator's own certificate is mounted."""
 GIVEN_FOR_DATABASE = Path("/given-for-database")
 """Where the authorities of a database outside are mounted."""
+GIVEN_FOR_BROKER = Path("/given-for-broker")
+"""Where those of a broker outside are mounted."""
 SERVERS = (*INFRASTRUCTURE, "proxy")
 """Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
 def prepare() -> None:
     """Make what is missing; a second run changes nothing. Raises Busy, ConfigurationError, Conflict."""
-    site = container_site(**_given_certificate(), database_ca=_given_authorities())
-    with exclusively(site.layout.restored_dump.parent, ALONE):
+    site = container_site(
+        **_given_certificate(),
+        database_ca=_given_authorities(GIVEN_FOR_DATABASE),
+        amqp_ca=_given_authorities(GIVEN_FOR_BROKER),
+    )
+    # several pods share their secrets, and nothing is restored into a pod
+    with exclusively(site.layout.secrets if site.pod else site.layout.restored_dump.parent, ALONE):
         if site.layout.restoring_flag.exists():
             raise ConfigurationError(
                 "a restore into these volumes did not end: run it again, or docker compose down --volumes removes them"
@@ -46,10 +55,13 @@ def prepare() -> None:
 def _prepare(site: Site) -> None:
     layout, options, users = site.layout, site.options, accounts()
     _make_folders(site, users)
+    if site.pod:
+        agree(layout, Surroundings())
     _keep_instance_id(layout)
     keep_keys(layout, bucket_of(layout, options))
     refuse_left_behind(layout, options)
     keep_owner(site)
+    keep_authorities(site)
     password = options.admin_password
     prepare_secrets(layout, users, admin_password=Secret(password.get_secret_value()) if password else None)
     shutil.copyfile(layout.instance_id, _kept_instance_id(layout))
@@ -72,14 +84,15 @@ def _given_certificate() -> dict[str, Path]:
     return {"tls_cert": chain, "tls_key": key}
 
 
-def _given_authorities() -> Path | None:
-    found = GIVEN_FOR_DATABASE / "ca.crt"
+def _given_authorities(folder: Path) -> Path | None:
+    found = folder / "ca.crt"
     return found if found.exists() else None
 
 
 def _make_folders(site: Site, users: Accounts) -> None:
     make_folders(site.layout, users)
-    # the database makes its socket here in the group that all parts share
+    # the database makes its socket here in the group that all parts share; in a pod with one outside it is no volume
+    site.database_socket.mkdir(exist_ok=True)
     users.give(site.database_socket, Account.OPERATOR, 0o3770, group=Account.PARTS)
     # nobody mounts it where the lines go elsewhere, as in a pod
     site.log_socket.parent.mkdir(exist_ok=True)

@@ -23,11 +23,11 @@ BACKUP = Path("/backup")
 """Where an operator mounts a folder of his own."""
 
 
-def refuse_lost(file: Path, folder: Path = BACKUP) -> None:
+def refuse_lost(file: Path, folder: Path = BACKUP, *, verb: str = "backup") -> None:
     """A file that would be gone with this container. Raises Conflict."""
     if not (file.is_relative_to(folder) and folder.is_mount()):
         raise Conflict(
-            f"{file} would be gone with this container: docker compose run --rm -v FOLDER:{folder} operate backup"
+            f"{file} would be gone with this container: docker compose run --rm -v FOLDER:{folder} operate {verb}"
             f" {folder}/NAME"
         )
 

@@ -1,9 +1,6 @@
 """How a part is asked whether it does its work: by the standard library alone, as in containers it is loaded often."""
 
-import fcntl
 import socket
-import struct
-import termios
 import time
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -12,18 +9,17 @@ from pathlib import Path
 from compose.local.sockets import status_at
 
 _SECONDS = 2.0
-_BETWEEN_LOOKS = 0.02
 SILENT_SECONDS = 60.0
 """A part that leaves notes does so every few seconds: where it is silent for so long, it stands still."""
-AT_SOCKETS = {
-    "token": ("token", "/internal/health"),
-    "core": ("core", "/healthz"),
-    "events": ("stream", "/healthz"),
-}
-"""Parts that answer at a socket of the run folder, and what they are asked there."""
-INTAKE_TARGET = "/internal/health"
+LIVE = "/livez"
+"""Whether a process turns, whatever else is away."""
+READY = "/readyz"
+"""Whether it can do its work now."""
+AT_SOCKETS = {"token": "token", "core": "core", "events": "stream"}
+"""Parts that answer at a socket of the run folder, and its name."""
 WITH_NOTES = ("relay", "audit", "metadata", "webhook", "replication")
-"""Parts that leave a note in the run folder once they have begun their work, and again and again as they go on."""
+"""Parts that leave a note in the run folder once they have begun their work, and again and again as they go on: the
+number of the process, and what it lacked when it looked last."""
 
 
 def status(path: Path, target: str) -> int | None:
@@ -31,14 +27,20 @@ def status(path: Path, target: str) -> int | None:
     return status_at(path, target, seconds=_SECONDS)
 
 
-def is_ready(run: Path, part: str, pid: int) -> bool:
-    """Whether this very process has begun its work, and goes on with it."""
+def is_alive(run: Path, part: str, pid: int) -> bool:
+    """Whether this very process has begun its work, and goes on."""
+    return lacks(run, part, pid) is not None
+
+
+def lacks(run: Path, part: str, pid: int) -> list[str] | None:
+    """What this very process needs and did not find when it looked last; None where it does not go on."""
     note = run / f"{part}.ready"
     try:
-        is_its_own = note.read_text(encoding="ascii").strip() == str(pid)
-        return is_its_own and time.time() - note.stat().st_mtime < SILENT_SECONDS
+        number, *found = note.read_text(encoding="ascii").split() or [""]
+        goes_on = number == str(pid) and time.time() - note.stat().st_mtime < SILENT_SECONDS
     except OSError:
-        return False
+        return None
+    return found if goes_on else None
 
 
 def serves(port: int, target: str) -> bool:
@@ -51,28 +53,6 @@ def serves(port: int, target: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def takes_lines(path: Path, *, seconds: float = _SECONDS) -> bool:
-    """Whether somebody takes what is sent to a datagram socket: an empty datagram, which is no line."""
-    deadline = time.monotonic() + seconds
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(seconds)
-        try:
-            probe.connect(str(path))
-            probe.send(b"")
-        except OSError:
-            return False
-        while _untaken(probe):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_BETWEEN_LOOKS)
-    return True
-
-
-def _untaken(sent_by: socket.socket) -> int:
-    """What of that which was sent has not been read (SIOCOUTQ of unix(7))."""
-    return int(struct.unpack("i", fcntl.ioctl(sent_by, termios.TIOCOUTQ, bytes(4)))[0])
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:

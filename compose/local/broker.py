@@ -38,10 +38,19 @@ def refuse_unprepared_broker(site: Site) -> None:
         reason = "proves its name by no certificate of BREAKWATER_AMQP_CA" if _is_tls(error) else "does not answer"
         raise Unavailable(f"{where} {reason}") from error
     if not known:
-        raise ConfigurationError(
-            f"{where} has not been told of this instance: give it what ./breakwater events broker-definitions FILE"
-            " writes, by rabbitmqctl import_definitions FILE, and run ./breakwater up again"
-        )
+        raise ConfigurationError(f"{where} has not been told of this instance: {_what_to_do(site)}")
+
+
+def _what_to_do(site: Site) -> str:
+    if site.pod:
+        file = site.layout.conf / DEFINITIONS
+        return f"give it {file} of this container, by rabbitmqctl import_definitions FILE; this goes on by itself then"
+    verb = "events broker-definitions"
+    if site.contained:
+        command = f"docker compose run --rm -v FOLDER:/backup operate {verb} /backup/FILE"
+    else:
+        command = f"./breakwater {verb} FILE"
+    return f"give it what {command} writes, by rabbitmqctl import_definitions FILE, and run {site.starting} again"
 
 
 def _knows(settings: Settings) -> bool:

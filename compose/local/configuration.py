@@ -158,6 +158,7 @@ def _registry(site: Site, kind: str) -> views.View:
         bundle=layout.secrets / "registry" / "bundle.pem",
         intake_url=f"http://{site.intake}:{site.ports.intake}/service/notifications",
         notification_token=Secret.read(layout.secrets / "intake" / "notification-token").reveal(),
+        alone=site.pods == 1,
     )
 
 

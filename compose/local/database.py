@@ -13,12 +13,13 @@ from psycopg import sql
 
 from compose.local import outside
 from compose.local.accounts import Account, Accounts
+from compose.local.broker import refuse_unprepared_broker
 from compose.local.credentials import DATABASE_PARTS
 from compose.local.site import DATABASE as NAME
 from compose.local.site import PORT_OF_SOCKET, Site
 from shared.auth.passwords import hash_password
 from shared.errors import BreakwaterError, Conflict
-from shared.locks import STORAGE_LOCK
+from shared.locks import ROLES_LOCK, STORAGE_LOCK
 from shared.postgres import connect
 from shared.secrets import Secret
 from shared.settings import Settings, load_settings
@@ -121,9 +122,12 @@ def _prepare_own(site: Site) -> None:
 
 def _prepare_outside(site: Site) -> None:
     with outside.made(site) as connection:
+        # of two pods that do this at once one would fail
+        connection.execute("SELECT pg_advisory_lock(%s)", [ROLES_LOCK])
         outside.refuse_foreign(site, connection)
         for part in DATABASE_PARTS:
             _settle_role(connection, f"breakwater_{part}", Secret.read(_password_file(site, part)))
+            outside.let_go_of_lost(connection, f"breakwater_{part}")
         outside.mark(site, connection)
         _let_in(connection, site.database_name)
         outside.let_owner_build(site, connection)
@@ -201,14 +205,21 @@ def publish_again(site: Site) -> None:
 
 
 def settle_broker(site: Site) -> None:
-    """Where the broker is another one than the last time, publish again: of a cluster, that is known by its nodes."""
-    nodes = " ".join(site.brokers)
-    with connect(owner_settings(site)) as connection, connection.transaction():
-        moved = connection.execute(
-            "UPDATE events.relay SET broker = %(nodes)s WHERE broker <> %(nodes)s", {"nodes": nodes}
-        )
-        if moved.rowcount:
-            connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
+    """Where the broker is another one than the last time, publish again: that is known by its nodes.
+
+    Raises ConfigurationError or Unavailable where one outside is new and cannot be used yet.
+    """
+    options = site.options
+    named = {"broker": f"{options.amqp_host} {options.amqp_vhost}" if options.amqp_host else " ".join(site.brokers)}
+    with connect(owner_settings(site)) as connection:
+        if connection.execute("SELECT 1 FROM events.relay WHERE broker <> %(broker)s", named).fetchone() is None:
+            return
+        if options.amqp_host:
+            refuse_unprepared_broker(site)
+        with connection.transaction():
+            moved = connection.execute("UPDATE events.relay SET broker = %(broker)s WHERE broker <> %(broker)s", named)
+            if moved.rowcount:
+                connection.execute(_PUBLISH_AGAIN, [PUBLISHED_AGAIN])
 
 
 def _fill(site: Site) -> None:

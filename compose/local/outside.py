@@ -21,6 +21,12 @@ PASSWORD = "database-owner-password"  # noqa: S105 - a file's name
 _ANYWHERE = "postgres"
 _OLDEST = 15_00_00
 _BY_BYTES = frozenset({"C", "POSIX", "C.UTF-8", "C.utf8"})
+LOST = {
+    "tcp_keepalives_idle": "10s", "tcp_keepalives_interval": "5s", "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+}  # fmt: skip
+"""By these the server knows within half a minute that a client's machine is gone, and lets go of its locks: else it
+takes hours, as nobody has told it."""
 _FACTS = """
     SELECT current_setting('server_version_num')::int, pg_encoding_to_char(encoding), datcollate,
         pg_has_role(current_user, datdba, 'MEMBER'),
@@ -132,6 +138,14 @@ def mark(site: Site, connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("COMMENT ON ROLE breakwater_owner IS {}").format(sql.Literal(_mark(site))))
 
 
+def let_go_of_lost(connection: psycopg.Connection, role: str) -> None:
+    """Have each later session of this role end soon after its client's machine is gone."""
+    for name, value in LOST.items():
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET {} = {}").format(sql.Identifier(role), sql.Identifier(name), sql.Literal(value))
+        )
+
+
 def let_owner_build(site: Site, connection: psycopg.Connection) -> None:
     """Our own owner makes all schemas; of the database itself it owns nothing."""
     database = sql.Identifier(site.database_name)
@@ -171,6 +185,7 @@ def _connect(options: Options, password: Secret, name: str) -> psycopg.Connectio
     return psycopg.connect(
         host=options.database_host, port=options.database_port, dbname=name, user=options.database_owner,
         password=password.reveal(), autocommit=True, connect_timeout=5, application_name="breakwater up",
+        options=" ".join(f"-c {setting}={value}" for setting, value in LOST.items()),
         **tls_to_database(options.database_ca),  # type: ignore[arg-type]  # psycopg types its keywords one by one
     )  # fmt: skip
 

@@ -43,8 +43,15 @@ class Site:
     """Which of them is meant, where that makes a difference."""
     brokers: tuple[str, ...] = ()
     """The hosts of all nodes of a broker that is a cluster; the first is `broker`."""
+    pods: int = 1
+    """How many pods there are, each with all parts and a registry: they share database, broker, bucket and secrets."""
     contained: bool = False
     """Whether each part has a container of its own: what it says and what it leaves behind is then the engine's."""
+
+    @property
+    def pod(self) -> bool:
+        """Whether all of its containers share one network, as in Kubernetes."""
+        return self.contained and self.broker == LOOPBACK
 
     @property
     def starting(self) -> str:
@@ -117,6 +124,7 @@ class Site:
             # one alone needs neither
             "REPLICA": self.replica if self.replicas > 1 else "",
             "REPLICAS": self.replicas if self.replicas > 1 else "",
+            "PODS": self.pods if self.pods > 1 else "",
             "BIND": options.bind,
             "PORT": options.port,
             "URL": options.url or "",
@@ -144,6 +152,8 @@ class Site:
             "S3_REGION": options.s3_region if options.s3_bucket else "",
             "S3_ENDPOINT": str(options.s3_endpoint or "").rstrip("/"),
             "S3_PREFIX": options.s3_prefix,
+            # where a container takes them it is asked by the engine
+            "LOG_SOCKET": "" if self.contained else self.log_socket,
             "ASSETS_FOLDER": self.assets,
             "LOG_LEVEL": options.log_level,
             "TRACES_ENDPOINT": options.traces_endpoint or "",

@@ -22,6 +22,8 @@ class PartStatus:
     pid: int
     seconds: float
     memory: Memory
+    waits_for: str = ""
+    """What it is alive without, and cannot do all of its work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +60,13 @@ def status(site: Site) -> Status | None:
     for part in site.parts:
         child = children[part]
         runs = child.state is State.RUNNING
+        is_healthy = runs and probes[part](child.pid)
         lines.append(
             PartStatus(
                 part=part,
                 state=child.state,
-                healthy=runs and probes[part](child.pid),
+                healthy=is_healthy,
+                waits_for=health.waits_for(site, part, child.pid, ready=is_healthy) if runs else "",
                 pid=child.pid,
                 seconds=now - child.started if runs else 0,
                 memory=processes.memory(processes.tree(child.pid) if child.pid else []),

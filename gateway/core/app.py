@@ -48,7 +48,7 @@ def application() -> Wsgi:
     logging.configure(settings.part, level=settings.log_level)
     tracing.begin(settings)
     atexit.register(tracing.end)
-    bind = engine(settings, pool_size=POOL_SIZE)
+    bind = engine(settings, pool_size=POOL_SIZE, impatient=True)
     login = build_login(settings, bind)
     login.record.keep(report=False)
     tally = Tally()

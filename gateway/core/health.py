@@ -22,8 +22,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from shared import logging
+from shared.lines import takes_lines
 from shared.metrics.queries import silences
 from shared.metrics.recording import SILENT_SECONDS
+from shared.readiness import READY
 from shared.settings import Settings
 
 TIMEOUT_SECONDS: Final = 2.0
@@ -115,10 +117,11 @@ def build_health_check(settings: Settings, engine: Engine) -> HealthCheck:
         {
             "core": lambda: None,
             "broker": lambda: _broker(settings),
-            "events": lambda: _any(settings.stream_mounts, "/healthz"),
+            "events": lambda: _any(settings.stream_mounts, READY),
             "proxy": lambda: _http(settings.proxy_status, "/"),
             "registry": lambda: _http(settings.registry, "/v2/"),
-            "token": lambda: _any(settings.token_mounts, "/internal/health"),
+            "token": lambda: _any(settings.token_mounts, READY),
+            **({} if settings.log_socket is None else {"log": partial(_log, settings.log_socket)}),
         },
         [Question(ask=lambda: _database_and_services(engine), unanswered=_WITHOUT_DATABASE)],
     )
@@ -174,6 +177,10 @@ def _greet(authorities: Path | None, host: str, port: int, seconds: float) -> st
             return None if connection.recv(1) else "the broker hung up"
     except OSError:
         return "the broker does not answer"
+
+
+def _log(path: Path) -> str | None:
+    return None if takes_lines(path) else "the log takes no lines"
 
 
 def _any(paths: Sequence[Path], target: str) -> str | None:

@@ -47,6 +47,7 @@ from gateway.core.sign_in import SignIn
 from gateway.core.unbuilt import UNBUILT, Unbuilt
 from gateway.core.views.audit import audit_log_ext_view, audit_log_view
 from shared.auth.login import Login
+from shared.readiness import LIVE, READY
 from shared.secrets import Sealer
 from shared.settings import Settings
 
@@ -59,14 +60,16 @@ _POLICY = "/projects/{project}/webhook/policies/{webhook_policy_id}"
 def all_routes(settings: Settings, check: HealthCheck, catalogue: Catalogue, sealer: Sealer, login: Login) -> Routes:
     """Every route but the gate's."""
     built = api_routes(settings, check, catalogue, sealer, login)
-    described = description.Description()
+    described, readyz = description.Description(), ping.Readyz()
     below = built | {path: Unbuilt(methods) for path, methods in UNBUILT.items()}
     return {API + path: resource for path, resource in below.items()} | {
         API + "/openapi.json": description.OpenApi(described),
         "/api/docs": description.Docs(described),
         "/api/docs/page.css": description.DocsStyle(),
         "/api/version": ping.Version(),
-        "/healthz": ping.Healthz(),
+        "/healthz": readyz,
+        LIVE: ping.Livez(),
+        READY: readyz,
         METRICS: metrics.Metrics(build_components(settings), Prober(settings)),
         "/c/login": session.LogIn(SignIn(login)),
         "/c/log_out": session.LogOut(),
@@ -93,7 +96,7 @@ def api_routes(
         "/internalconfig": configure.InternalConfiguration(settings),
         "/system/CVEAllowlist": allowlist.SystemAllowlist(),
         "/system/gc": gc.Collections(),
-        "/system/gc/schedule": gc.CollectionSchedule(),
+        "/system/gc/schedule": gc.CollectionSchedule(settings),
         "/system/gc/{gc_id}": gc.OneCollection(),
         "/system/gc/{gc_id}/log": gc.CollectionLog(),
         "/system/purgeaudit": purge.Purges(),

@@ -14,7 +14,7 @@ import falcon.asgi
 
 from gateway.errors import harbor_body, status_of
 from gateway.events.hub import Hub
-from gateway.events.resource import EventStream, Healthz
+from gateway.events.resource import EventStream, Livez, Readyz
 from gateway.metering import Meter
 from gateway.tracing import Asgi, traced_asgi
 from shared import logging
@@ -23,6 +23,7 @@ from shared.db import engine, session_factory
 from shared.errors import BreakwaterError, TooManyRequests, Unavailable
 from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
+from shared.readiness import LIVE, READY
 from shared.settings import Settings, load_settings
 from shared.tracing import current as tracing
 
@@ -42,14 +43,15 @@ def application() -> Asgi:
 
 def build(settings: Settings, hub: Hub) -> falcon.asgi.App[Any, Any]:
     """The app for given settings."""
-    bind = engine(settings, pool_size=POOL_SIZE)
+    bind = engine(settings, pool_size=POOL_SIZE, impatient=True)
     login = build_login(settings, bind)
     tally = Tally()
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App(
         middleware=[Life(hub, login, Recorder(settings, tally)), Meter(tally, _area)]
     )
     app.add_route(PATH, EventStream(hub, login, session_factory(bind)))
-    app.add_route("/healthz", Healthz())
+    app.add_route(LIVE, Livez())
+    app.add_route(READY, Readyz(hub))
     app.add_error_handler(BreakwaterError, _refuse)
     app.add_error_handler(falcon.HTTPError, _refuse_http)
     app.add_error_handler(Exception, _fail)

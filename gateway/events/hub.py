@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from datetime import timedelta
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -29,6 +30,8 @@ from shared.settings import Settings
 
 CHANNEL: Final = "breakwater_log"
 POLL_SECONDS: Final = 1.0
+SILENT_SECONDS: Final = 5.0
+"""It reads each second, whether or not anything happens."""
 REFRESH_SECONDS: Final = 3.0
 MOST_STREAMS: Final = 2_000
 MOST_STREAMS_OF_ACCOUNT: Final = 200
@@ -50,7 +53,13 @@ class Hub:
         self._of_account: Counter[AccountKey] = Counter()
         self._last: int | None = None
         self._refreshed = 0.0
+        self._read_at = -inf
         self._log = logging.get()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the log was read lately."""
+        return monotonic() - self._read_at < SILENT_SECONDS
 
     def refuse_more(self, principal: Principal | None = None) -> None:
         """Raises StreamsExhausted, or TooManyStreams for one account, where no further stream fits."""
@@ -132,6 +141,7 @@ class Hub:
             self._last = newest
         while True:
             events = await log.read_next(connection, self._last)
+            self._read_at = monotonic()
             due = monotonic() - self._refreshed >= REFRESH_SECONDS
             if events or due:
                 await self._hand_on(connection, events, due=due)

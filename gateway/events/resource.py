@@ -107,11 +107,25 @@ class EventStream:
             self._waiting -= 1
 
 
-class Healthz:
-    """GET /healthz: the process answers."""
+class Livez:
+    """The process turns, whatever else is away."""
 
     async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
-        """Say so."""
+        """Answer without asking anything."""
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = "ok\n"
+
+
+class Readyz:
+    """The log is read; the hub is asked, and not the database."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def on_get(self, _req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Raises Unavailable where it was not read for some seconds."""
+        if not self._hub.is_reading:
+            raise Unavailable("the log of events cannot be read right now")
         resp.content_type = falcon.MEDIA_TEXT
         resp.text = "ok\n"
 

@@ -11,7 +11,7 @@ from gateway.token.basic import BasicResource
 from gateway.token.desk import Desk
 from gateway.token.errors import answer_errors
 from gateway.token.outcomes import TokenMeter
-from gateway.token.resources import HealthResource, SystemTokenResource, TokenResource
+from gateway.token.resources import LiveResource, ReadyResource, SystemTokenResource, TokenResource
 from gateway.token.standings import Standings
 from gateway.token.threads import FAR, NEAR, WRITING, Threads
 from gateway.tracing import Asgi, traced_asgi
@@ -23,6 +23,7 @@ from shared.auth.login import build_login
 from shared.db import engine, session_factory
 from shared.metrics.recording import Recorder
 from shared.metrics.tally import Tally
+from shared.readiness import LIVE, READY
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE, Settings, load_settings
 from shared.tracing import current as tracing
 
@@ -64,7 +65,7 @@ def application() -> Asgi:
 
 def create_app(settings: Settings) -> App[Request, Response]:
     """The application of an instance; no connection is opened and no thread started yet."""
-    bind = engine(settings, pool_size=_POOL)
+    bind = engine(settings, pool_size=_POOL, impatient=True)
     hot = HotConnection(settings)
     desk = Desk(
         hot=hot,
@@ -89,12 +90,13 @@ def create_app(settings: Settings) -> App[Request, Response]:
     app.add_route("/service/token", tokens)
     app.add_route("/internal/token", SystemTokenResource(desk, settings.secrets / "token" / "system-credentials.json"))
     app.add_route("/internal/basic", BasicResource(desk))
-    app.add_route("/internal/health", HealthResource(desk))
+    app.add_route(LIVE, LiveResource())
+    app.add_route(READY, ReadyResource(desk))
     return app
 
 
 def _route(path: str) -> str | None:
     """All of them are fixed; what a client makes up is not told, and whether all is well nobody traces."""
-    if path == "/internal/health":
+    if path in {LIVE, READY}:
         return None
     return path if path in _PATHS else ""

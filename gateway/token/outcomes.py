@@ -7,6 +7,7 @@ from falcon.asgi import Request, Response
 from gateway.metering import Meter
 from shared.metrics.figures import TOKENS
 from shared.metrics.tally import Tally
+from shared.readiness import LIVE, READY
 
 
 class Grant(StrEnum):
@@ -50,6 +51,6 @@ def refused(req: Request, code: str) -> None:
 
 
 def _area(path: str) -> str | None:
-    if path == "/internal/health":
+    if path in {LIVE, READY}:
         return None
     return "internal" if path.startswith("/internal/") else "token"

@@ -89,14 +89,22 @@ class SystemTokenResource:
             raise WrongCredentials
 
 
-class HealthResource:
+class LiveResource:
+    """Whether this process turns, whatever else is away."""
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        """Answer without asking anything."""
+        _write(resp, {"status": "alive"})
+
+
+class ReadyResource:
     """Whether tokens can be handed out at this moment."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     async def on_get(self, _req: Request, resp: Response) -> None:
-        """Answer 200, or 503 where the database is away."""
+        """Answer 200, or within two seconds 503 where the database is away or stands still."""
         self._desk.issuer.signer.get()
         self._desk.hot.ask(lambda source: source.execute("SELECT 1"))
         _write(resp, {"status": "healthy"})

@@ -212,6 +212,12 @@ class NoSuchCollection(NotFound):
     default = "the garbage collection does not exist"
 
 
+class SeveralRegistries(Conflict):
+    """Garbage is collected while nothing is written, and one registry knows nothing of what another one takes."""
+
+    default = "garbage is collected where one registry runs alone: bring the instance to one pod first (replicas: 1)"
+
+
 class CollectionRunning(Conflict):
     """One at a time."""
 

@@ -159,6 +159,7 @@ class MetadataService:
                 instance_id=settings.instance_id,
                 clock=lambda: datetime.now(UTC),
                 is_stopping=lambda: bool(stopping),
+                registries=settings.pods,
             )
             if ended is not None:
                 log.info("garbage_collected", ended=ended)

@@ -9,38 +9,21 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg.abc import RV, PQGen
 
 from shared.directory import Source
 from shared.errors import Unavailable
-from shared.postgres import is_given_up, unavailable_when_down
+from shared.postgres import ImpatientConnection, TooSlow, is_given_up, unavailable_when_down
 from shared.settings import Settings
 
 _ANSWER_SECONDS: Final = 1.0
 _REST_SECONDS: Final = 0.5
 _CONNECT_SECONDS: Final = 2
-_POLL_SECONDS: Final = 0.1
 # The server gives a slow query up before we do, so that the connection stays good.
 # Planned once: the queries are lookups by index, whatever the names are, and too short to remember what was looked up.
 _OPTIONS: Final = (
     "-c statement_timeout=800 -c plan_cache_mode=force_generic_plan -c enable_memoize=off -c timezone=UTC"
 )
 _Answer = TypeVar("_Answer")
-
-
-class TooSlow(psycopg.OperationalError):
-    """The server did not answer, nor did it hang up."""
-
-
-class ImpatientConnection(psycopg.Connection[Any]):
-    """Gives an answer up that does not come in time: a statement time-out is no help where the server is frozen."""
-
-    def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
-        """Wait as psycopg does, but not for ever. Raises psycopg.OperationalError."""
-        try:
-            return super().wait(gen, interval, _ANSWER_SECONDS if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001 - psycopg has no public name for it
-            raise TooSlow("the database did not answer in time") from error
 
 
 class HotConnection:
@@ -90,5 +73,6 @@ class HotConnection:
             "options": _OPTIONS,
         }
         connection = ImpatientConnection.connect(**info, autocommit=True, prepare_threshold=0)  # type: ignore[arg-type]  # psycopg types its keywords one by one
+        connection.patience = _ANSWER_SECONDS
         self._cursor = connection.cursor()
         return self._cursor

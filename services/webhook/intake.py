@@ -17,7 +17,7 @@ from nameko.extensions import DependencyProvider
 from werkzeug.wrappers import Request
 
 from services.webhook.commands.notification import park, record
-from services.webhook.connections import Connections
+from services.webhook.connections import LOOK_SECONDS, Connections
 from services.webhook.domain.notification import Notification, Unreadable, read
 from services.webhook.domain.observation import Observation, observe
 from services.webhook.http import Answer, http
@@ -26,6 +26,7 @@ from shared.errors import Unavailable
 from shared.messaging.dependencies import Counting, settings_of
 from shared.metrics.figures import NOTIFICATIONS
 from shared.metrics.tally import Tally
+from shared.readiness import LIVE, READY
 from shared.settings import Settings
 from shared.tracing.messages import follow, making
 from shared.tracing.spans import Span
@@ -95,7 +96,7 @@ class IntakeProvider(DependencyProvider):  # type: ignore[misc]  # nameko has no
 
 
 class IntakeService:
-    """POST /service/notifications, and a health check."""
+    """POST /service/notifications, and what it is asked by whoever has started it."""
 
     name = "intake"
     intake = IntakeProvider()
@@ -119,11 +120,16 @@ class IntakeService:
             logging.get().warning("notification_put_off", reason=error.sentence)
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.sentence)
 
-    @http("GET", "/internal/health")
-    def health(self, _request: Request) -> Answer:
-        """Whether a notification could be taken in now."""
+    @http("GET", LIVE)
+    def livez(self, _request: Request) -> Answer:
+        """This process turns, whatever else is away."""
+        return HTTPStatus.OK, '{"status":"alive"}'
+
+    @http("GET", READY)
+    def readyz(self, _request: Request) -> Answer:
+        """Whether a notification could be taken in now; told within seconds."""
         try:
-            self.intake.connections.run(lambda connection: connection.execute("SELECT 1"))
+            self.intake.connections.run(lambda connection: connection.execute("SELECT 1"), patience=LOOK_SECONDS)
         except Unavailable as error:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.sentence)
         return HTTPStatus.OK, '{"status":"healthy"}'

@@ -14,9 +14,10 @@ import psycopg
 from services.webhook.commands import outbox
 from services.webhook.queries.log import Logged, published_through, unpublished
 from shared import logging
-from shared.messaging.connection import connected, drain
-from shared.messaging.dependencies import Configured, Counting
+from shared.messaging.connection import drain, noted
+from shared.messaging.dependencies import Configured, Counting, Noting
 from shared.messaging.forever import Stopping, every, forever
+from shared.messaging.note import Note
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.topology import EVENTS, QUEUES
 from shared.metrics.figures import PUBLISHED
@@ -50,6 +51,7 @@ class RelayService:
     name = "relay"
     settings = Configured()
     tally: Tally = Counting()
+    note: Note = Noting()
 
     @forever
     def number(self, stopping: Stopping) -> None:
@@ -78,7 +80,7 @@ class RelayService:
         """Publish what is numbered, in order, and remember how far the broker has confirmed."""
         with (
             _elected(self.settings, PUBLISHING_LOCK, stopping) as database,
-            connected(self.settings) as broker,
+            noted(self.settings, self.note) as broker,
         ):
             _require_queues(broker)
             publisher = Publisher(broker)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import amqp
 
+from shared.messaging.note import Need, Note
 from shared.settings import Settings
 
 CONNECT_SECONDS: Final = 3
@@ -53,6 +54,18 @@ def connected(settings: Settings) -> Iterator[Any]:
             connection.transport.sock.settimeout(CLOSE_SECONDS)
             connection.close()
         connection.collect()
+
+
+@contextmanager
+def noted(settings: Settings, note: Note) -> Iterator[Any]:
+    """The same; that it was made, and that the broker has ended it, is noted."""
+    try:
+        with connected(settings) as connection:
+            note.tell(Need.BROKER, found=True)
+            yield connection
+    except BROKER_ERRORS:
+        note.tell(Need.BROKER, found=False)
+        raise
 
 
 def tls_of(settings: Settings, host: str) -> dict[str, Any] | bool:

@@ -19,7 +19,8 @@ from nameko.extensions import Entrypoint
 from shared import logging
 from shared.events.envelope import Envelope, decode
 from shared.messaging.connection import BROKER_ERRORS, HEARTBEAT_SECONDS, Backoff, connected, drain
-from shared.messaging.dependencies import settings_of, tally_of
+from shared.messaging.dependencies import note_of, settings_of, tally_of
+from shared.messaging.note import Need
 from shared.messaging.outage import is_outage
 from shared.messaging.publish import NotPublished, Outgoing, Publisher
 from shared.messaging.settling import Delivery, after_failure, dead_letter, reason
@@ -101,6 +102,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
                 return
             except (NotPublished, *BROKER_ERRORS) as error:
                 self._busy = False
+                note_of(self.container).tell(Need.BROKER, found=False)
                 seconds = backoff.next()
                 tally_of(self.container).count(INTERRUPTIONS, "consume")
                 self._log.warning("broker_lost", error=str(error) or type(error).__name__, retry_in=round(seconds, 2))
@@ -115,6 +117,7 @@ class Consume(Entrypoint):  # type: ignore[misc]  # nameko has no types
         publisher = Publisher(connection)
         beats = eventlet.spawn(_beat, connection)
         backoff.reset()
+        note_of(self.container).tell(Need.BROKER, found=True)
         self._log.info("consuming", batch=self._batch)
         if not self._begun.ready():
             self._begun.send()

@@ -11,13 +11,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import eventlet
 from eventlet.patcher import original
+
+from shared.messaging.note import Note
 
 BEAT_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 120.0
@@ -33,13 +33,13 @@ class Liveness:
     def __init__(
         self,
         part: str,
-        note: Path,
+        note: Note,
         *,
         every: float = BEAT_SECONDS,
         patience: float = PATIENCE_SECONDS,
         end: Callable[[int], object] = os._exit,
     ) -> None:
-        """`note` is a file whose time tells when the service was last seen going on; times are in seconds."""
+        """`note` is told again and again that the service goes on; times are in seconds."""
         self._part = part
         self._note = note
         self._every = every
@@ -55,8 +55,7 @@ class Liveness:
     def _beat(self) -> None:
         while True:
             self._beats += 1
-            with suppress(OSError):  # the note may be gone with its folder
-                os.utime(self._note)
+            self._note.go_on()
             eventlet.sleep(self._every)
 
     def _watch(self) -> None:

@@ -58,8 +58,9 @@ def _run(service: str) -> int:
     from nameko.containers import ServiceContainer  # noqa: PLC0415 - only after the patch
 
     from shared import logging  # noqa: PLC0415 - only after the patch
-    from shared.messaging.dependencies import SETTINGS, TALLY  # noqa: PLC0415 - only after the patch
+    from shared.messaging.dependencies import NOTE, SETTINGS, TALLY  # noqa: PLC0415 - only after the patch
     from shared.messaging.liveness import Liveness  # noqa: PLC0415 - only after the patch
+    from shared.messaging.note import Need, Note  # noqa: PLC0415 - only after the patch
     from shared.metrics.recording import Recorder  # noqa: PLC0415 - only after the patch
     from shared.metrics.tally import Tally  # noqa: PLC0415 - only after the patch
     from shared.settings import load_settings  # noqa: PLC0415 - only after the patch
@@ -72,10 +73,11 @@ def _run(service: str) -> int:
     module, _, name = service.partition(":")
     web_server = f"{settings.intake_host}:{settings.intake_port}"
     tally = Tally()
-    recorder = Recorder(settings, tally)
+    note = Note(settings.ready_note)
+    recorder = Recorder(settings, tally, told=lambda found: note.tell(Need.DATABASE, found=found))
     container = ServiceContainer(
         getattr(importlib.import_module(module), name),
-        {SETTINGS: settings, TALLY: tally, "WEB_SERVER_ADDRESS": web_server, "max_workers": MOST_WORKERS},
+        {SETTINGS: settings, TALLY: tally, NOTE: note, "WEB_SERVER_ADDRESS": web_server, "max_workers": MOST_WORKERS},
     )
     check_patched()
     if settings.part not in AT_ONCE:
@@ -85,8 +87,8 @@ def _run(service: str) -> int:
     eventlet.spawn_n(_stop_on_signal, container)
     container.start()
     # whoever waits for the service to be ready compares this with the process that runs
-    settings.ready_note.write_text(str(os.getpid()), encoding="ascii")
-    Liveness(settings.part, settings.ready_note).keep()
+    note.begin()
+    Liveness(settings.part, note).keep()
     log.info("started", service=container.service_name)
     recorder.keep()
     container.wait()

@@ -4,12 +4,13 @@ Its connection is opened for the moment: kept, each process's would cost the dat
 """
 
 import json
+from collections.abc import Callable
 from threading import Event as Bell
 from threading import Thread
 from typing import Final, LiteralString
 
 from shared import logging
-from shared.errors import BreakwaterError
+from shared.errors import BreakwaterError, QueryGivenUp
 from shared.metrics.tally import Tally
 from shared.postgres import connect, unavailable_when_down
 from shared.settings import Settings
@@ -18,6 +19,7 @@ TELLING_SECONDS: Final = 15.0
 SILENT_SECONDS: Final = 50.0
 """After so long without a word a part counts as down; two may be missed."""
 _STATEMENT_TIMEOUT_MS: Final = 3_000
+_PATIENCE: Final = 5.0
 # what a crash of the database takes with it is a few seconds of counting: nobody waits for its disk
 _TELL: Final[LiteralString] = "SELECT set_config('synchronous_commit', 'off', true), metrics.tell(%s::jsonb)"
 
@@ -25,9 +27,11 @@ _TELL: Final[LiteralString] = "SELECT set_config('synchronous_commit', 'off', tr
 class Recorder:
     """Of one process. Begin it after a fork, not before: threads are not inherited."""
 
-    def __init__(self, settings: Settings, tally: Tally) -> None:
+    def __init__(self, settings: Settings, tally: Tally, *, told: Callable[[bool], object] = lambda _: None) -> None:
+        """`told` is called after each turn with whether the database was there."""
         self._settings = settings
         self._tally = tally
+        self._told = told
         self._ended = Bell()
         self._complained = False
 
@@ -51,7 +55,7 @@ class Recorder:
         try:
             with (
                 unavailable_when_down(),
-                connect(self._settings, statement_timeout_ms=_STATEMENT_TIMEOUT_MS) as connection,
+                connect(self._settings, statement_timeout_ms=_STATEMENT_TIMEOUT_MS, patience=_PATIENCE) as connection,
             ):
                 connection.execute(_TELL, (json.dumps(values),))
                 told = True
@@ -70,9 +74,11 @@ class Recorder:
             self.tell()
         except BreakwaterError as error:
             logging.get().debug("metrics.put_off", reason=error.sentence)
+            self._told(isinstance(error, QueryGivenUp))
         except Exception as error:  # noqa: BLE001 - the thread must outlive any one bad turn; the line tells of it
             if not self._complained:
                 logging.get().error("metrics.not_told", exc_info=error)
             self._complained = True
         else:
             self._complained = False
+            self._told(True)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.clients.docker import BRIDGE, CannotStartError, DockerEngine
 from tests.containers.stack import PROGRAM, Stack
+from tests.outside import Outside, outside_postgres
+from tests.outside_broker import OutsideBroker, outside_broker
+from tests.s3 import Storage, s3_server
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from tests.clients.rest import RestClient
 
+HERE: Final = BRIDGE.partition("/")[0]
+"""This machine, as containers reach it."""
 PROGRAMS = (PROGRAM, "debootstrap")
 
 
@@ -67,3 +72,24 @@ def password(stack: Stack) -> str:
 @pytest.fixture(scope="session")
 def admin(stack: Stack) -> RestClient:
     return stack.admin()
+
+
+@pytest.fixture(scope="module")
+def database(built: Stack) -> Iterator[Outside]:
+    assert built
+    with outside_postgres(HERE, clients=("samenet",)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def storage(built: Stack) -> Iterator[Storage]:
+    assert built
+    with s3_server(host=HERE) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def broker(built: Stack) -> Iterator[OutsideBroker]:
+    assert built
+    with outside_broker(HERE, address=HERE) as server:
+        yield server

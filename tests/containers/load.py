@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 import requests
 
 from tests.clients.images import make_image
+from tests.clients.polling import eventually, settled
 from tests.clients.registry import RegistryClient
 from tests.clients.stream import Stream
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tests.clients.images import Image
+    from tests.clients.rest import RestClient
 
 TRIES: Final = 5
 PAUSE_SECONDS: Final = 1.0
@@ -49,7 +51,7 @@ class Load:
         self.streams: list[Stream] = []
         self._url = url
         self._password = password
-        self._project = project
+        self.project = project
         self._ended = threading.Event()
         turns = [self._log_in, *([self._push] * pushers), *([self._pull] * pullers)]
         self._threads = [threading.Thread(target=self._keep_on, args=(turn, name)) for name, turn in enumerate(turns)]
@@ -92,7 +94,7 @@ class Load:
         """Id and tag of the events of a kind, as `artifact.pushed`, that came, over all connections."""
         return [
             (event["id"], event["data"]["tag"]) for stream in self.streams for event in stream.events
-            if f".{kind}." in event.get("type", "") and event["data"].get("repository") == f"{self._project}/app"
+            if f".{kind}." in event.get("type", "") and event["data"].get("repository") == f"{self.project}/app"
         ]
 
     def _keep_on(self, turn: Callable[[RegistryClient, str], None], name: int) -> None:
@@ -108,11 +110,11 @@ class Load:
         self._act("login", name, client.ask_token)
 
     def _push(self, client: RegistryClient, name: str) -> None:
-        image = make_image(f"{self._project}/{name}")
+        image = make_image(f"{self.project}/{name}")
 
         def once() -> requests.Response:
             client.forget()
-            return client.push(f"{self._project}/app", name, image)
+            return client.push(f"{self.project}/app", name, image)
 
         if self._act("push", name, once):
             self.pushed[name] = image
@@ -124,7 +126,7 @@ class Load:
 
         def once() -> requests.Response:
             client.forget()
-            return client.pull(f"{self._project}/app", tag)
+            return client.pull(f"{self.project}/app", tag)
 
         self._act("pull", f"{tag} by {name}", once)
 
@@ -162,3 +164,27 @@ class Load:
                 seen = next((each for each in reversed(stream.ids) if each), seen)
                 stream.close()
                 time.sleep(PAUSE_SECONDS)
+
+
+def check(admin: RestClient, load: Load) -> None:
+    """Each push that a client was told of is on record once, catalogued, and streamed once."""
+
+    def recorded() -> Counter[str]:
+        rows = (row for row in admin.audit(load.project) if row["resource_type"] == "artifact")
+        return Counter(row["resource"].rpartition(":")[2] for row in rows if row["operation"] == "create")
+
+    settled(lambda: {*recorded()}, {*load.pushed}, within=150, what="every push is on record", every=2)
+    # whose answer was lost, and who therefore pushed once more, has pushed twice
+    again = {act.what for act in load.refused() if act.kind == "push"}
+    assert {tag for tag, count in recorded().items() if count > 1} <= again
+    settled(
+        lambda: {artifact["digest"] for artifact in admin.artifacts(f"{load.project}/app")},
+        {image.digest for image in load.pushed.values()}, within=60, what="every push is catalogued", every=2,
+    )
+    eventually(
+        lambda: {tag for _, tag in load.streamed("artifact.pushed")} == {*load.pushed}, within=60,
+        what="every push is streamed",
+    )
+    streamed = Counter(load.streamed("artifact.pushed"))
+    assert {event for event, count in streamed.items() if count > 1} == set()
+    assert {tag for tag, count in Counter(tag for _, tag in streamed).items() if count > 1} <= again

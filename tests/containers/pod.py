@@ -3,6 +3,7 @@
 Containers of one pod share a network, that of a container which does nothing. A kubelet lays volumes open to all where
 they are an emptyDir, and mounts a claim as its file system was made: root's, and nobody else's to write to. It makes a
 folder that a mount names (`subPath`) with the mode of its volume. No container has an owner set for what it mounts.
+Several pods of one instance have a claim in common.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ class Pod:
 
     def __init__(
         self, docker: DockerClient, rendered: Rendered, *, folder: Path, port: int, secrets: Mapping[str, str],
-        name: str = "breakwater-pod",
+        name: str = "breakwater-pod", number: int = 0, shared: Path | None = None,
     ) -> None:
+        """`shared` is where claims lie, where that is not beside all else of this pod."""
         self._docker = docker
         self._rendered = rendered
         self._folder = folder
-        self._port = port
+        self.port = port
         self._secrets = secrets
-        self._name = name
+        self._name = f"{name}-{number}" if number else name
+        self._hostname = f"{name}-{number}"
+        self._shared = shared
         self.url = f"http://127.0.0.1:{port}"
 
     @property
@@ -56,8 +60,8 @@ class Pod:
     def start(self) -> None:
         """As a kubelet starts it, init containers in their order."""
         self._must(
-            "run", "--detach", "--name", self._network, "--hostname", f"{self._name}-0",
-            "--publish", f"127.0.0.1:{self._port}:8080", PAUSE, "sleep", "infinity",
+            "run", "--detach", "--name", self._network, "--hostname", self._hostname,
+            "--publish", f"127.0.0.1:{self.port}:8080", PAUSE, "sleep", "infinity",
         )
         for container in self._rendered.pod["initContainers"]:
             self._run(container)
@@ -96,6 +100,8 @@ class Pod:
         for name in [*self._rendered.containers, "network"]:
             self._docker.run("rm", "--force", self._of(name))
         for volume in self._rendered.pod["volumes"]:
+            if "persistentVolumeClaim" in volume:
+                continue
             self._docker.run(
                 "run", "--rm", "--volume", f"{self._folder}:/there", PAUSE, "rm", "-rf", f"/there/{volume['name']}"
             )
@@ -105,6 +111,11 @@ class Pod:
 
     def said(self, container: str) -> str:
         return self._docker.run("logs", "--tail", "60", self._of(container)).said
+
+    def kill(self) -> None:
+        """As when its node is lost: whom it was connected to is told nothing."""
+        self._must("network", "disconnect", "--force", "bridge", self._network)
+        self._docker.run("kill", *(self._of(name) for name in ["network", *self._rendered.containers]))
 
     def restart(self, container: str) -> None:
         """Ends it from within, and starts it anew with what is mounted as it is, as after a crash."""
@@ -176,13 +187,17 @@ class Pod:
     def _value(self, variable: dict[str, Any]) -> str:
         if "value" in variable:
             return str(variable["value"])
+        if "fieldRef" in variable["valueFrom"]:
+            assert variable["valueFrom"]["fieldRef"] == {"fieldPath": "metadata.name"}
+            return self._hostname
         reference = variable["valueFrom"]["secretKeyRef"]
         return self._secrets[f"{reference['name']}/{reference['key']}"]
 
     def _source(self, mount: dict[str, Any]) -> Path:
         volumes = {volume["name"]: volume for volume in self._rendered.pod["volumes"]}
-        mode = 0o777 if mount["name"] in volumes else 0o755
-        source = self._folder / mount["name"]
+        claimed = "persistentVolumeClaim" in volumes.get(mount["name"], {"persistentVolumeClaim": {}})
+        mode = 0o755 if claimed else 0o777
+        source = (self._shared if claimed and self._shared else self._folder) / mount["name"]
         for step in (source, *(source / name for name in _steps(mount.get("subPath", "")))):
             if not step.exists():
                 step.mkdir()

@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
+
 from compose.local.options import CHECKOUT
 from compose.local.parts import PARTS
 from tests.clients.polling import NeverCameTrueError, settled
@@ -40,6 +42,10 @@ PROGRESS: Final = re.compile(r"Creating | (Container|Network|Volume) \S+ {2}\w+$
 LABEL: Final = "com.docker.compose"
 IMAGES: Final = (("log", "prepare", "registry"), ("postgres", "rabbitmq", "proxy"))
 """The services whose images are built, by the file that tells how: the older builder makes all that stands above."""
+QUICK: Final = ("log", "postgres")
+"""Parts that others wait for: compose.yaml itself has them asked often."""
+ASKED_OFTEN: Final = {"healthcheck": {"interval": "4s"}}
+"""What the tests wait for again and again; in all else, an instance of theirs is what the product's files say."""
 UP_SECONDS: Final = 240
 BUILD_SECONDS: Final = 1500
 """Where nothing was built before: Debian's packages for six images, on two cores."""
@@ -109,9 +115,12 @@ class Stack:
         self.project = project
         self.program = program
         self.engine = engine
+        folder.mkdir(exist_ok=True)
+        often = folder / "often.yaml"
+        often.write_text(yaml.safe_dump({"services": {part: ASKED_OFTEN for part in PARTS if part not in QUICK}}))
+        self.names = [str(DOCKER / name) for name in (*form, *files)] + [str(often)]
         # as words of compose's command
-        self.files = [word for name in (*form, *files) for word in ("-f", str(DOCKER / name))]
-        self._folder = folder
+        self.files = [word for name in self.names for word in ("-f", name)]
         self.docker: DockerClient = engine.client(folder / "docker")
         self.host = f"127.0.0.1:{port}"
         self.url = f"http://{self.host}"

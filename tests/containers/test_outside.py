@@ -1,4 +1,4 @@
-"""A database, a storage and a collector of traces outside of the containers: what they are given, and what not."""
+"""A database, a broker, a storage and a collector of traces outside of the containers: what they are given."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 
 from compose.local.options import CHECKOUT
 from tests.clients import collecting
-from tests.clients.docker import BRIDGE
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
-from tests.containers.stack import Stack
-from tests.outside import Outside, outside_postgres
-from tests.s3 import Storage, s3_server
+from tests.containers.conftest import HERE
+from tests.containers.stack import UP_SECONDS, ComposeFailedError, Stack
+from tests.documented import documented
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -24,31 +23,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.clients.rest import RestClient
+    from tests.outside import Outside
+    from tests.outside_broker import OutsideBroker
+    from tests.s3 import Storage
 
 # the first test waits until the images are built
 pytestmark = pytest.mark.timeout(2400)
 
-HERE: Final = BRIDGE.partition("/")[0]
-"""This machine, as containers reach it."""
 SECONDS: Final = 30
+TOLD: Final = (
+    "has not been told of this instance: give it what docker compose run --rm -v FOLDER:/backup operate"
+    " events broker-definitions /backup/FILE writes, by rabbitmqctl import_definitions FILE, and run"
+    " docker compose up -d again"
+)
 OTLP_PORT: Final = 4318
 """In a container of its own."""
 TRACED: Final = {"core", "intake", "relay", "audit", "metadata", "webhook", "replication"}
 """Those that a push passes through."""
-
-
-@pytest.fixture(scope="module")
-def database(built: Stack) -> Iterator[Outside]:
-    assert built
-    with outside_postgres(HERE, clients=("samenet",)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def storage(built: Stack) -> Iterator[Storage]:
-    assert built
-    with s3_server(host=HERE) as server:
-        yield server
 
 
 def settings_of(database: Outside, storage: Storage, authorities: Path, name: str = "images") -> dict[str, str]:
@@ -60,19 +51,39 @@ def settings_of(database: Outside, storage: Storage, authorities: Path, name: st
     return settings | {"BREAKWATER_DATABASE_CA_FOLDER": str(authorities)}
 
 
+def trusted(broker: OutsideBroker, folders: pytest.TempPathFactory) -> Path:
+    """A folder with what a container is to trust."""
+    folder = folders.mktemp("authorities-of-the-broker")
+    folder.chmod(0o755)
+    shutil.copyfile(broker.ca, folder / "ca.crt")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def stack(
-    built: Stack, database: Outside, storage: Storage, tmp_path_factory: pytest.TempPathFactory
+    built: Stack, database: Outside, storage: Storage, broker: OutsideBroker, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
+    """Started as docs/containers.md tells: at first the broker does not know it."""
     settings = settings_of(database, storage, tmp_path_factory.mktemp("authorities"))
+    settings |= broker.variables | {"BREAKWATER_AMQP_CA_FOLDER": str(trusted(broker, tmp_path_factory))}
+    del settings["BREAKWATER_AMQP_CA"]
+    definitions = tmp_path_factory.mktemp("definitions")
     stack = Stack(
         built.engine, tmp_path_factory.mktemp("outside"), free_port(), project="breakwater-outside",
-        files=("compose.database.yaml", "compose.s3.yaml", "compose.traces.yaml"),
+        files=("compose.database.yaml", "compose.broker.yaml", "compose.s3.yaml", "compose.traces.yaml"),
         **settings, BREAKWATER_TRACES_ENDPOINT=f"http://collector:{OTLP_PORT}",
     )  # fmt: skip
     stack.remove()
     try:
-        stack.up()
+        with pytest.raises(ComposeFailedError) as refused:
+            stack.up()
+        assert TOLD in str(refused.value)
+        places = {"FOLDER": str(definitions), "/backup/FILE": "/backup/definitions"}
+        write, start = documented("docs/containers.md", "broker-definitions").fitted(places).splitlines()
+        stack.documented(write)
+        broker.rabbit.control("import_definitions", str(definitions / "definitions"))
+        stack.documented(start, seconds=UP_SECONDS)
+        stack.await_health()
         yield stack
     finally:
         stack.remove()
@@ -127,6 +138,30 @@ def test_what_is_pushed_lies_in_the_bucket_and_is_catalogued_in_the_database(
     eventually(lambda: admin.get("/audit-logs", q=recorded), within=SECONDS, what="it is on record")
     assert storage.in_folder("here").holds("docker/registry/v2/blobs")
     assert stack.run_in("postgres", "sh", "-c", "pgrep postgres || echo none").out.strip() == "none"
+
+
+def test_events_go_over_the_broker_outside_by_tls_and_none_of_its_own_runs(
+    stack: Stack, broker: OutsideBroker, admin: RestClient
+) -> None:
+    assert stack.run_in("rabbitmq", "sh", "-c", "pgrep beam || echo none").out.strip() == "none"
+    users = broker.rabbit.control("list_connections", "user", "ssl").splitlines()
+    connected = {f"breakwater-{part}\ttrue" for part in ("relay", "audit", "metadata", "webhook", "replication")}
+    assert connected <= {*users}
+    assert not [user for user in users if user.endswith("false")]
+    assert stack.operate("events", "dead-letters").ok
+    assert admin.get("/health")["status"] == "healthy"
+
+
+def test_what_is_started_while_the_broker_is_away_does_not_wait_for_it(stack: Stack, broker: OutsideBroker) -> None:
+    broker.rabbit.control("stop_app")
+    try:
+        stack.compose("run", "--rm", "--no-deps", "-T", "migrate")
+    finally:
+        broker.rabbit.control("start_app")
+    registry = stack.registry(stack.admin_password())
+    assert registry.push("library/after-the-broker", "v1", make_image("after-the-broker")).ok
+    admin = stack.admin()
+    eventually(lambda: admin.artifacts("library/after-the-broker"), within=60, what="the push is catalogued")
 
 
 def test_a_collection_frees_bytes_of_the_bucket(stack: Stack, admin: RestClient) -> None:

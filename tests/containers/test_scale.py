@@ -16,7 +16,7 @@ from compose.local.parts import SERVICES
 from tests.clients import collecting
 from tests.clients.images import make_image
 from tests.clients.polling import eventually, settled
-from tests.containers.load import Load
+from tests.containers.load import Load, check
 from tests.containers.stack import Stack
 from tests.servers import free_port
 
@@ -164,27 +164,3 @@ def kill(stack: Stack, load: Load, service: str, number: int) -> str:
     retried = [act for act in load.refused() if act.began >= began - 1]
     said = Counter(f"{act.kind} {act.refusals[0][:90]}" for act in retried)
     return f"{service} {number}: back after {time.time() - began:.0f} s, tried again: {dict(said)}"
-
-
-def check(admin: RestClient, load: Load) -> None:
-    """Each push that a client was told of is on record once, catalogued, and streamed once."""
-
-    def recorded() -> Counter[str]:
-        rows = (row for row in admin.audit(PROJECT) if row["resource_type"] == "artifact")
-        return Counter(row["resource"].rpartition(":")[2] for row in rows if row["operation"] == "create")
-
-    settled(lambda: {*recorded()}, {*load.pushed}, within=150, what="every push is on record", every=2)
-    # whose answer was lost, and who therefore pushed once more, has pushed twice
-    again = {act.what for act in load.refused() if act.kind == "push"}
-    assert {tag for tag, count in recorded().items() if count > 1} <= again
-    settled(
-        lambda: {artifact["digest"] for artifact in admin.artifacts(f"{PROJECT}/app")},
-        {image.digest for image in load.pushed.values()}, within=60, what="every push is catalogued", every=2,
-    )
-    eventually(
-        lambda: {tag for _, tag in load.streamed("artifact.pushed")} == {*load.pushed}, within=60,
-        what="every push is streamed",
-    )
-    streamed = Counter(load.streamed("artifact.pushed"))
-    assert {event for event, count in streamed.items() if count > 1} == set()
-    assert {tag for tag, count in Counter(tag for _, tag in streamed).items() if count > 1} <= again

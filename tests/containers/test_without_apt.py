@@ -44,7 +44,7 @@ def breakwater(stack: Stack, tmp_path: Path) -> Callable[..., Said]:
     def run(*words: str) -> Said:
         return subprocess.run(
             [CHECKOUT / "breakwater", *words],
-            env=stack.environment() | {"PATH": str(tmp_path), "COMPOSE_FILE": "compose.yaml:compose.offline.yaml"},
+            env=stack.environment() | {"PATH": str(tmp_path), "COMPOSE_FILE": ":".join(stack.names)},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 

@@ -57,6 +57,12 @@ def test_healthy_instance_gives_exit_code_0_and_nothing_is_changed_by_asking(sys
     assert after == before
 
 
+def test_log_is_in_the_health_of_an_instance_on_a_machine_and_no_part_waits_for_anything(system: System) -> None:
+    health = {each["name"]: each["status"] for each in system.admin.get("/health")["components"]}
+    assert health["log"] == "healthy"
+    assert "waits for" not in system.breakwater("status").out
+
+
 @contextmanager
 def edited(file: Path, old: str, new: str) -> Iterator[None]:
     """A file with other words in it, in place: owner and mode stay."""

@@ -111,6 +111,8 @@ def test_with_the_broker_down_a_push_and_a_pull_succeed_and_every_event_comes_on
             assert (done := skopeo.pull(f"{project}/app:v1", tmp_path / "pulled")).ok, done.said
             stream.wait_for(lambda event: event["type"] == "breakwater.artifact.pulled.v1", what="the pull, streamed")
         assert fragile.admin.get(f"/projects/{project}")["name"] == project
+        # the services are alive, and one that is asked says what it waits for
+        assert "alive, waits for the broker" in fragile.breakwater("status").out
     finally:
         fragile.start_part("rabbitmq")
     settled(
@@ -121,6 +123,9 @@ def test_with_the_broker_down_a_push_and_a_pull_succeed_and_every_event_comes_on
     )
     (artifact,) = eventually(lambda: fragile.admin.artifacts(f"{project}/app"), within=20, what="the artifact")
     assert artifact["digest"] == image.digest
+    eventually(
+        lambda: "waits for" not in fragile.breakwater("status").out, within=20, what="nobody waits any more", every=0.5
+    )
     record_is_whole(fragile)
 
 

@@ -139,6 +139,10 @@ class Process:
         return self._process.wait(seconds)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 

@@ -41,6 +41,10 @@
 
 {{- define "breakwater.environment" -}}
 - { name: BREAKWATER_POD, value: "true" }
+- { name: BREAKWATER_PODS, value: {{ .root.Values.replicas | quote }} }
+{{- if eq .name "prepare" }}
+- { name: BREAKWATER_POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+{{- end }}
 {{- $settings := omit .root.Values.settings "BREAKWATER_TLS_NAMES" "BREAKWATER_URL" }}
 {{- $_ := set $settings "BREAKWATER_URL" (include "breakwater.url" .root) }}
 {{- if eq .name "prepare" }}
@@ -51,9 +55,7 @@
 - { name: {{ $name }}, value: {{ kindIs "float64" $value | ternary ($value | toJson) $value | toString | quote }} }
 {{- end }}
 {{- if eq .name "prepare" }}
-- name: BREAKWATER_ADMIN_PASSWORD
-  valueFrom:
-    secretKeyRef: { name: {{ include "breakwater.adminSecret" .root | quote }}, key: {{ .root.Values.admin.key | quote }} }
+{{- include "breakwater.given" .root }}
 {{- end }}
 {{- end }}
 
@@ -67,6 +69,10 @@ startupProbe: {{ merge (dict) $ask . | toJson }}
 readinessProbe: {{ merge (dict "periodSeconds" (.everySeconds | default 10) "failureThreshold" 6) $ask | toJson }}
 {{- with .alive }}
 livenessProbe: {{ merge (dict) $ask . | toJson }}
+{{- end }}
+{{- if eq .image "breakwater" }}
+{{- $askAlive := dict "exec" (dict "command" (append .check "--alive")) "timeoutSeconds" 10 }}
+livenessProbe: {{ merge (dict "initialDelaySeconds" 60 "periodSeconds" 30 "failureThreshold" 6) $askAlive | toJson }}
 {{- end }}
 {{- end }}
 {{- $last := .beforeStop }}
@@ -89,11 +95,19 @@ lifecycle: { preStop: { exec: { command: {{ list "/bin/sh" "-c" . | toJson }} } 
 {{- if .root.Values.tls.existingSecret }}
 - { name: given, mountPath: /given, readOnly: true }
 {{- end }}
+{{- range $name := list "database" "broker" }}
+{{- $ca := (index $.root.Values $name).ca }}
+{{- if or $ca.configMap $ca.secret }}
+- { name: given-for-{{ $name }}, mountPath: /given-for-{{ $name }}, readOnly: true }
+{{- end }}
+{{- end }}
 {{- else if ne .name "migrate" -}}
 - { name: scratch, mountPath: {{ $home }}/work, subPath: {{ .name }}/work }
 {{- end }}
 - { name: scratch, mountPath: /tmp, subPath: {{ .name }}/tmp }
+{{- $outside := include "breakwater.outside" .root | fromJsonArray }}
 {{- range $volume, $mode := .part.state }}
+{{- if or (eq $volume "secrets") (not (has $volume $outside)) }}
 - name: {{ has $volume (list "secrets" "conf") | ternary "secrets" $volume }}
   mountPath: {{ $home }}/{{ $volume }}
   {{- if has $volume (list "secrets" "conf") }}
@@ -102,6 +116,7 @@ lifecycle: { preStop: { exec: { command: {{ list "/bin/sh" "-c" . | toJson }} } 
   {{- if eq $mode "ro" }}
   readOnly: true
   {{- end }}
+{{- end }}
 {{- end }}
 {{- if eq (toString .part.handedOut) "kept" }}
 - { name: secrets, mountPath: {{ $home }}/secrets, subPath: {{ .name }} }

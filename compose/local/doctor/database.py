@@ -17,8 +17,12 @@ _AGAIN: Final = "./breakwater up gives every role its password again"
 _FULL_AT: Final = 0.8
 _SLIGHT: Final = timedelta(seconds=2)
 _LOOK: Final = "./breakwater logs --part postgres tells why"
+# what kind of a process another role's is the owner is not told: of those with a database few are no client's
 _CONNECTIONS: Final = """
-    SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    SELECT (
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'
+        ),
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
 """
 _NEWEST: Final = """

@@ -18,6 +18,7 @@ MANY: Final = 3
 _LINES: Final = 5
 _TAIL: Final = 2_000
 _EXIT: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ \w+ exited: (\w+) ")
+_WAITED_FOR: Final = "look at what it waits for: it goes on by itself once that is back"
 _LOOK: Final = "./breakwater logs --part {part} tells why; then ./breakwater up"
 
 
@@ -39,7 +40,11 @@ def running(patient: Patient) -> Iterator[Finding]:
             yield broken(
                 f"{part} does not run: {child.state.lower()}{told}", _LOOK.format(part=part), lines=_last(patient, part)
             )
-        elif not probes[part](child.pid):
+        elif probes[part](child.pid):
+            continue
+        elif waits_for := health.waits_for(patient.site, part, child.pid, ready=False):
+            yield broken(f"{part} is alive and waits for {waits_for}", _WAITED_FOR)
+        else:
             yield broken(f"{part} runs and does not answer", _LOOK.format(part=part), lines=_last(patient, part))
 
 
@@ -79,7 +84,7 @@ CHECKS: Final[Iterable[Check]] = (
     ),
     Check(
         name="parts",
-        looks_for="parts that do not run, do not answer or stand still, with their last lines",
+        looks_for="parts that do not run, do not answer, wait for their database or stand still, with their last lines",
         remedy="`./breakwater logs --part NAME` tells why; `./breakwater up` starts what does not run",
         ask=running,
     ),

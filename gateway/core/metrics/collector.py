@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from sqlalchemy.orm import Session
 
 from gateway.core.metrics.family import Family
-from gateway.core.metrics.probes import Findings, Prober
+from gateway.core.metrics.probes import Findings, Prober, Questions
 from shared.auth.roles import Permission
 from shared.metrics.queries import ToldFigure, told_figures
 
@@ -31,13 +31,22 @@ class Scrape:
         return told_figures(self.session)
 
     @cached_property
+    def questions(self) -> Questions:
+        """To the parts that are no Python of ours: asked for early, they are under way while the database is read."""
+        return self._prober.ask()
+
+    @cached_property
     def findings(self) -> Findings:
-        """What the parts that are no Python of ours answer."""
-        return self._prober.findings()
+        """What those parts answer."""
+        return self.questions.findings()
 
 
 class Collector(Protocol):
     """A component: several processes that serve it tell the same, for all ask the same."""
+
+    @property
+    def asks_parts(self) -> bool:
+        """Whether it needs the scrape's findings, and is read after those that do not."""
 
     @property
     def needs(self) -> tuple[Permission, ...]:

@@ -51,7 +51,9 @@ def read(chosen: Mapping[str, Collector], scrape: Scrape) -> list[Metric]:
     readable: dict[str, bool] = {}
     deadline = monotonic() + SECONDS
     try:
-        for name, component in chosen.items():
+        if any(component.asks_parts for component in chosen.values()):
+            _ = scrape.questions
+        for name, component in sorted(chosen.items(), key=lambda each: each[1].asks_parts):
             found = _read(component, scrape, max(LEAST_MILLISECONDS, int((deadline - monotonic()) * 1000)))
             families += found or ()
             readable[name] = found is not None

@@ -1,6 +1,6 @@
 """Component events: the way of an event from its cause to the consumers, and what waits at each step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import Metric
@@ -52,6 +52,7 @@ _TYPES: Final = {
 class EventMetrics:
     """Component events."""
 
+    asks_parts = True
     needs: tuple[Permission, ...] = (READ,)
     catalogue: Sequence[Family] = (
         UNNUMBERED,
@@ -75,6 +76,9 @@ class EventMetrics:
         )
         yield UNPUBLISHED_AGE.value(waiting.unpublished_seconds)
         yield PARKED.value(count_parked(scrape.session))
+        yield from families_of(_FIGURES, scrape.told)
+        lags = _lags(scrape)
+        # the last statement is done: from here on nothing but the parts' answers is waited for
         queues = {each.queue: each for each in scrape.findings.queues or ()}
         yield MESSAGES.told(
             ((queue, state), number)
@@ -82,19 +86,17 @@ class EventMetrics:
             for state, number in (("waiting", depth.waiting), ("retrying", depth.retrying), ("dead", depth.dead))
         )
         yield CONSUMING.told(((queue,), depth.consumers) for queue, depth in queues.items())
-        yield LAG.told(_lags(scrape, queues))
-        yield from families_of(_FIGURES, scrape.told)
+        yield LAG.told(((queue,), _seconds(wait, queues.get(queue))) for queue, wait in lags.items())
 
 
-def _lags(scrape: Scrape, queues: dict[str, QueueDepth]) -> Iterator[tuple[tuple[str, ...], float]]:
+def _lags(scrape: Scrape) -> Mapping[str, Wait | None]:
     """Of each consumer that has ever told how far it is."""
     positions = [
         Position(part=each.part, handled=int(each.value), types=_TYPES[each.part])
         for each in scrape.told
         if each.name == HANDLED_THROUGH.name and each.part in _TYPES
     ]
-    for queue, wait in waits(scrape.session, positions).items():
-        yield (queue,), _seconds(wait, queues.get(queue))
+    return waits(scrape.session, positions)
 
 
 def _seconds(wait: Wait | None, depth: QueueDepth | None) -> float:

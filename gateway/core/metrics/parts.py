@@ -32,6 +32,7 @@ REQUESTS: Final = counter("proxy_requests", "Requests that the proxy has been se
 class PartsMetrics:
     """Component parts."""
 
+    asks_parts = True
     needs: tuple[Permission, ...] = (READ,)
     catalogue: Sequence[Family] = (UP, family_of(INTERRUPTIONS), CONNECTIONS, ACCEPTED, DROPPED, REQUESTS)
 

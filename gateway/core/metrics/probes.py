@@ -1,6 +1,7 @@
 """Asking the parts that tell the database nothing: registry, proxy and broker, all at once, for less than a second.
 
-Who does not answer in time is down for this scrape. No question is asked again while the last one hangs.
+Who does not answer in time is down for this scrape. No question is asked again while the last one hangs, nor waited for
+longer than once.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any, Final
 
 from shared import logging
@@ -50,6 +52,32 @@ class Findings:
     queues: tuple[QueueDepth, ...] | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """A question, and when it was asked."""
+
+    answer: Future[Any]
+    at: float
+
+
+class Questions:
+    """Of one scrape: they are under way while it reads the database."""
+
+    def __init__(self, asked: Mapping[str, _Asked], patience: float) -> None:
+        self._asked = asked
+        self._patience = patience
+
+    def findings(self) -> Findings:
+        """Wait for the answers; for one that was asked for by an earlier scrape so much the less."""
+        for each in self._asked.values():
+            wait([each.answer], max(0.0, each.at + self._patience - monotonic()))
+        return Findings(
+            registry=bool(_answer(self._asked["registry"].answer)),
+            proxy=_answer(self._asked["proxy"].answer),
+            queues=_answer(self._asked["queues"].answer),
+        )
+
+
 class Prober:
     """Of one process; its pool bounds what hanging parts can cost."""
 
@@ -61,22 +89,16 @@ class Prober:
         }
         self._patience = patience
         self._pool = ThreadPoolExecutor(max_workers=len(self._questions), thread_name_prefix="metrics")
-        self._asked: dict[str, Future[Any]] = {}
+        self._asked: dict[str, _Asked] = {}
         self._lock = Lock()
 
-    def findings(self) -> Findings:
-        """Ask all of them."""
+    def ask(self) -> Questions:
+        """Ask all of them, and wait for none."""
         with self._lock:
             for name, question in self._questions.items():
-                if name not in self._asked or self._asked[name].done():
-                    self._asked[name] = self._pool.submit(question)
-            asked = dict(self._asked)
-        wait(asked.values(), self._patience)
-        return Findings(
-            registry=bool(_answer(asked["registry"])),
-            proxy=_answer(asked["proxy"]),
-            queues=_answer(asked["queues"]),
-        )
+                if name not in self._asked or self._asked[name].answer.done():
+                    self._asked[name] = _Asked(answer=self._pool.submit(question), at=monotonic())
+            return Questions(dict(self._asked), self._patience)
 
 
 def _answer(asked: "Future[Any]") -> Any:  # noqa: ANN401 - each question has its own

@@ -22,6 +22,7 @@ VERIFIED: Final = gauge("audit_verified_timestamp_seconds", "When that was, in s
 class RecordMetrics:
     """Component record."""
 
+    asks_parts = False
     needs: tuple[Permission, ...] = (READ,)
     catalogue: Sequence[Family] = (HOLDS, VERIFIED)
 

@@ -40,6 +40,7 @@ WORKERS: Final = gauge(_PREFIX + "workers", "Processes that copy, and have said 
 class ReplicationMetrics:
     """Component replication."""
 
+    asks_parts = False
     needs: tuple[Permission, ...] = (("replication-policy", "list"), ("replication", "list"), ("registry", "list"))
 
     @property

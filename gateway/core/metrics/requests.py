@@ -17,6 +17,7 @@ _FIGURES: Final = (HTTP_REQUESTS, HTTP_SECONDS, TOKENS)
 class RequestMetrics:
     """Component requests."""
 
+    asks_parts = False
     needs: tuple[Permission, ...] = (READ,)
     catalogue: Sequence[Family] = tuple(family_of(each) for each in _FIGURES)
 

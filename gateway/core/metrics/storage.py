@@ -36,6 +36,7 @@ _FIGURES: Final = (DISK_TOTAL, DISK_FREE)
 class StorageMetrics:
     """Component storage."""
 
+    asks_parts = False
     needs: tuple[Permission, ...] = (READ,)
     catalogue: Sequence[Family] = (
         USED,

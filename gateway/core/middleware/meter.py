@@ -1,11 +1,15 @@
 """Counts what this mount answers, by the kind of its paths; a page's own calls of the API are a part of the page."""
 
 from time import perf_counter
+from typing import Final
 
 from gateway.core.inner import inner_of
 from gateway.core.request import METRICS, ApiRequest, ApiResponse
 from gateway.metering import count_answer
 from shared.metrics.tally import Tally
+from shared.readiness import LIVE, READY
+
+_WATCHING: Final = frozenset({METRICS, "/healthz", LIVE, READY})
 
 
 class Meter:
@@ -29,6 +33,6 @@ def _area(path: str) -> str:
         return "api"
     if path.startswith("/internal/"):
         return "internal"
-    if path in {METRICS, "/healthz"}:
+    if path in _WATCHING:
         return "watch"
     return "portal"

@@ -7,9 +7,10 @@ import structlog
 
 from gateway.core.request import API, METRICS, ApiRequest, ApiResponse
 from gateway.tracing import ROUTE
+from shared.readiness import LIVE, READY
 from shared.tracing.current import at_hand
 
-_NOT_TRACED: Final = frozenset({METRICS, "/healthz", f"{API}/ping", f"{API}/health"})
+_NOT_TRACED: Final = frozenset({METRICS, "/healthz", LIVE, READY, f"{API}/ping", f"{API}/health"})
 """What is asked every few seconds, whether or not anybody does anything."""
 _REGISTRY: Final = re.compile(r"/v2/.+/(?P<kind>manifests|tags|referrers)/[^/]+")
 _REGISTRY_ROUTES: Final = {

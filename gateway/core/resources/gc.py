@@ -1,5 +1,8 @@
 """Tag gc: /system/gc. What is asked for here, the metadata service carries out."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import falcon
 
 from gateway.core.access import require_system
@@ -9,10 +12,12 @@ from gateway.core.views.collection import collection_view
 from gateway.core.views.schedule import job_schedule_view
 from gateway.core.writing import write_page
 from services.api.commands.collection import request_collection, stop_collection
-from services.api.domain.collection import parse_wish
+from services.api.domain.collection import CollectionWish, parse_wish
 from services.api.domain.schedule import ScheduleKind
+from services.api.errors import SeveralRegistries
 from services.api.queries import collection as queries
 from services.api.queries.schedule import find_schedule
+from shared.settings import Settings
 
 _RESOURCE = "garbage-collection"
 
@@ -54,6 +59,9 @@ class CollectionLog:
 class CollectionSchedule:
     """/system/gc/schedule."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._alone = settings.pods == 1
+
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Show when garbage is collected by itself."""
         require_system(req, (_RESOURCE, "read"))
@@ -62,14 +70,19 @@ class CollectionSchedule:
     def on_post(self, req: ApiRequest, resp: ApiResponse) -> None:
         """Collect garbage at once, or from now on by a schedule, which takes the place of another."""
         require_system(req, (_RESOURCE, "create"))
-        collection_id = _plan(req)
+        collection_id = self._plan(req)
         resp.created(f"{API}/system/gc/{collection_id or 'schedule'}")
 
     def on_put(self, req: ApiRequest, _resp: ApiResponse) -> None:
         """Put another schedule in its place, end it, or collect at once."""
         require_system(req, (_RESOURCE, "update"))
-        _plan(req)
+        self._plan(req)
 
+    def _plan(self, req: ApiRequest) -> int | None:
+        return plan(req, ScheduleKind.GARBAGE_COLLECTION, self._wish, request_collection)
 
-def _plan(req: ApiRequest) -> int | None:
-    return plan(req, ScheduleKind.GARBAGE_COLLECTION, parse_wish, request_collection)
+    def _wish(self, parameters: Mapping[str, Any]) -> CollectionWish:
+        """What is asked for. Raises SeveralRegistries where it could not be carried out; a schedule can be ended."""
+        if not self._alone:
+            raise SeveralRegistries
+        return parse_wish(parameters)

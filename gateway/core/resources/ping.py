@@ -1,7 +1,6 @@
-"""Tag ping: /ping, /api/version and the proxy's /healthz."""
+"""Tag ping: /ping, /api/version, the proxy's /healthz, and what this process is asked by whoever has started it."""
 
 import falcon
-from sqlalchemy import text
 
 from gateway.core.request import ApiRequest, ApiResponse
 
@@ -23,11 +22,23 @@ class Version:
         resp.media = {"version": "v2.0"}
 
 
-class Healthz:
-    """/healthz, for load balancers: 200 where this process and its database answer, 503 otherwise."""
+class Livez:
+    """/livez: this process turns, whatever else is away. The proxy does not lead here."""
+
+    def on_get(self, _req: ApiRequest, resp: ApiResponse) -> None:
+        """Answer without asking anything."""
+        _well(resp)
+
+
+class Readyz:
+    """/readyz, and /healthz for load balancers: 200 where this process and its database answer, 503 otherwise."""
 
     def on_get(self, req: ApiRequest, resp: ApiResponse) -> None:
-        """Ask the database."""
-        req.database.execute(text("SELECT 1"))
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = "ok\n"
+        """Take a connection: the pool asks one that was idle, or makes one, and gives up on either within seconds."""
+        req.database.connection()
+        _well(resp)
+
+
+def _well(resp: ApiResponse) -> None:
+    resp.content_type = falcon.MEDIA_TEXT
+    resp.text = "ok\n"

@@ -28,6 +28,10 @@ PARTS: Final[dict[str, tuple[str, str, str]]] = {
         "Token service", "Says who may pull and push what.",
         "Nobody can sign in by docker, push or pull. Look at its log: breakwater logs --part token.",
     ),
+    "log": (
+        "Log", "Keeps what all parts say.",
+        "Everything goes on, and what is said is kept when it is back. Look at its disk; then breakwater down, and up.",
+    ),
     "proxy": (
         "Proxy", "The only door: all that clients send comes in by it.",
         "It does not tell its own numbers. Look at its log: breakwater logs --part proxy.",

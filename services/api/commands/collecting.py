@@ -18,6 +18,7 @@ from services.api.commands.collection import begin, context_of, end, end_lost
 from services.api.commands.deletion import delete_artifact
 from services.api.domain.collection import GRACE, LEASE
 from services.api.domain.retention import Status
+from services.api.errors import SeveralRegistries
 from services.api.queries.collection import is_untagged, untagged
 from services.api.tables import collections
 from shared import logging
@@ -123,8 +124,12 @@ def carry_out_collection(
     instance_id: UUID,
     clock: Callable[[], datetime],
     is_stopping: Callable[[], bool] = lambda: False,
+    registries: int = 1,
 ) -> Status | None:
-    """Carry out the collection that waits, and return how it ended; None where none waits, or the storage is held."""
+    """Carry out the collection that waits, and return how it ended; None where none waits, or the storage is held.
+
+    Where several registries write to the storage it is refused: the row ends, and its log says why.
+    """
     with sessions.begin() as session:
         end_lost(session, instance_id=instance_id, now=clock())
         if not session.scalar(select(exists().where(collections.c.status == Status.PENDING))):
@@ -138,7 +143,7 @@ def carry_out_collection(
         if row is None:
             return None
         work = Work(sessions, row, clock=clock, is_stopping=is_stopping)
-        outcome = _carry_out(sessions, registry, collector, work, instance_id=instance_id)
+        outcome = _carry_out(sessions, registry, collector, work, instance_id=instance_id, alone=registries == 1)
         with sessions.begin() as session:
             end(
                 session,
@@ -168,11 +173,13 @@ def storage_to_itself(bind: Engine) -> Iterator[bool]:
 
 
 def _carry_out(
-    sessions: Sessions, registry: RegistryClient, collector: Collector, work: Work, *, instance_id: UUID
+    sessions: Sessions, registry: RegistryClient, collector: Collector, work: Work, *, instance_id: UUID, alone: bool
 ) -> Outcome:
     dry_run = work.row.dry_run
     work.note(f"{'dry run of ' if dry_run else ''}garbage collection begins")
     try:
+        if not alone:
+            raise SeveralRegistries
         if work.row.delete_untagged and not _delete_untagged(sessions, registry, work, instance_id):
             outcome = Outcome(status=Status.STOPPED)
         else:

@@ -26,6 +26,7 @@ from shared.messaging.runner import patch
 patch()
 import eventlet
 from shared.messaging.liveness import Liveness
+from shared.messaging.note import Note
 
 def works_for_ever():
     while True:
@@ -33,7 +34,7 @@ def works_for_ever():
 
 note = Path(sys.argv[1])
 note.touch()
-Liveness("audit", note, every=0.05, patience=0.5).keep()
+Liveness("audit", Note(note), every=0.05, patience=0.5).keep()
 print("begun", flush=True)
 while note.exists():
     eventlet.sleep(0.02)

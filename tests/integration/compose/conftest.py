@@ -16,10 +16,16 @@ from compose.conf import views
 from compose.conf.render import render
 from shared.replicas import numbered
 from tests.integration.compose.echo import Behaviour, Upstream
+from tests.integration.compose.patients import NOW, Elsewhere, never_started
 from tests.servers import free_port, short_folder, start, stop, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from compose.local.doctor.patient import Patient
+    from compose.local.site import Site
+    from tests.integration.broker import Broker
+    from tests.integration.conftest import Database
 
 NAMES = {"registry": "registry", "core": "core", "token": "token", "events": "stream"}
 
@@ -147,3 +153,18 @@ def proxy(shared_proxy: Proxy) -> Proxy:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return never_started(tmp_path)
+
+
+@pytest.fixture
+def stored(database: Database, site: Site) -> Patient:
+    return Elsewhere(site=site, now=NOW, at=database.settings)
+
+
+@pytest.fixture
+def queued(rabbit: Broker, site: Site) -> Patient:
+    return Elsewhere(site=site, now=NOW, at=rabbit.settings)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import amqp
@@ -15,19 +13,14 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
-from compose.local.binaries import Binaries
 from compose.local.doctor import broker, flow, modes, storage
 from compose.local.doctor import database as database_checks
-from compose.local.doctor.patient import Patient
-from compose.local.layout import Layout
-from compose.local.network import Ports
-from compose.local.options import Options
-from compose.local.site import Site
 from shared.messaging.connection import connected
 from shared.messaging.topology import AUDIT, OPERATOR, WEBHOOK
 from shared.registry.bucket import ROOT
 from shared.settings import Settings
 from tests.clients.polling import eventually
+from tests.integration.compose.patients import NOW, Elsewhere, whats
 from tests.integration.conftest import Database
 from tests.servers import free_port
 
@@ -35,48 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from compose.local.doctor.finding import Finding
+    from compose.local.doctor.patient import Patient
     from tests.integration.broker import Broker
-
-NOW = datetime.now(UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Elsewhere(Patient):
-    """An instance whose database and broker are a test's."""
-
-    at: Callable[[str], Settings]
-
-    def settings(self, part: str) -> Settings:
-        """The test's."""
-        return self.at(part)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """An instance that was never started; its programs are not asked for."""
-    nowhere = Path("/nonexistent")
-    return Site(
-        layout=Layout(tmp_path), options=Options(home=tmp_path), python=nowhere,
-        ports=Ports(amqp=1, distribution=2, epmd=3, intake=4),
-        binaries=Binaries(
-            postgresql=nowhere, rabbitmq=nowhere, registry=nowhere, registry_version=2, nginx=nowhere,
-            nginx_version=(1, 22), rsyslogd=nowhere,
-        ),
-    )  # fmt: skip
-
-
-@pytest.fixture
-def stored(database: Database, site: Site) -> Patient:
-    return Elsewhere(site=site, now=NOW, at=database.settings)
-
-
-@pytest.fixture
-def queued(rabbit: Broker, site: Site) -> Patient:
-    return Elsewhere(site=site, now=NOW, at=rabbit.settings)
-
-
-def whats(findings: Iterable[Finding]) -> str:
-    return "\n".join(f"{each.severity}: {each.what}" for each in findings)
 
 
 # the database

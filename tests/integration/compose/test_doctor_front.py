@@ -14,37 +14,21 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
-from compose.local.binaries import Binaries
 from compose.local.doctor import front
 from compose.local.doctor.patient import Patient
-from compose.local.layout import Layout
-from compose.local.network import Ports
-from compose.local.options import Options
-from compose.local.site import Site
 from services.token import keys
 from shared.settings import TOKEN_ISSUER
+from tests.integration.compose.patients import NOW, never_started, whats
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from compose.local.doctor.finding import Finding
-
-NOW = datetime.now(UTC)
 
 
 def patient(home: Path, port: int, *, url: str | None = None) -> Patient:
     """An instance whose proxy is a test's server."""
-    nowhere = Path("/nonexistent")
-    site = Site(
-        layout=Layout(home), options=Options(home=home, port=port, url=url), python=nowhere,  # type: ignore[arg-type]  # pydantic reads it
-        ports=Ports(amqp=1, distribution=2, epmd=3, intake=4),
-        binaries=Binaries(
-            postgresql=nowhere, rabbitmq=nowhere, registry=nowhere, registry_version=2, nginx=nowhere,
-            nginx_version=(1, 22), rsyslogd=nowhere,
-        ),
-    )  # fmt: skip
-    return Patient(site=site, now=NOW)
+    return Patient(site=never_started(home, port=port, url=url), now=NOW)
 
 
 @contextmanager
@@ -73,16 +57,12 @@ def serving(token: str, *, trusted: bool) -> Iterator[int]:
         server.server_close()
 
 
-def signed(home: Path) -> str:
-    """A token of the instance in this home, which is made where there is none."""
+def signed(home: Path, *, off: float = 0) -> str:
+    """A token of the instance in this home, made where there is none, by a clock that is off by some seconds."""
     secrets = home / "secrets"
     ring = keys.ensure(secrets / "token" / "signing", secrets / "registry" / "bundle.pem", NOW)
-    claims = {"iss": TOKEN_ISSUER, "iat": int(datetime.now(UTC).timestamp())}
+    claims = {"iss": TOKEN_ISSUER, "iat": int(datetime.now(UTC).timestamp() + off)}
     return jwt.encode(claims, ring.current.private, algorithm="ES256", headers={"kid": ring.current.kid})
-
-
-def whats(findings: Iterable[Finding]) -> str:
-    return "\n".join(f"{each.severity}: {each.what}" for each in findings)
 
 
 @pytest.fixture
@@ -160,3 +140,12 @@ def test_token_that_the_registry_does_not_trust_is_broken(tmp_path: Path, own: s
     with serving(strange, trusted=False) as port:
         said = whats(front.tokens(patient(tmp_path, port)))
     assert "its bundle does not hold their issuer" in said
+
+
+@pytest.mark.parametrize(("off", "severity"), [(-7200, "broken"), (7200, "broken"), (-20, "warning")])
+def test_token_service_whose_clock_is_another_is_told(tmp_path: Path, off: float, severity: str) -> None:
+    with serving(signed(tmp_path, off=off), trusted=True) as port:
+        (found,) = front.tokens(patient(tmp_path, port))
+    assert (found.severity, found.what.split()[:3]) == (severity, ["tokens", "are", "issued"])
+    assert "off this machine's time" in found.what
+    assert found.remedy.startswith("set this machine's clock")

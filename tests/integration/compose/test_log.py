@@ -6,18 +6,24 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from sqlalchemy import create_engine
 
 from compose.conf import views
 from compose.conf.render import render
-from compose.local import asking
+from compose.local.options import CHECKOUT
+from gateway.core.health import build_health_check
+from shared.lines import takes_lines
+from shared.settings import Settings
 from tests.servers import free_port, short_folder, start, stop, wait_for
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -70,20 +76,50 @@ def said(count: int) -> list[str]:
     return [f'{{"event": "line {number}"}}' for number in range(count)]
 
 
+def is_well_in_a_container(socket: Path) -> bool:
+    """By the health check of its container, on a socket elsewhere."""
+    file = CHECKOUT / "compose" / "docker" / "compose.yaml"
+    word, *command, place = yaml.safe_load(file.read_text())["services"]["log"]["healthcheck"]["test"]
+    assert (word, place) == ("CMD", "/var/lib/breakwater/lines/log.sock")
+    command = [argument.replace("$$", "$") for argument in command]
+    return subprocess.run([*command, socket], check=False, timeout=10).returncode == 0
+
+
+def is_well_by_the_api(socket: Path) -> bool:
+    """By /api/v2.0/health of an instance on a machine."""
+    settings = Settings(home=socket.parent, run=socket.parent, log_socket=socket)
+    check = build_health_check(settings, create_engine("postgresql+psycopg://"))
+    (told,) = [each for each in check.components() if each.name == "log"]
+    assert told.problem in {None, "the log takes no lines"}
+    return told.problem is None
+
+
+ASKED = (takes_lines, is_well_in_a_container, is_well_by_the_api)
+
+
+def well(folder: Path) -> list[bool]:
+    return [ask(folder / "log.sock") for ask in ASKED]
+
+
 def test_one_that_stands_still_takes_nothing_and_being_asked_is_no_line() -> None:
     with log_folder() as folder:
         process = start_log(folder)
         try:
-            assert asking.takes_lines(folder / "log.sock")
+            assert well(folder) == [True, True, True]
             process.send_signal(signal.SIGSTOP)
-            assert not asking.takes_lines(folder / "log.sock", seconds=0.3)
+            assert well(folder) == [False, False, False]
+            for _ in range(20):  # more than the socket keeps: nobody waits until there is room
+                takes_lines(folder / "log.sock", seconds=0)
+            begun = time.monotonic()
+            assert not is_well_in_a_container(folder / "log.sock")
+            assert time.monotonic() - begun < 5
             process.send_signal(signal.SIGCONT)
-            assert asking.takes_lines(folder / "log.sock")
+            assert well(folder) == [True, True, True]
             say(folder, 0, 1)
             wait_for(lambda: kept(folder) == said(1), seconds=20, what="what is said is kept")
         finally:
             stop(process)
-        assert not asking.takes_lines(folder / "log.sock")
+        assert well(folder) == [False, False, False]
         assert {file.name for file in (folder / "log").iterdir()} == {"core.log"}
 
 

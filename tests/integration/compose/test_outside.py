@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,20 @@ def test_an_owner_who_is_no_superuser_makes_all_that_is_needed(make: Callable[..
         with psycopg.connect(**settings.conninfo()) as connection:  # type: ignore[arg-type]
             assert connection.pgconn.ssl_in_use
             assert connection.execute("SELECT current_user").fetchone() == (f"breakwater_{part}",)
+            # a machine that is lost says nothing, and its locks would be held for hours
+            probes = ("idle", "interval", "count")
+            found = [connection.execute(f"SHOW tcp_keepalives_{each}").fetchone() for each in probes]
+            assert found == [("10",), ("5",), ("3",)]
+            assert connection.execute("SHOW tcp_user_timeout").fetchone() == ("25000",)
     assert not server.run("SELECT rolname FROM pg_roles WHERE rolsuper AND rolname <> 'postgres'")
+
+
+def test_two_may_prepare_it_at_once(make: Callable[..., Site]) -> None:
+    """As two pods do whose nodes come back together."""
+    site = make()
+    prepare_database(site)
+    with ThreadPoolExecutor(4) as pods:
+        assert {*pods.map(prepare_database, [site] * 4)} == {newest()}
 
 
 def test_strangers_are_kept_out_of_the_database(make: Callable[..., Site], server: Outside) -> None:
@@ -254,6 +268,18 @@ def test_a_database_outside_is_no_part_of_the_instance(make: Callable[..., Site]
     assert site.layout.conf.joinpath("database-ca.crt").stat().st_mode & 0o777 == 0o644
     assert "BREAKWATER_DATABASE_AUTHORITIES" not in make(database_ca=None).settings
     assert not site.layout.conf.joinpath("database-ca.crt").exists()
+
+
+def test_a_broker_outside_that_cannot_be_used_yet_is_not_the_one_that_counts(make: Callable[..., Site]) -> None:
+    """Who is started anew asks again, until it answers; and then the events are published again."""
+    alone = make()
+    prepare_database(alone)
+    asked = f"127.0.0.1:{free_port()}"
+    elsewhere = make(amqp_host=asked)
+    for _ in range(2):
+        assert refused(lambda: settle_broker(elsewhere)) == f"the broker at {asked} does not answer"
+        with psycopg.connect(**owner_settings(alone).conninfo()) as connection:  # type: ignore[arg-type]
+            assert connection.execute("SELECT broker FROM events.relay").fetchone() == ("",)
 
 
 def test_events_are_published_again_once_to_another_broker(make: Callable[..., Site]) -> None:

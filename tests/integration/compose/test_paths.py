@@ -186,3 +186,9 @@ def test_what_is_no_http_is_refused_in_the_shape(proxy: Proxy) -> None:
     answer = proxy.raw(b"GET /%2F%2F..%2F HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'{"errors":[{"code":"BAD_REQUEST"' in answer
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/%6civez", "/read%79z", "/livez?x=1"])
+def test_what_a_process_is_asked_by_whoever_started_it_nobody_asks_from_outside(proxy: Proxy, path: str) -> None:
+    assert proxy.get(path)[0] == 404
+    assert [request for upstream in proxy.upstreams.values() for request in upstream.requests] == []

@@ -374,10 +374,10 @@ def test_what_comes_compressed_is_passed_on_as_it_is(proxy: Proxy) -> None:
 def test_its_own_numbers_are_told_at_a_socket_and_at_no_port(proxy: Proxy) -> None:
     settings = Settings(home=proxy.folder, run=proxy.folder, part="core", amqp_port=free_port())
     prober = Prober(settings)
-    before = prober.findings().proxy
+    before = prober.ask().findings().proxy
     for path in ("/nginx_status", "/stub_status", "/status", "/"):
         assert b"server accepts handled requests" not in proxy.get(path)[2]
-    after = prober.findings().proxy
+    after = prober.ask().findings().proxy
     assert before
     assert after
     assert after.requests - before.requests == 5  # the question itself is one

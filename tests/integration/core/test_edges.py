@@ -177,7 +177,8 @@ def test_strangers_learn_of_the_system_what_a_login_page_needs(api: Api) -> None
 def test_the_version_of_the_api_is_told_beside_it(api: Api) -> None:
     assert api.client.simulate_get("/api/version").json == {"version": "v2.0"}
     assert api.client.simulate_get(f"{BASE}/ping").text == "Pong"
-    assert api.client.simulate_get("/healthz").text == "ok\n"
+    for watching in ("/healthz", "/livez", "/readyz"):
+        assert api.client.simulate_get(watching).text == "ok\n"
 
 
 def test_unbuilt_paths_take_the_same_names_as_their_neighbours(api: Api) -> None:

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from falcon.testing import TestClient
 
+from gateway.core.app import build
+from shared.auth.login import build_login
+from shared.db import engine
+from tests.integration.conftest import Database
 from tests.integration.core.people import ADMIN, Api, sentence
 
 SCHEDULE = "/system/gc/schedule"
@@ -115,3 +120,30 @@ def test_a_robot_does_what_it_was_given_to_do(api: Api) -> None:
 @pytest.mark.parametrize("path", ["/system/gc/999999", "/system/gc/999999/log"])
 def test_what_is_not_there_is_not_found(api: Api, path: str) -> None:
     assert api.get(path).status_code == 404
+
+
+@pytest.fixture
+def api_of_several(core_database: Database) -> Iterator[Api]:
+    """One of two pods."""
+    settings = core_database.settings("core", pods=2)
+    bind = engine(settings, pool_size=2)
+    login = build_login(settings, bind)
+    yield Api(TestClient(build(settings, bind, login)), core_database)
+    login.ldap.close()
+    bind.dispose()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_with_several_pods_none_is_asked_for_and_a_schedule_can_be_ended_alone(
+    api: Api, api_of_several: Api, method: str
+) -> None:
+    several = api_of_several
+    assert api.send("POST", SCHEDULE, ADMIN, body("Hourly", "0 0 * * * *")).status_code == 201
+    for asked in (body("Manual"), body("Manual", dry_run=True), body("Custom", "0 30 2 * * *")):
+        refused = several.send(method, SCHEDULE, ADMIN, asked)
+        assert refused.status_code == 409
+        assert "collected where one registry runs alone: bring the instance to one pod first" in sentence(refused)
+    assert rows(api, "SELECT id FROM core.collections") == []
+    assert api.get(SCHEDULE).json["schedule"]["type"] == "Hourly"
+    assert several.send("PUT", SCHEDULE, ADMIN, {"schedule": {"type": "None"}}).status_code == 200
+    assert api.get(SCHEDULE).json == {}

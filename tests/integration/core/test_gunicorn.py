@@ -42,7 +42,8 @@ def test_the_core_mount_serves_over_its_socket(running: Core) -> None:
     assert answer.status == 200
     assert answer.headers["X-Request-Id"] == "mine"
     assert [project["name"] for project in json.loads(body)] == ["library"]
-    assert ask(running.socket, "GET", "/healthz")[0].status == 200
+    for watching in ("/healthz", "/livez", "/readyz"):
+        assert ask(running.socket, "GET", watching)[0].status == 200
     assert ask(running.socket, "GET", "/")[0].headers["Content-Type"] == "text/html; charset=utf-8"
 
 
@@ -117,8 +118,8 @@ def test_a_database_that_goes_away_is_told_and_its_return_needs_no_restart(
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "1"
         assert json.loads(body)["errors"][0]["code"] == "UNAVAILABLE"
-        assert status("/healthz") == 503
-        for path in (f"{BASE}/ping", f"/{BASE}//ping", "/api/version", f"{BASE}/health"):
+        assert [status("/healthz"), status("/readyz")] == [503, 503]
+        for path in ("/livez", f"{BASE}/ping", f"/{BASE}//ping", "/api/version", f"{BASE}/health"):
             assert [status(path), ask(running.socket, "GET", path)[0].status] == [200, 200], path
         health = json.loads(ask(running.socket, "GET", f"{BASE}/health", ADMIN.headers)[1])
         problem = {"name": "database", "status": "unhealthy", "error": "the database does not answer"}

@@ -106,7 +106,7 @@ def test_a_part_s_own_request_that_is_not_to_be_kept_is_not(traced: Core, traces
     assert traces.of(ours.trace_id) == []
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/metrics", f"{BASE}/ping", f"{BASE}/health"])
+@pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/metrics", f"{BASE}/ping", f"{BASE}/health"])
 def test_what_is_asked_all_the_time_is_not_traced(traced: Core, traces: Collector, path: str) -> None:
     ask(traced.socket, "GET", path, {"X-Request-Id": f"watch{path.replace('/', '-')}"})
     ask(traced.socket, "GET", f"{BASE}/projects", {"X-Request-Id": f"after{path.replace('/', '-')}"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from compose.local import asking
 from shared.messaging.connection import connected
 from shared.messaging.consume import BEGIN_SECONDS, PACE_SECONDS
 from shared.messaging.depths import queue_depth
@@ -181,13 +182,18 @@ def test_the_broker_away_is_waited_out_and_sigterm_is_heard_meanwhile(bench: Ben
 
 def test_a_queue_that_was_deleted_is_consumed_from_as_soon_as_it_is_back(bench: Bench) -> None:
     with bench.recorder() as process:
+        found_at = bench.database.server.run, "audit", process.pid
+        eventually(lambda: asking.lacks(*found_at), [])
         bench.rabbit.rabbit.control("delete_queue", "audit")
         try:
             process.has_logged("broker_lost", times=2)
+            assert asking.is_alive(*found_at)
+            assert asking.lacks(*found_at) == ["broker"]
         finally:
             bench.rabbit.restore()
         ids = bench.publish("p")
         bench.await_effects(*ids)
+        assert asking.lacks(*found_at) == []
 
 
 def test_a_database_outage_burns_no_attempts(bench: Bench) -> None:

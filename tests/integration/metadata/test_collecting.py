@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -65,7 +65,7 @@ class House:
                 session, parse_wish(parameters), trigger=trigger, actor=ALICE, request_id="request-1", now=self.now
             )
 
-    def carry_out(self, *, pool: UUID | None = None, **options: Callable[[], bool]) -> Status | None:
+    def carry_out(self, *, pool: UUID | None = None, **options: Any) -> Status | None:  # noqa: ANN401 - as they are named
         return carry_out_collection(
             self.catalogue.sessions,
             self.catalogue.client,
@@ -96,6 +96,22 @@ class House:
 
     def is_there(self, digest: str, repository: str = HOUSE) -> bool:
         return self.pusher.get_manifest(repository, digest).status == 200
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_with_several_registries_nothing_is_collected_and_the_log_says_why(house: House, *, dry_run: bool) -> None:
+    """Whoever asked for it: by the API before there were several, by a verb, by a schedule."""
+    image = make_image("gone")
+    house.push("v1", image)
+    house.pusher.delete(HOUSE, image.digest)
+    number = house.ask(dry_run=dry_run, delete_untagged=True)
+    assert house.carry_out(registries=2) is Status.ERROR
+    shown = house.shown(number)
+    assert (shown.status, shown.blobs, shown.freed) == (Status.ERROR, 0, 0)
+    assert "failed: garbage is collected where one registry runs alone: bring the instance to one pod" in shown.log
+    assert house.ask()
+    assert house.carry_out(registries=1) is Status.SUCCESS
+    assert not house.is_there(image.digest)
 
 
 def test_a_collection_frees_what_was_deleted_and_tells_of_it(house: House) -> None:

@@ -146,7 +146,7 @@ def event_mount(database: Database, folder: Path, *, port: int | None = None) ->
 
 def _answers(url: str) -> bool:
     try:
-        return requests.get(f"{url}/healthz", timeout=2).ok
+        return requests.get(f"{url}/readyz", timeout=2).ok
     except requests.RequestException:
         return False
 

@@ -19,7 +19,8 @@ def test_streams_are_counted_by_how_they_were_answered(database: Database, tmp_p
         with Stream(url, (name, PASSWORD)) as stream:
             assert not stream.refusal
         assert requests.get(f"{url}/api/v2.0/events/stream", timeout=10).status_code == 401
-        assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
+        for watching in ("/livez", "/readyz"):
+            assert requests.get(f"{url}{watching}", timeout=10).status_code == 200
     figures = told(database, "events")
     assert {key[1:]: value for key, value in figures.items() if key[0] == "http_requests"} == {
         ("stream", "GET", "200"): 1, ("stream", "GET", "401"): 1,

@@ -122,7 +122,7 @@ class Mount:
 
     def healthy(self) -> bool:
         try:
-            return self.send("GET", "/internal/health").status == 200
+            return self.send("GET", "/readyz").status == 200
         except HTTPError:
             return False
 

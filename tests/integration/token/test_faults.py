@@ -70,9 +70,9 @@ def test_without_the_database_everything_is_503_until_it_is_back(mount: Mount) -
             assert _is_unavailable(mount.get(None, PULL))
             assert _is_unavailable(mount.get("anna", PULL, password="wrong"))
             assert _is_unavailable(mount.post(grant_type="refresh_token", refresh_token=refresh))
-        assert mount.send("GET", "/internal/health").status == 503
+        assert mount.send("GET", "/readyz").status == 503
     _recovers(mount)
-    assert mount.send("GET", "/internal/health").status == 200
+    assert mount.send("GET", "/readyz").status == 200
 
 
 def test_a_slow_database_is_503_within_seconds_and_holds_nobody_up_for_longer(mount: Mount, rows: Rows) -> None:

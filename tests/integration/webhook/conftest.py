@@ -54,7 +54,7 @@ class Intake:
 
     def health(self) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", "/internal/health")
+        connection.request("GET", "/readyz")
         status = connection.getresponse().status
         connection.close()
         return status

@@ -219,7 +219,8 @@ def test_other_paths_and_methods_lead_nowhere(intake: Intake) -> None:
     with socket.create_connection(("127.0.0.1", intake.port), timeout=10) as peer:
         for request, status in {
             "GET /service/notifications": b"405",
-            "POST /internal/health": b"405",
+            "POST /readyz": b"405",
+            "GET /internal/health": b"404",
             "GET /": b"404",
         }.items():
             peer.sendall(f"{request} HTTP/1.1\r\nHost: i\r\nContent-Length: 0\r\n\r\n".encode())

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from compose.local import asking
 from services.webhook.commands import outbox
 from services.webhook.service import AWAKE_SECONDS, COMMIT_SECONDS, POLL_SECONDS
 from shared.messaging.topology import EVENTS
@@ -140,14 +141,18 @@ def test_numbering_goes_on_while_the_broker_is_down_and_then_each_event_arrives(
 ) -> None:
     with relay(database, rabbit, tmp_path / "log") as process, connect(database.settings("core")) as writer:
         process.has_logged("publishing")
+        found_at = database.server.run, "relay", process.pid
+        eventually(lambda: asking.lacks(*found_at), [])
         rabbit.rabbit.control("stop_app")
         try:
             write(writer, 300)
             eventually(lambda: head(database)[0], 300)
             assert head(database)[1] == 0
+            eventually(lambda: asking.lacks(*found_at), ["broker"])
         finally:
             rabbit.rabbit.control("start_app")
         eventually(lambda: head(database), (300, 300), seconds=40)
+        assert asking.lacks(*found_at) == []
         assert process.alive
     assert first_occurrences(received(rabbit)) == list(range(1, 301))
 

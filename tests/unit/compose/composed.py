@@ -30,6 +30,7 @@ SCALED: Final = (
 ADDED: Final = (
     documented("docs/containers.md", "compose.s3.yaml"),
     documented("docs/containers.md", "compose.database.yaml"),
+    documented("docs/containers.md", "compose.broker.yaml"),
     documented("docs/containers.md", "compose.redirect.yaml"),
     documented("docs/traces.md", "compose.traces.yaml"),
 )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
+from compose.local import asking
 from compose.local.options import CHECKOUT
-from compose.local.parts import PARTS, STOP_ORDER
+from compose.local.parts import PARTS, SERVICES, STOP_ORDER
+from shared.messaging.liveness import PATIENCE_SECONDS
 from tests.clients import helm
 
 if TYPE_CHECKING:
@@ -37,12 +39,7 @@ ELSEWHERE: Final = {
     "pids_limit": "the kubelet has one for whole pods",
 }
 """What compose says of a service, and what stands for it in a pod."""
-ASKS_THE_DATABASE: Final = "its check asks the database too, and a restart mends no other part"
-NOT_RESTARTED: Final = dict.fromkeys(("core", "token", "intake"), ASKS_THE_DATABASE) | {
-    "registry": "its check asks the storage too",
-} | dict.fromkeys(
-    ("relay", "audit", "metadata", "webhook", "replication"), "its check tells that it has begun, which stays true"
-)  # fmt: skip
+NOT_RESTARTED: Final = {"registry": "its check asks the storage too, and a restart mends no other part"}
 """Parts that are not ended for what their check says."""
 
 
@@ -165,8 +162,8 @@ def test_container_mounts_the_same_volumes_and_writes_to_the_same(containers: di
         # the volumes of all parts are folders of one, but for the one that has to last
         wanted = {path: it for path, it in wanted.items() if not it[0].startswith("handed-out/")}
         wanted["/handed-out"] = ("handed-out", "rw")
-        # no log keeps lines there, no certificate is given by default, and no database outside is offered yet
-        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database"):
+        # no log keeps lines there, and by default no certificate is given and nothing is outside
+        for path in (f"{HOME}/log", f"{HOME}/lines", "/given", "/given-for-database", "/given-for-broker"):
             del wanted[path]
     if "shm_size" in SERVICE[name]:
         wanted["/dev/shm"] = ("shared-memory", "rw")  # noqa: S108 - a path in a container
@@ -193,10 +190,20 @@ def test_probes_are_the_health_checks(containers: dict[str, Any], name: str) -> 
     }
     for kind in ("startupProbe", "livenessProbe"):
         if kind in container:
-            assert container[kind]["exec"] == command
+            # a part in Python is asked whether it turns, whatever else is away
+            alive = kind == "livenessProbe" and name in SERVICES
+            assert container[kind]["exec"] == {"command": [*command["command"], *(["--alive"] if alive else [])]}
             assert container[kind]["timeoutSeconds"] == seconds(check["timeout"])
             assert container[kind]["failureThreshold"] >= check["retries"]
     assert ("livenessProbe" in container) == (name not in NOT_RESTARTED)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_part_that_stands_still_is_given_minutes_before_it_is_ended(containers: dict[str, Any], name: str) -> None:
+    """More than its own watch takes, which ends a service that stands still and says where."""
+    probe = containers[name]["livenessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > PATIENCE_SECONDS
+    assert probe["initialDelaySeconds"] >= asking.SILENT_SECONDS
 
 
 def test_nobody_waits_for_the_broker_and_the_migration_for_the_database(containers: dict[str, Any]) -> None:
@@ -291,21 +298,19 @@ def test_what_has_to_last_is_claimed_and_stays_when_the_release_is_removed(rende
     assert spec["replicas"] == 1
 
 
-NOT_YET = {
-    variable
-    for variable in SERVICE["prepare"]["environment"]
-    if variable.startswith(("BREAKWATER_S3_", "BREAKWATER_DATABASE_"))
-}
-"""Of a bucket and of a database outside, which the chart does not offer."""
+WITH_WHAT_IS_OUTSIDE = {
+    "BREAKWATER_DATABASE_OWNER_PASSWORD", "BREAKWATER_S3_ACCESS_KEY", "BREAKWATER_S3_SECRET_KEY",
+}  # fmt: skip
+"""Out of Secrets that are named only then."""
 
 
 @pytest.mark.parametrize("name", SERVICE)
 def test_container_has_the_same_settings(containers: dict[str, Any], name: str) -> None:
     given = {variable["name"] for variable in containers[name].get("env", ())}
-    wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *NOT_YET}
-    # the pod tells that it is one; and it passes on what compose does not
-    more = {"BREAKWATER_POD", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
-    assert given == (wanted | more if wanted else set())
+    wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *WITH_WHAT_IS_OUTSIDE}
+    # the pod tells that it is one, of how many, and which; and it passes on what compose does not
+    more = {"BREAKWATER_POD", "BREAKWATER_PODS", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
+    assert given == (wanted | more | ({"BREAKWATER_POD_NAME"} if name == "prepare" else set()) if wanted else set())
 
 
 def test_the_proxy_s_port_alone_is_open(rendered: Rendered, containers: dict[str, Any]) -> None:

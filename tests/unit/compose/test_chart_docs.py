@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
+from compose.docker import site as containers
+from compose.local.broker import DEFINITIONS
 from compose.local.options import CHECKOUT
 from tests.clients import helm
 
@@ -16,14 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE: Final = CHECKOUT.joinpath("docs", "helm.md").read_text(encoding="utf-8")
-FENCE: Final = re.compile(r"^```(sh helm|yaml values)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMANDS: Final = [line for kind, text in FENCE.findall(PAGE) if kind == "sh helm" for line in text.splitlines()]
+FENCE: Final = re.compile(r"^ *```((?:sh|yaml) (?:helm|outside|several))\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+COMMANDS: Final = [
+    (kind.removeprefix("sh "), line.strip())
+    for kind, text in FENCE.findall(PAGE) if kind.startswith("sh ") for line in text.splitlines()
+]  # fmt: skip
+"""With the name of the values that each goes with."""
 VALUES_FILE: Final = "breakwater-values.yaml"
 NAMESPACE: Final = "breakwater"
+DEFINITIONS_FILE: Final = f"{containers.HOME}/conf/{DEFINITIONS}"
 HELM_OPTIONS: Final = {"--namespace": "one", "--values": "one"}
 KUBECTL_OPTIONS: Final = {
     "create namespace": {},
-    "create secret generic": {"--from-literal": "one"},
+    "create secret generic": {"--from-literal": "several"},
+    "create configmap": {"--from-file": "one"},
     "get secret": {"-o": "one"},
     "get pvc": {"-l": "one"},
     "get service": {},
@@ -32,6 +40,7 @@ KUBECTL_OPTIONS: Final = {
     "rollout status": {},
     "rollout restart": {},
     "logs": {"-c": "one", "--since": "one"},
+    "exec": {"-c": "one"},
     "scale": {"--replicas": "one"},
     "wait": {"--for": "one", "--timeout": "one"},
     "patch pvc": {"-p": "one"},
@@ -40,20 +49,21 @@ KUBECTL_OPTIONS: Final = {
 """What kubectl knows, as far as it is used, with the options of each."""
 
 
-def documented_values() -> dict[str, Any]:
-    (text,) = [text for kind, text in FENCE.findall(PAGE) if kind == "yaml values"]
+def documented_values(of: str = "helm") -> dict[str, Any]:
+    (text,) = [text for kind, text in FENCE.findall(PAGE) if kind == f"yaml {of}"]
     values: dict[str, Any] = yaml.safe_load(text)
-    return values
+    return documented_values("outside") | values if of == "several" else values
 
 
 def split(words: list[str], known: dict[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Arguments and options. Fails for an option that is not known."""
+    """Arguments and options, several of one name in lines. Fails for an option that is not known."""
     arguments, options, rest = [], {}, iter(words)
     for word in rest:
         name, given, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if word.startswith("-"):
             assert name in known, word
-            options[name] = value if given else next(rest)
+            value = value if given else next(rest)
+            options[name] = f"{options[name]}\n{value}" if known[name] == "several" and name in options else value
         else:
             arguments.append(word)
     return arguments, options
@@ -61,16 +71,19 @@ def split(words: list[str], known: dict[str, str]) -> tuple[list[str], dict[str,
 
 def made(rendered: helm.Rendered) -> dict[str, set[str]]:
     """What there is to name, by kind."""
-    name = rendered.objects["StatefulSet"]["metadata"]["name"]
-    claims = rendered.objects["StatefulSet"]["spec"]["volumeClaimTemplates"]
-    (reference,) = [
+    name, spec = rendered.objects["StatefulSet"]["metadata"]["name"], rendered.objects["StatefulSet"]["spec"]
+    claims = spec.get("volumeClaimTemplates", ())
+    references = [
         variable["valueFrom"]["secretKeyRef"]
-        for variable in rendered.containers["prepare"]["env"] if "valueFrom" in variable
+        for variable in rendered.containers["prepare"]["env"] if "secretKeyRef" in variable.get("valueFrom", {})
     ]  # fmt: skip
+    maps = [volume["configMap"] for volume in rendered.pod["volumes"] if "configMap" in volume]
     return {
-        "statefulset": {name}, "pod": {f"{name}-0"}, "service": {rendered.objects["Service"]["metadata"]["name"]},
+        "statefulset": {name}, "pod": {f"{name}-{number}" for number in range(spec["replicas"])},
+        "service": {rendered.objects["Service"]["metadata"]["name"]},
         "pvc": {f"{claim['metadata']['name']}-{name}-0" for claim in claims},
-        "secret": {reference["name"]}, "key": {reference["key"]},
+        "secret": {each["name"] for each in references}, "key": {each["key"] for each in references},
+        "configmap": {each["name"] for each in maps}, "file": {each["items"][0]["key"] for each in maps},
     }
 
 
@@ -92,6 +105,10 @@ def check_helm(words: list[str], values: dict[str, Any]) -> None:
 
 def check_kubectl(words: list[str], rendered: helm.Rendered, namespace: str) -> None:
     verb = max((each for each in KUBECTL_OPTIONS if f"{' '.join(words)} ".startswith(f"{each} ")), key=len)
+    if verb == "exec":
+        at = words.index("--")
+        words, command = words[:at], words[at + 1:]
+        assert command == ["cat", DEFINITIONS_FILE, ">definitions.json"]
     arguments, options = split(words[len(verb.split()):], KUBECTL_OPTIONS[verb])
     there = made(rendered)
     kind = verb.split()[1] if " " in verb else ""
@@ -105,9 +122,9 @@ def check_kubectl(words: list[str], rendered: helm.Rendered, namespace: str) -> 
             case "", _ if verb == "port-forward":
                 ports = rendered.objects["Service"]["spec"]["ports"]
                 assert int(word.partition(":")[2]) in {port["port"] for port in ports}
-            case "", _ if verb == "logs":
+            case "", _ if verb in {"logs", "exec"}:
                 assert word in there["pod"]
-            case "generic" | "secret" | "pvc" | "pod" | "service", "":
+            case "generic" | "secret" | "configmap" | "pvc" | "pod" | "service", "":
                 assert word in there["secret" if verb.endswith("generic") else kind], word
             case _:
                 pytest.fail(word)
@@ -123,7 +140,9 @@ def check_options(verb: str, options: dict[str, str], rendered: helm.Rendered) -
         for claim in rendered.objects["StatefulSet"]["spec"]["volumeClaimTemplates"]:
             assert claim["metadata"]["labels"][label] == value
     if "--from-literal" in options:
-        assert options["--from-literal"].partition("=")[0] in keys
+        assert {each.partition("=")[0] for each in options["--from-literal"].splitlines()} <= keys
+    if "--from-file" in options:
+        assert options["--from-file"].partition("=")[0] in made(rendered)["file"]
     if "-p" in options:
         assert yaml.safe_load(options["-p"]).keys() == {"spec"}
     if verb == "get secret":
@@ -144,15 +163,16 @@ def check(line: str, rendered: helm.Rendered, namespace: str, values: dict[str, 
             pytest.fail(line)
 
 
-@pytest.mark.parametrize("line", COMMANDS, ids=range(len(COMMANDS)))
-def test_a_documented_command_fits_what_the_chart_makes(line: str) -> None:
-    values = documented_values()
+@pytest.mark.parametrize(("of", "line"), COMMANDS, ids=range(len(COMMANDS)))
+def test_a_documented_command_fits_what_the_chart_makes(of: str, line: str) -> None:
+    values = documented_values(of)
     check(line, helm.render(values), NAMESPACE, values)
 
 
 def test_there_are_commands_to_check() -> None:
     assert len(COMMANDS) >= 15
-    assert {line.split()[0] for line in COMMANDS} == {"helm", "kubectl"}
+    assert {line.split()[0] for _, line in COMMANDS} == {"helm", "kubectl"}
+    assert {of for of, _ in COMMANDS} == {"helm", "outside", "several"}
 
 
 @pytest.mark.parametrize("line", [
@@ -165,6 +185,9 @@ def test_there_are_commands_to_check() -> None:
     "kubectl -n breakwater delete pvc -l app.kubernetes.io/instance=other",
     "kubectl -n breakwater rollout status deployment/breakwater",
     "kubectl -n breakwater create secret generic breakwater --from-literal=password=x",
+    "kubectl -n breakwater create secret generic breakwater-admin --from-literal=word=x --from-literal=password=y",
+    "kubectl -n breakwater create configmap company-authorities --from-file=ca.crt=company.pem",
+    "kubectl -n breakwater exec breakwater-0 -c migrate -- cat /etc/passwd >definitions.json",
     "docker compose ps",
 ])  # fmt: skip
 def test_a_command_that_does_not_fit_is_found(line: str) -> None:
@@ -179,9 +202,10 @@ def printed(values: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("values", [
-    {}, documented_values(), {"service": {"type": "LoadBalancer"}}, {"settings": {"BREAKWATER_TLS_NAMES": "a"}},
+    {}, documented_values(), documented_values("outside"), documented_values("several"),
+    {"service": {"type": "LoadBalancer"}}, {"settings": {"BREAKWATER_TLS_NAMES": "a"}},
     {"admin": {"existingSecret": "first", "key": "word"}},
-], ids=range(5))  # fmt: skip
+], ids=range(7))  # fmt: skip
 def test_first_steps_that_are_printed_fit_too(values: dict[str, Any]) -> None:
     lines = list(printed(values))
     assert len(lines) >= 3

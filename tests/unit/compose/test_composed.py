@@ -47,8 +47,8 @@ def test_all_that_can_be_added_can_be_added_together_to_the_other_form(plain: di
     services = found["services"]
     assert len(services["proxy"]["ports"]) == 2
     joined = {network for service in services.values() for network in service.get("networks", {})}
-    assert {"storage", "traces"} <= joined
-    assert services["postgres"]["entrypoint"] == ["sleep", "infinity"]
+    assert {"storage", "amqp", "traces"} <= joined
+    assert services["postgres"]["entrypoint"] == services["rabbitmq"]["entrypoint"] == ["sleep", "infinity"]
 
 
 def images(found: dict[str, Any]) -> dict[str, str]:

@@ -90,32 +90,6 @@ def test_with_traces_every_part_that_may_have_a_network_reaches_their_collector_
         assert {"BREAKWATER_TRACES_ENDPOINT", "BREAKWATER_TRACES_RATIO"} <= SERVICE[part]["environment"].keys()
 
 
-def test_with_a_bucket_the_registry_and_who_compares_reach_its_storage_and_nothing_else_changes() -> None:
-    bucket = yaml.safe_load(FILE.with_name("compose.s3.yaml").read_text())
-    reaching = {name: {"networks": ["storage"]} for name in ("registry", OPERATED)}
-    assert bucket == {"services": reaching, "networks": {"storage": {}}}
-    settings = {f"BREAKWATER_S3_{name}" for name in ("BUCKET", "REGION", "ENDPOINT", "PREFIX")}
-    for part in (*SERVICES, *ONCE, OPERATED):
-        assert settings <= SERVICE[part]["environment"].keys(), part
-
-
-def test_with_a_database_outside_all_that_ask_one_have_a_way_there_and_none_of_its_own_runs() -> None:
-    outside = yaml.safe_load(FILE.with_name("compose.database.yaml").read_text())
-    assert outside["networks"] == {"database": {}}
-    assert outside["services"].pop("postgres") == {
-        "entrypoint": ["sleep", "infinity"], "init": True, "healthcheck": {"test": ["CMD", "true"]},
-    }
-    asking = {name for name in SERVICE if "/var/lib/breakwater/database" in mounts(name)} - {"postgres", "prepare"}
-    reaching = {name for name in asking if "outside" in SERVICE[name].get("networks", ())}
-    without = {name for name in asking if SERVICE[name].get("network_mode") == "none"}
-    assert outside["services"] == {name: {"network_mode": "bridge"} for name in without} | {
-        name: {"networks": ["database"]} for name in asking - reaching - without
-    }
-    settings = {f"BREAKWATER_DATABASE_{name}" for name in ("HOST", "PORT", "NAME", "OWNER")}
-    for part in (*SERVICES, *ONCE, OPERATED):
-        assert settings <= SERVICE[part]["environment"].keys(), part
-
-
 def members(network: str) -> set[str]:
     return {name for name, service in SERVICE.items() if network in service.get("networks", ())}
 
@@ -264,7 +238,7 @@ def test_part_is_watched_and_started_after_what_it_stands_on(part: str) -> None:
 @pytest.mark.parametrize("part", SERVICES)
 def test_part_in_python_is_asked_for_its_health_by_its_name(part: str, tmp_path: Path) -> None:
     assert SERVICE[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "compose.docker.health", part]
-    assert health.is_well(part, run=tmp_path) is False
+    assert [health.is_well(part, alive=alive, run=tmp_path) for alive in (False, True)] == [False, False]
     assert PORTS.intake == health.INTAKE_PORT
 
 
@@ -287,22 +261,6 @@ def test_broker_is_given_the_place_of_every_file_that_it_would_seek_elsewhere(si
         assert Path(environment[f"RABBITMQ_{name}"]).is_relative_to(site.layout.conf), name
     for name in ("LOG_BASE", "MNESIA_BASE", "PID_FILE"):
         assert Path(environment[f"RABBITMQ_{name}"]).is_relative_to(site.layout.broker), name
-
-
-def test_containers_of_an_instance_with_a_database_outside_find_it_by_the_settings(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert site.settings["BREAKWATER_DATABASE_HOST"] == "/var/lib/breakwater/database"
-    monkeypatch.setenv("BREAKWATER_DATABASE_HOST", "db.example")
-    monkeypatch.setenv("BREAKWATER_DATABASE_PORT", "6432")
-    monkeypatch.setenv("BREAKWATER_DATABASE_OWNER", "company")
-    outside = container_site(database_ca=FILE)
-    assert {name: value for name, value in outside.settings.items() if "_DATABASE_" in name} == {
-        "BREAKWATER_DATABASE_HOST": "db.example", "BREAKWATER_DATABASE_PORT": "6432",
-        "BREAKWATER_DATABASE_NAME": "breakwater",
-        "BREAKWATER_DATABASE_AUTHORITIES": "/var/lib/breakwater/conf/database-ca.crt",
-    }
-    assert "postgres" not in [part.name for part in parts(outside)]
 
 
 def test_broker_and_intake_have_names_on_networks_and_are_on_loopback_in_a_pod(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,16 @@ def test_registry_that_stands_in_differs_in_taking_nothing(configured: Callable[
     for each in (registry, stand_in):
         del each["storage"]["maintenance"], each["http"]["addr"], each["http"]["draintimeout"]
     assert registry == stand_in
+
+
+def test_registry_that_is_not_alone_on_its_storage_remembers_no_blob(configured: Callable[..., Site]) -> None:
+    """Garbage may have been collected beside it, where nobody could reach it."""
+    site = configured()
+    alone = yaml.safe_load(text(site, "registry.yml"))
+    configure(replace(site, pods=2), MINE)
+    several = yaml.safe_load(text(site, "registry.yml"))
+    assert alone["storage"].pop("cache") == {"blobdescriptor": "inmemory"}
+    assert several == alone
 
 
 def test_parent_of_the_registry_knows_only_a_fingerprint_of_its_credential(configured: Callable[..., Site]) -> None:

@@ -154,3 +154,5 @@ def test_backup_goes_into_a_folder_that_is_mounted_alone(tmp_path: Path, monkeyp
     refuse_lost(tmp_path / "x", tmp_path)
     with pytest.raises(Conflict, match="would be gone with this container"):
         refuse_lost(tmp_path.with_name("x"), tmp_path)
+    with pytest.raises(Conflict, match="operate events broker-definitions /"):
+        refuse_lost(tmp_path.with_name("x"), tmp_path, verb="events broker-definitions")

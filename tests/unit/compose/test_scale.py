@@ -28,7 +28,7 @@ from compose.local.folders import make_folders
 from compose.local.layout import Layout
 from compose.local.options import CHECKOUT
 from compose.local.parts import SERVICES, parts
-from shared.errors import Conflict
+from shared.errors import ConfigurationError, Conflict
 from shared.messaging.topology import WITHOUT_QUEUES
 from shared.settings import load_settings
 from tests.unit.compose import composed
@@ -139,6 +139,15 @@ def test_each_has_a_socket_and_a_note_of_its_own_and_finds_those_of_all(site: Si
 def test_parts_know_every_node_of_the_broker(site: Site) -> None:
     settings = load_settings(home="/nowhere", run="/nowhere", amqp_nodes=environment_of(site, "relay")["amqp_nodes"])
     assert settings.brokers == tuple((node, 5672) for node in NODES)
+
+
+def test_a_broker_outside_and_a_cluster_of_one_s_own_are_refused_together(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert site.brokers
+    monkeypatch.setenv("BREAKWATER_AMQP_HOST", "mq.example.com")
+    with pytest.raises(ConfigurationError, match=r"compose\.scale\.yaml brings one of three nodes"):
+        container_site()
 
 
 def test_database_has_connections_for_all_of_them() -> None:

@@ -12,6 +12,7 @@ from falcon.testing import TestClient
 
 from gateway.core.app import build
 from gateway.core.metrics.parts import TELLING
+from gateway.core.metrics.probes import Findings, Prober, Questions
 from shared.auth.login import build_login
 from shared.db import engine
 from shared.metrics.figures import HTTP_REQUESTS
@@ -56,6 +57,22 @@ def test_parts_that_hang_are_down_and_cost_less_than_a_second(hanging: Settings)
             assert found["up", frozenset({("part", "postgres")})] == 1
             assert not {name for name, _ in found} & {"queue_messages", "proxy_connections"}
             assert found["component_readable", frozenset({("component", "events")})] == 1
+
+
+def test_a_part_that_hangs_is_waited_for_once_and_beside_whatever_else_is_read(hanging: Settings) -> None:
+    patience = 0.6
+
+    def waited(asked: Questions) -> float:
+        begun = time.monotonic()
+        assert asked.findings() == Findings(registry=False, proxy=None, queues=None)
+        return time.monotonic() - begun
+
+    prober = Prober(hanging, patience=patience)
+    assert waited(prober.ask()) > patience / 2
+    assert waited(prober.ask()) < patience / 2
+    asked = Prober(hanging, patience=patience).ask()
+    time.sleep(patience)
+    assert waited(asked) < patience / 2
 
 
 @contextmanager
@@ -126,7 +143,8 @@ def test_paths_of_clients_count_as_a_few_kinds(core_database: Database) -> None:
     login = build_login(settings, bind)
     client = TestClient(build(settings, bind, login, tally))
     for method, path in (
-        ("GET", "/api/v2.0/ping"), ("GET", "/healthz"), ("GET", "/nowhere"), ("PUT", "/v2/a/b/manifests/c"),
+        ("GET", "/api/v2.0/ping"), ("GET", "/healthz"), ("GET", "/livez"), ("GET", "/readyz"),
+        ("GET", "/nowhere"), ("PUT", "/v2/a/b/manifests/c"),
         ("PUT", "/internal/repositories/a/b"), ("GET", "/api/v2.0/nowhere"),
     ):  # fmt: skip
         client.simulate_request(method, path)
