@@ -47,7 +47,6 @@ INSTEAD: Final = {
     "up": "docker compose up -d starts the containers",
     "down": "docker compose down stops the containers",
     "status": "docker compose ps tells how each container is",
-    "doctor": "docker compose ps tells how each container is, and its log what it says",
     "logs": "docker compose exec -T log tail /var/lib/breakwater/log/core.log shows what the part core says",
     "tour": "log in, push and pull with docker: docs/containers.md tells where the password is",
     "destroy": "docker compose down --volumes removes the containers with all data",

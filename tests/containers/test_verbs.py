@@ -41,6 +41,27 @@ def test_verb_is_the_one_that_a_machine_has(stack: Stack, words: tuple[str, ...]
     assert done.out.startswith(begins)
 
 
+def test_doctor_finds_what_is_wrong_and_says_what_to_do_there(stack: Stack) -> None:
+    well = stack.operate("doctor")
+    assert (well.ok, well.err) == (True, "")
+    assert well.out.startswith("nothing is wrong: "), well.out
+    stopped = [str(stack.container(part).told["Id"]) for part in ("audit", "registry")]
+    try:
+        assert stack.docker.run("stop", *stopped).ok
+        done = stack.operate("doctor", "--json")
+    finally:
+        assert stack.docker.run("start", *stopped).ok
+    stack.await_health()
+    assert not done.ok
+    found = map(json.loads, done.out.splitlines())
+    told = {(each["check"], each["what"].partition(";")[0]): each["remedy"] for each in found}
+    lines = "docker compose exec -T log tail -n 50 /var/lib/breakwater/log"
+    queue = told["queues", "queue audit has no consumer"]
+    assert queue == f"{lines}/audit.log tells why its service does not take them"
+    (registry,) = [remedy for (check, what), remedy in told.items() if check == "parts" and what.startswith("registry")]
+    assert registry == f"{lines}/registry.log tells why; docker compose ps tells whether it runs"
+
+
 def test_nothing_is_started_with_the_containers_that_waits_for_verbs(stack: Stack) -> None:
     marks = {"project": stack.project, "service": "operate"}
     labels = [word for name, value in marks.items() for word in ("--filter", f"label={LABEL}.{name}={value}")]

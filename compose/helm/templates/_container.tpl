@@ -34,7 +34,7 @@
       {{- with $part.capabilities }}
       add: {{ toJson . }}
       {{- end }}
-  {{- include "breakwater.watching" $part | nindent 2 }}
+  {{- include "breakwater.watching" (merge (dict "several" (gt (int .root.Values.replicas) 1)) $part) | nindent 2 }}
   volumeMounts:
     {{- include "breakwater.mounts" (dict "root" .root "name" .name "part" $part) | nindent 4 }}
 {{- end }}
@@ -63,15 +63,20 @@
 {{- define "breakwater.watching" -}}
 {{- if .check -}}
 {{- $ask := dict "exec" (dict "command" .check) "timeoutSeconds" 10 -}}
+{{- $askReady := $ask -}}
+{{- $askAlive := dict "exec" (dict "command" (append .check "--alive")) "timeoutSeconds" 10 -}}
+{{- if and .several (eq .image "breakwater") -}}
+{{- /* what one of several pods lacks outside of itself they all lack: clients are to be told so, or to get on without */ -}}
+{{- $askReady = $askAlive -}}
+{{- end -}}
 {{- with .started }}
 startupProbe: {{ merge (dict) $ask . | toJson }}
 {{- end }}
-readinessProbe: {{ merge (dict "periodSeconds" (.everySeconds | default 10) "failureThreshold" 6) $ask | toJson }}
+readinessProbe: {{ merge (dict "periodSeconds" (.everySeconds | default 10) "failureThreshold" 6) $askReady | toJson }}
 {{- with .alive }}
 livenessProbe: {{ merge (dict) $ask . | toJson }}
 {{- end }}
 {{- if eq .image "breakwater" }}
-{{- $askAlive := dict "exec" (dict "command" (append .check "--alive")) "timeoutSeconds" 10 }}
 livenessProbe: {{ merge (dict "initialDelaySeconds" 60 "periodSeconds" 30 "failureThreshold" 6) $askAlive | toJson }}
 {{- end }}
 {{- end }}

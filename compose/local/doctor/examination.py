@@ -12,6 +12,7 @@ from compose.local.doctor import (
     broker,
     certificates,
     collectors,
+    contained,
     database,
     flow,
     front,
@@ -69,6 +70,8 @@ class _Round:
 def patient_of(site: Site, now: datetime) -> Patient:
     """The instance at this moment."""
     supervisor = Supervisor(site.layout)
+    if site.contained:
+        return Patient(site=site, now=now)
     try:
         children = supervisor.children() if supervisor.is_running() else {}
     except SupervisorSilent:
@@ -79,6 +82,8 @@ def patient_of(site: Site, now: datetime) -> Patient:
 def examine(patient: Patient, groups: Sequence[Group] = GROUPS, *, seconds: float = SECONDS) -> Report:
     """Ask everything that can be asked of it."""
     begun = time.monotonic()
+    if patient.site.contained:
+        groups = contained.checked_there(groups)
     rounds = [_Round(group=group) for group in groups if group.needs is None or patient.runs(group.needs)]
     for each in rounds:
         # a thread of its own that nobody waits for: what it asks may never answer

@@ -99,7 +99,9 @@ def space(patient: Patient) -> Iterator[Finding]:
     seen = set()
     in_bucket = bool(options.s3_bucket)
     images = () if in_bucket else (layout.registry,)
-    for path in (*images, layout.home, layout.database.parent, layout.broker, layout.log):
+    # of a container the home itself is memory: what lasts lies in volumes
+    home = () if patient.site.contained else (layout.home,)
+    for path in (*images, *home, layout.database.parent, layout.broker, layout.log):
         try:
             device, disk = path.stat().st_dev, Disk.of(path)
         except OSError:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from compose.local import health
+from compose.local.doctor import contained
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
 from compose.local.supervision import State
@@ -30,6 +31,9 @@ def stopped(patient: Patient) -> Iterator[Finding]:
 
 def running(patient: Patient) -> Iterator[Finding]:
     """Parts that do not run or do not answer, with their last words."""
+    if patient.site.contained:
+        yield from contained.running(patient)
+        return
     probes = health.probes(patient.site)
     for part in patient.site.parts if patient.children else ():
         child = patient.children.get(part)

@@ -18,6 +18,8 @@ from shared.db import engine, session_factory, unavailable_when_down
 from shared.postgres import connect
 from shared.settings import Settings, load_settings
 
+_REACHED = frozenset({"postgres", "rabbitmq", "token"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
@@ -39,7 +41,12 @@ class Patient:
         return self.site.options
 
     def runs(self, part: str) -> bool:
-        """Whether the supervisor says so; what is outside is asked whenever anything runs."""
+        """Whether the supervisor says so; what is outside is asked whenever anything runs.
+
+        Of containers no supervisor tells: those that can be asked from where the verbs run are asked.
+        """
+        if self.site.contained:
+            return part in _REACHED
         if part in {"postgres", "rabbitmq"} and part not in self.site.parts:
             return bool(self.children)
         return part in self.children and self.children[part].state is State.RUNNING

@@ -12,6 +12,7 @@ from compose.docker import prepare as preparing
 from compose.docker.pods import agree
 from compose.docker.site import MOST_PODS, Surroundings, container_site
 from compose.local.layout import Layout
+from compose.local.parts import SERVICES
 from compose.local.state import Busy, exclusively
 from shared.errors import ConfigurationError
 from shared.settings import load_settings
@@ -95,6 +96,16 @@ def test_nothing_but_number_and_rules_differs_from_one_pod(rendered: helm.Render
     budgets = [each.objects["PodDisruptionBudget"]["spec"]["maxUnavailable"] for each in (rendered, alone)]
     assert budgets == [1, 0]
     assert {*rendered.pod} - {*alone.pod} == {"affinity"}
+
+
+def test_a_pod_stays_on_the_way_of_clients_while_what_all_of_them_share_is_away(rendered: helm.Rendered) -> None:
+    """Without the broker pulls go on, and without the database clients are told to try again."""
+    alone = helm.render(SHARED).containers
+    for name, container in rendered.containers.items():
+        if "readinessProbe" not in container:
+            continue
+        command = container["readinessProbe"]["exec"]["command"]
+        assert command == alone[name]["readinessProbe"]["exec"]["command"] + (["--alive"] if name in SERVICES else [])
 
 
 def test_they_are_spread_over_nodes_unless_somebody_says_otherwise(rendered: helm.Rendered) -> None:
