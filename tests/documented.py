@@ -28,6 +28,7 @@ READERS: Final = re.compile(r"example\.(?:com|org|net)|dc=example|/etc/ssl/|/srv
 """What stands for something that a reader has: a host, a file of his, a secret, a word in capitals."""
 COMMAND: Final = re.compile(r"(?<!\S)\./breakwater(?=\s)")
 SECONDS: Final = 300
+SECONDS_TO_END: Final = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +118,19 @@ def run_words(
     folder: Path = CHECKOUT,
 ) -> Ended:
     """Runs a program to its end, or until that time is over: then it is ended with all that it began."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         words, cwd=folder, env=dict(environment), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(given, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
-        return Ended(code=None, said=said)
+    ) as process:
+        try:
+            said, _ = process.communicate(given, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            return Ended(code=None, said=said)
+        except BaseException:
+            # who interrupts the tests does not reach it: its session is its own
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(SECONDS_TO_END)
+            raise
     return Ended(code=process.returncode, said=said)

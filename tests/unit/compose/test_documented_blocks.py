@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
+import signal
+import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from compose.local.options import CHECKOUT
-from tests.documented import READERS, Block, blocks, documented
+from tests.documented import READERS, Block, blocks, documented, run_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,3 +132,21 @@ def test_what_a_reader_has_is_told_from_what_anybody_has(text: str, left: list[s
 def test_what_is_put_in_is_put_in_once() -> None:
     block = replace(documented("docs/install.md", "git pull"), text="a FILE b FILE c\n")
     assert block.fitted({"FILE": "of b", "b": "FILE"}) == "a of b FILE of b c\n"
+
+
+def test_what_does_not_end_in_time_is_ended_with_all_that_it_began() -> None:
+    ended = run_words(["sh", "-c", "echo begun; sleep 60 & wait"], os.environ, seconds=0.5)
+    assert (ended.code, ended.said) == (None, "begun\n")
+
+
+def test_what_runs_ends_where_the_tests_are_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[str]] = []
+
+    def interrupted(process: subprocess.Popen[str], *_: object, **__: object) -> None:
+        begun.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_words(["sleep", "60"], os.environ)
+    assert begun[0].returncode == -signal.SIGTERM
