@@ -279,10 +279,8 @@ def tls_to_database(authorities: Path | None) -> dict[str, str | int]:
 def announce(values: Mapping[str, str]) -> None:
     """Put settings into this process's environment, for the code it calls and for the processes it starts.
 
-    They are all that is said there: what else was, as the users of a broker that is not in use, is taken back. But for
-    the host of a broker: by this name it is also an option of whoever types a verb, which the verb reads once more.
+    They are all that is said there: what else was, as the users of a broker that is not in use, is taken back.
     """
     for name in Settings.__struct_fields__:
-        if name != "amqp_host":
-            os.environ.pop(f"{PREFIX}{name.upper()}", None)
+        os.environ.pop(f"{PREFIX}{name.upper()}", None)
     os.environ.update(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from compose.cli.main import app
 from compose.cli.verbs import INSTEAD, PLACES, WITHOUT_INSTANCE
 from compose.docker.site import container_site
 from compose.local.options import CHECKOUT
-from shared.settings import announce
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,13 +50,6 @@ def test_what_migrates_and_what_asks_by_http_is_not_loaded_for_verbs_that_do_nei
         env={"PATH": "/usr/bin:/bin", "BREAKWATER_HOME": f"{tmp_path}/home", "PYTHONPATH": str(CHECKOUT)},
     )
     assert done.stdout.splitlines()[-1] == "set()"
-
-
-def test_a_broker_outside_that_was_never_used_is_known_to_a_verb_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is remembered once an `up` succeeds, and what the broker has to be told is asked for before."""
-    monkeypatch.setattr(os, "environ", os.environ | {"BREAKWATER_AMQP_HOST": "mq.example.com"})
-    announce({"BREAKWATER_AMQP_NODES": "mq.example.com"})
-    assert os.environ["BREAKWATER_AMQP_HOST"] == "mq.example.com"
 
 
 @pytest.mark.parametrize("verb", INSTEAD)
