@@ -276,11 +276,12 @@ def tls_to_database(authorities: Path | None) -> dict[str, str | int]:
     return {"sslmode": "verify-full", "sslrootcert": str(authorities)} if authorities else {}
 
 
-def announce(values: Mapping[str, str]) -> None:
+def announce(values: Mapping[str, str], *, all_of_them: bool = False) -> None:
     """Put settings into this process's environment, for the code it calls and for the processes it starts.
 
-    They are all that is said there: what else was, as the users of a broker that is not in use, is taken back.
+    Where these are all of them, what else was said is taken back.
     """
-    for name in Settings.__struct_fields__:
-        os.environ.pop(f"{PREFIX}{name.upper()}", None)
+    if all_of_them:
+        for name in Settings.__struct_fields__:
+            os.environ.pop(f"{PREFIX}{name.upper()}", None)
     os.environ.update(values)

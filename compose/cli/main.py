@@ -28,7 +28,9 @@ app = typer.Typer(
 def settings(context: typer.Context) -> None:
     """Let the verbs find the instance by `shared.settings`, as its parts do."""
     try:
-        announce(site_here(context).settings)
+        site = site_here(context)
+        # compose passes on what an operator may set, with defaults of a broker outside too; a machine's is read again
+        announce(site.settings, all_of_them=site.contained)
     except BreakwaterError:
         if context.invoked_subcommand not in WITHOUT_INSTANCE:
             raise

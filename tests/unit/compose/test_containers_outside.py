@@ -110,7 +110,7 @@ def test_verbs_do_not_take_names_for_a_broker_outside_where_there_is_none(monkey
     assert load_settings(home="/nowhere", run="/nowhere", part="operator").amqp_user == "breakwater-operator"
     with monkeypatch.context() as announced:
         announced.setattr(os, "environ", dict(os.environ))
-        announce(container_site().settings)
+        announce(container_site().settings, all_of_them=True)
         assert load_settings(part="operator").amqp_user == "operator"
 
 

@@ -61,7 +61,7 @@ def test_verb_that_makes_no_sense_among_containers_names_what_to_use_instead(ver
 
 
 def test_settings_of_containers_are_compose_s_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "announce", lambda _: None)
+    monkeypatch.setattr(main, "announce", lambda _, **__: None)
     with pytest.raises(NotOffered, match="docker compose config shows the settings of containers"):
         app(["config"], obj=container_site(), standalone_mode=False)
 
