@@ -26,6 +26,7 @@ from shared.migrations.run import upgrade
 from shared.settings import Settings, load_settings
 
 PARTS = ("token", "core", "events", "intake", "relay", "audit", "metadata", "webhook", "replication", "owner")
+RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 _ROOM = 4 * 2**30
 
 
@@ -232,7 +233,7 @@ class Rabbit:
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl; returns what it prints."""
         done = subprocess.run(
-            ["/usr/lib/rabbitmq/bin/rabbitmqctl", *arguments],
+            [RABBITMQCTL, *arguments],
             env=self.environment, capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         return done.stdout

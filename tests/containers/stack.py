@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from tests.clients.polling import NeverCameTrueError, settled
 from tests.clients.registry import RegistryClient
 from tests.clients.rest import RestClient
 from tests.clients.skopeo import Outcome
+from tests.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +145,15 @@ class Stack:
             raise ComposeFailedError(f"{self.program} {' '.join(words)}:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return done.stdout
 
+    def documented(self, commands: str, *, seconds: float = 120) -> str:
+        """Commands as a page has them, one a line, with the files of this form; what the last one printed."""
+        said = ""
+        for line in commands.splitlines():
+            docker, compose, *words = shlex.split(line, comments=True)
+            assert (docker, compose) == ("docker", "compose"), line
+            said = self.compose(*words, seconds=seconds)
+        return said
+
     def operate(self, *words: str, folder: Path | None = None, given: str = "", seconds: float = 120) -> Outcome:
         """A verb as an operator says it, whatever its exit code, with a folder of the machine at /backup."""
         mounted = ["-v", f"{folder}:/backup"] if folder else []
@@ -175,8 +186,11 @@ class Stack:
         older = self.docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", BASE.partition(":")[0]).out.split()
         if older:
             self.docker.run("rmi", *older)
+        # the other line names the files, as this class does by itself
+        block = documented("docs/containers.md", "sh base.sh")
+        command, _ = block.fitted({"base.sh breakwater-base ": f"base.sh {BASE} "}).splitlines()
         done = subprocess.run(
-            ["sh", DOCKER / "base.sh", BASE], env=os.environ | self._of_the_engine(), stdin=subprocess.DEVNULL,
+            ["sh", "-ec", command], cwd=DOCKER, env=os.environ | self._of_the_engine(), stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=900,
         )
         if done.returncode:
@@ -232,10 +246,14 @@ class Stack:
     def run_in(self, service: str, *words: str, number: int = 1) -> Outcome:
         return self.docker.run("exec", self.container(service, number).told["Id"], *words, timeout=60)
 
+    def volume(self, name: str) -> Path:
+        """Where the engine has it on this machine."""
+        return Path(self.engine.root, "volumes", f"{self.project}_{name}", "_data")
+
     @property
     def log_socket(self) -> Path:
         """Where the engine has it."""
-        return Path(self.engine.root, "volumes", f"{self.project}_lines", "_data", "log.sock")
+        return self.volume("lines") / "log.sock"
 
     def lines(self, part: str) -> list[str]:
         """What the log has kept of a part."""

@@ -13,7 +13,8 @@ import requests
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.clients.rest import RestClient
-from tests.containers.stack import LABEL, ComposeFailedError, Stack
+from tests.containers.stack import BUILD_SECONDS, LABEL, UP_SECONDS, ComposeFailedError, Stack
+from tests.documented import documented
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(2400)
 
 PROJECT = "breakwater-restored"
+PAGE = "docs/containers.md"
 KEPT, LATER = "library/kept", "library/later"
-RESTORE = ("restore", "/backup/taken")
+RESTORE = ("restore", "/backup/breakwater.tar")
 PERSON, SECRET = "remembered", "Remembered-1"
 
 
@@ -37,8 +39,7 @@ def folder(stack: Stack, admin: RestClient, password: str, tmp_path_factory: pyt
     registry = stack.registry(password)
     assert registry.push(KEPT, "v1", make_image("kept by a backup", layer_size=2_000_000)).ok
     eventually(lambda: admin.artifacts(KEPT), within=30, what="it is catalogued")
-    done = stack.operate("backup", "/backup/taken", folder=found)
-    assert done.ok, done.err
+    stack.documented(documented(PAGE, "operate backup").fitted({"/srv/backups": str(found)}))
     assert registry.push(LATER, "v1", make_image("after the backup")).ok
     return found
 
@@ -63,6 +64,12 @@ def begin(stack: Stack) -> str:
     return ""
 
 
+def restoring(folder: Path) -> tuple[str, str, str]:
+    """The commands of the page: the first makes images, the second lays what the third starts."""
+    build, restore, start = documented(PAGE, "operate restore").fitted({"/srv/backups": str(folder)}).splitlines()
+    return build, restore, start
+
+
 def test_backup_is_one_file_for_its_owner_alone(folder: Path) -> None:
     (taken,) = folder.iterdir()
     assert stat.S_IMODE(taken.stat().st_mode) == 0o600
@@ -72,7 +79,7 @@ def test_restore_that_is_killed_is_not_started_and_begins_anew(other: Stack, fol
     # it was prepared, and never started
     assert begin(other) == ""
     assert other.admin_password()
-    pipe, whole = tmp_path / "pipe", folder.joinpath("taken").read_bytes()
+    pipe, whole = tmp_path / "pipe", folder.joinpath("breakwater.tar").read_bytes()
     os.mkfifo(pipe)
     running = subprocess.Popen(
         [other.program, *other.files, "run", "--rm", "-T", "-v", f"{tmp_path}:/backup", "operate", "restore",
@@ -89,9 +96,10 @@ def test_restore_that_is_killed_is_not_started_and_begins_anew(other: Stack, fol
         running.wait(60)
     assert running.returncode
     assert begin(other).startswith("a restore into these volumes did not end: run it again, or ")
-    done = other.operate(*RESTORE, folder=folder)
-    assert done.ok, done.err
-    assert done.out.startswith("restored into these volumes: the instance as it was at ")
+    build, restore, _ = restoring(folder)
+    other.documented(build, seconds=BUILD_SECONDS)
+    said = other.documented(restore)
+    assert said.startswith("restored into these volumes: the instance as it was at ")
 
 
 def test_a_second_backup_is_not_laid_over_the_first(other: Stack, folder: Path) -> None:
@@ -100,8 +108,10 @@ def test_a_second_backup_is_not_laid_over_the_first(other: Stack, folder: Path) 
     assert done.err.startswith("a backup lies in these volumes already, which docker compose up -d starts: ")
 
 
-def test_everything_works_in_what_is_made_of_a_backup(other: Stack, password: str) -> None:
-    other.up()
+def test_everything_works_in_what_is_made_of_a_backup(other: Stack, folder: Path, password: str) -> None:
+    _, _, start = restoring(folder)
+    other.documented(start, seconds=UP_SECONDS)
+    other.await_health()
     assert other.admin_password() == password
     admin, registry = other.admin(), other.registry(password)
     person = RestClient(other.url, PERSON, SECRET)
@@ -120,3 +130,11 @@ def test_everything_works_in_what_is_made_of_a_backup(other: Stack, password: st
     assert verified.endswith(" heads in the log agree\n")
     compared = other.operate("reconcile").out
     assert compared.endswith(": 0 differed\n"), compared
+
+
+def test_images_are_brought_into_the_volume_by_hand(stack: Stack, other: Stack, password: str) -> None:
+    """Out of the storage of the first instance, with an image that came after the backup."""
+    registry = other.registry(password)
+    assert registry.get_manifest(LATER, "v1").status_code == requests.codes.not_found
+    other.documented(documented(PAGE, "--entrypoint cp").fitted({"FOLDER": str(stack.volume("registry"))}))
+    assert registry.pull(LATER, "v1").ok

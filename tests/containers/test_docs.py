@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from compose.local.options import CHECKOUT
+from tests.documented import Block, blocks
 
 if TYPE_CHECKING:
     from tests.containers.stack import Stack
 
 pytestmark = pytest.mark.timeout(2400)
 
-BLOCKS = re.findall(
-    r"^```sh containers\n(.*?)^```", CHECKOUT.joinpath("docs", "containers.md").read_text(), re.MULTILINE | re.DOTALL
-)
+RUN: Final = [block for block in blocks() if (block.language, block.word) == ("sh", "containers")]
 
 
 def test_there_are_commands_to_run() -> None:
-    assert len(BLOCKS) >= 3
+    assert len(RUN) >= 3
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_a_documented_command_runs_as_written(stack: Stack, block: str) -> None:
-    for line in block.splitlines():
-        assert line.startswith("docker compose ")
-        stack.compose(*line.removeprefix("docker compose ").split())
+@pytest.mark.parametrize("block", RUN, ids=lambda block: block.place)
+def test_a_documented_command_runs_as_written(stack: Stack, block: Block) -> None:
+    stack.documented(block.fitted())

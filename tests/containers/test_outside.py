@@ -14,7 +14,8 @@ from tests.clients import collecting
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.containers.conftest import HERE
-from tests.containers.stack import ComposeFailedError, Stack
+from tests.containers.stack import UP_SECONDS, ComposeFailedError, Stack
+from tests.documented import documented
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -77,10 +78,12 @@ def stack(
         with pytest.raises(ComposeFailedError) as refused:
             stack.up()
         assert TOLD in str(refused.value)
-        written = stack.operate("events", "broker-definitions", "/backup/definitions", folder=definitions)
-        assert written.ok, written.err
+        places = {"FOLDER": str(definitions), "/backup/FILE": "/backup/definitions"}
+        write, start = documented("docs/containers.md", "broker-definitions").fitted(places).splitlines()
+        stack.documented(write)
         broker.rabbit.control("import_definitions", str(definitions / "definitions"))
-        stack.up()
+        stack.documented(start, seconds=UP_SECONDS)
+        stack.await_health()
         yield stack
     finally:
         stack.remove()

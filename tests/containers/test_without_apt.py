@@ -14,6 +14,7 @@ import requests
 from compose.local.options import CHECKOUT
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +100,9 @@ def test_up_starts_containers_and_the_other_verbs_speak_of_them(
     assert not stack.docker.run("ps", "--quiet").out
     # compose v2 makes containers anew while the log is away, and the engine asks for the file then
     assert stack.log_socket.is_socket()
+    # the command that the page gives, said by the script
+    start = documented("docs/containers.md", "docker compose up -d --build").fitted().removeprefix("docker ").strip()
+    assert f"            {start} || exit 1\n" in (CHECKOUT / "breakwater").read_text()
     up = breakwater("up")
     assert up.returncode == 0, up.stderr
     said = up.stderr.splitlines()

@@ -13,6 +13,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,10 +22,12 @@ import requests
 from xdist.scheduler import LoadScopeScheduling
 
 from compose.local import processes
+from compose.local.certificate import make_certificate
 from compose.local.instance import Instance
 from compose.local.supervision import Supervisor, SupervisorSilent
 from tests.clients.between import Between, between
 from tests.clients.docker import CannotStartError, DockerEngine
+from tests.documented import documented, run_commands
 from tests.e2e.replicating import Replicating, replicating
 from tests.e2e.system import Person, System
 from tests.e2e.telling import LIVE, pytest_runtest_makereport
@@ -46,7 +49,9 @@ WITH_FRAGILE: Final = (
     "test_slow_storage", "test_v2",
 )  # fmt: skip
 """The modules that break the fragile instance, or copy out of it."""
-PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol")}
+PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol", "dora")}
+ADMINISTRATORS: Final = "operators"
+"""A group of the directory."""
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
@@ -91,13 +96,23 @@ def fragile() -> Iterator[System]:
 
 @pytest.fixture(scope="session")
 def directory(fragile: System) -> Iterator[Directory]:
-    """slapd, and the instance told of it as an administrator does; that needs an instance without other accounts."""
-    with slapd(PEOPLE) as directory:
-        fragile.admin.must("PUT", "/configurations", json={
-            "auth_mode": "ldap_auth", "ldap_url": directory.url, "ldap_base_dn": directory.base, "ldap_uid": "uid",
-            "ldap_search_dn": directory.reader, "ldap_search_password": directory.reader_password, "ldap_scope": 2,
-        })
-        yield directory
+    """slapd, and the instance told of it as the page says; that needs an instance without other accounts."""
+    with short_folder() as folder:
+        chain, key = make_certificate(folder / "tls", ["127.0.0.1"], datetime.now(UTC))
+        both = folder / "both.pem"
+        both.write_bytes(chain.read_bytes() + key.read_bytes())
+        with slapd(PEOPLE, {ADMINISTRATORS: ["dora"]}, certificate=both) as directory:
+            base, url = {"dc=example,dc=com": directory.base}, {"ldaps://directory.example.com": directory.tls_url}
+            group = {"cn=registry-admins": f"cn={ADMINISTRATORS}"}
+            for block, places in (
+                (documented("docs/operating.md", "ldap_ca_certificate"), {"company-ca.pem": str(chain)}),
+                (documented("docs/operating.md", "ldap_group_admin_dn"), base | group),
+                (documented("docs/operating.md", "ldap_url"), base | url),
+            ):
+                run_commands(
+                    block.fitted(places), fragile.instance.environment, given=f"{directory.reader_password}\n"
+                )
+            yield directory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +132,14 @@ def departed(fragile: System, directory: Directory) -> Departure:
     return Departure(name=name, at=time.monotonic())
 
 
-def fresh_system(variables: dict[str, str] | None = None) -> Iterator[System]:
-    """A new instance; afterwards nothing is left of it."""
+def fresh_system(
+    variables: dict[str, str] | None = None, *, start: Callable[[Instance], object] = Instance.up
+) -> Iterator[System]:
+    """A new instance, started in this way; afterwards nothing is left of it."""
     with short_folder() as folder:
         instance = Instance(home=folder / "home", port=free_port(), variables=variables or {})
         try:
-            instance.up()
+            start(instance)
             system = System(instance).as_compared()
             LIVE.append(system)
             yield system

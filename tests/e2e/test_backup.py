@@ -15,6 +15,7 @@ from compose.local.instance import Instance
 from shared.locks import STORAGE_LOCK
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.conftest import end
 from tests.e2e.system import System
 from tests.servers import free_port, short_folder
@@ -125,6 +126,33 @@ def test_what_the_broker_had_not_passed_on_is_passed_on_by_the_restored_instance
     pushed = "SELECT count(*) FROM audit.records WHERE operation = 'create' AND repository = 'library/unheard'"
     eventually(lambda: restored.rows(pushed) == [(1,)], within=30, what="the push is recorded")
     assert other.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_newer_version_is_pulled_and_started_after_a_backup(
+    system: System, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a clone that stands in for this checkout: that one may be changed by nobody while its tests run."""
+    for name, value in {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}.items():
+        monkeypatch.setenv(name, value)
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+
+    def git(*words: str) -> None:
+        whoever = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
+        subprocess.run(["git", *whoever, *words], check=True, capture_output=True, timeout=30)
+
+    git("init", str(origin))
+    git("-C", str(origin), "commit", "--allow-empty", "--message", "older")
+    git("clone", str(origin), str(clone))
+    origin.joinpath("CHANGELOG.md").write_text("newer")
+    git("-C", str(origin), "add", ".")
+    git("-C", str(origin), "commit", "--message", "newer")
+    file = folder / "before-newer"
+    commands = documented("docs/install.md", "git pull").fitted({"FILE": str(file)})
+    said = run_commands(commands, system.instance.environment, folder=clone)
+    assert clone.joinpath("CHANGELOG.md").read_text() == "newer"
+    assert tarfile.is_tarfile(file)
+    assert "everything runs already" in said
 
 
 def test_the_storage_may_stay_where_it_is(system: System, folder: Path, other: Instance) -> None:

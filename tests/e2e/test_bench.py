@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compose.cli.bench import Measurement
 from tests.bench.__main__ import MEASUREMENTS
+from tests.documented import by_ci, documented, run_commands
 from tests.servers import short_folder
 
 if TYPE_CHECKING:
@@ -27,12 +26,10 @@ def test_the_command_line_offers_every_measurement() -> None:
 def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: System, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     with short_folder() as temporary:
-        done = subprocess.run(
-            [sys.executable, "-m", "compose.cli", "bench", "--small", "--json", str(figures)],
-            env={**system.instance.environment, "TMPDIR": str(temporary)}, capture_output=True, text=True, timeout=400,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        block = documented("README.md", "./breakwater bench")
+        small = {"./breakwater bench": f"./breakwater bench --small --json {figures}"}
+        commands = block.fitted(by_ci(block) | small)
+        run_commands(commands, system.instance.environment | {"TMPDIR": str(temporary)}, seconds=400)
         assert not list(temporary.iterdir())
     found = json.loads(figures.read_text())["figures"]
     for name in ("tokens", "push of", "pull of", "reads of", "intake", "events", "artifact list", "audit list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import requests
 from compose.local.instance import Instance
 from tests.clients.images import make_image, write_layout
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.conftest import end, fresh_system
 from tests.e2e.system import System
 from tests.s3 import Storage, s3_server
@@ -32,7 +34,10 @@ def s3() -> Iterator[Storage]:
 @pytest.fixture(scope="module")
 def stored(s3: Storage) -> Iterator[System]:
     """An instance of this module's own, with its images in a folder of the bucket."""
-    yield from fresh_system(s3.variables("registry/one"))
+    block = documented("docs/operating.md", "BREAKWATER_S3_BUCKET")
+    keys = {"ACCESS_KEY=…": f"ACCESS_KEY={s3.access_key}", "SECRET_KEY=…": f"SECRET_KEY={shlex.quote(s3.secret_key)}"}
+    command = block.fitted({"https://storage.example.com": s3.url} | keys)
+    yield from fresh_system(start=lambda instance: run_commands(command, instance.environment))
 
 
 def held(s3: Storage) -> int:

@@ -1,96 +1,72 @@
 """The commands in README.md and docs/ are run as they are written, against an instance that is not on port 8080.
 
 A block is run where its fence says so: `sh run`, `sh run-for-5s` (ended after that time), `sh tour` (needs a docker
-engine), `python run`. What is not ended must end by itself with exit code 0.
+engine). What is not ended must end by itself with exit code 0.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.clients.images import make_image
+from tests.documented import Block, blocks, documented, run_commands, run_words, with_command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.clients.docker import DockerEngine
     from tests.e2e.system import System
-
-CHECKOUT: Final = Path(__file__).parents[2]
-FENCE: Final = re.compile(r"^```(sh|python) (run|tour|run-for-(\d+)s)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """One fenced block that is to be run."""
-
-    page: str
-    line: int
-    language: str
-    kind: str
-    seconds: int
-    text: str
-
-
-def blocks() -> list[Block]:
-    found = []
-    for page in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]:
-        text = page.read_text(encoding="utf-8")
-        found += [
-            Block(
-                page=str(page.relative_to(CHECKOUT)), line=text.count("\n", 0, match.start()) + 1, language=match[1],
-                kind="for" if match[3] else match[2], seconds=int(match[3] or 0), text=match[4],
-            )
-            for match in FENCE.finditer(text)
-        ]
-    return found
 
 
 def here(system: System, text: str) -> str:
     """The block with this instance's address and home in place of the documented ones."""
-    for documented in ("127.0.0.1:8080", "localhost:8080"):
-        text = text.replace(documented, system.host)
-    if not Path(sys.prefix, "installed").exists():  # not run by ./breakwater: it would look for its own environment
-        text = text.replace("./breakwater ", f"{sys.executable} -P -m compose.cli ")
-    return text.replace("var/secrets", str(system.settings.secrets))
+    for address in ("127.0.0.1:8080", "localhost:8080"):
+        text = text.replace(address, system.host)
+    return with_command(text).replace("var/secrets", str(system.settings.secrets))
 
 
 def run(system: System, block: Block, **environment: str) -> None:
-    words = ["sh", "-euc", here(system, block.text)] if block.language == "sh" else [
-        sys.executable, "-c", here(system, block.text),
-    ]
-    process = subprocess.Popen(
-        words, cwd=CHECKOUT, env={**os.environ, **system.instance.environment, **environment}, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    ended_after = re.fullmatch(r"run-for-(\d+)s", block.word)
+    ended = run_words(
+        ["sh", "-euc", here(system, block.text)], system.instance.environment | environment,
+        seconds=int(ended_after[1]) if ended_after else 120,
     )
-    try:
-        said, _ = process.communicate(timeout=block.seconds or 120)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
-        assert block.kind == "for", f"{block.page}:{block.line} did not end:\n{said}"
-        return
-    assert block.kind == "for" or process.returncode == 0, f"{block.page}:{block.line}:\n{said}"
+    if ended.code is None:
+        assert ended_after, f"{block.place} did not end:\n{ended.said}"
+    else:
+        assert ended_after or ended.code == 0, f"{block.place}:\n{ended.said}"
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in blocks() if block.kind != "tour"], ids=lambda block: f"{block.page}:{block.line}",
+    "block", [block for block in blocks() if block.word.startswith("run")], ids=lambda block: block.place,
 )
 def test_a_documented_command_runs_as_written(system: System, block: Block) -> None:
+    assert block.language == "sh"
     run(system, block)
 
 
 def test_the_tour_in_the_readme_runs_as_written(system: System, engine: DockerEngine, tmp_path: Path) -> None:
-    tours = [block for block in blocks() if block.kind == "tour"]
+    tours = [block for block in blocks() if block.word == "tour"]
     assert tours
     docker = engine.client(tmp_path / "config")
     assert docker.import_image(make_image("readme").layers[0].content, "hello:1").ok
     for block in tours:
         run(system, block, DOCKER_HOST=engine.host, DOCKER_CONFIG=str(tmp_path / "config"))
+
+
+def test_images_are_pushed_to_where_a_cluster_pulls_from(system: System, engine: DockerEngine, tmp_path: Path) -> None:
+    """Small ones by the names of those that compose builds: this engine has no others."""
+    places = {"registry.example.com": system.host}
+    commands = documented("docs/helm.md", "docker push").fitted(places)
+    docker = engine.client(tmp_path / "config")
+    assert (done := docker.login(system.host, system.admin_name, system.admin_password)).ok, done.said
+    system.admin.create_project("platform")
+    for name in ("breakwater", "breakwater-registry"):
+        assert (done := docker.import_image(make_image(name).layers[0].content, f"{name}:latest")).ok, done.said
+    words = {"DOCKER_HOST": engine.host, "DOCKER_CONFIG": str(tmp_path / "config")}
+    run_commands(commands, system.instance.environment | words)
+    for name in ("breakwater", "breakwater-registry"):
+        assert system.registry().tags(f"platform/{name}") == ["0.1.0"]

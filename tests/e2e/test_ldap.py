@@ -10,6 +10,7 @@ import requests
 
 from tests.clients.images import make_image, write_layout
 from tests.clients.polling import eventually
+from tests.clients.rest import RestClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,15 @@ def test_a_person_of_the_directory_uses_his_password_on_v2(fragile: System, dire
         ("/v2/", "", requests.codes.unauthorized),
     ):
         assert requests.get(f"{fragile.url}{path}", auth=("carol", password), timeout=20).status_code == status, path
+
+
+@pytest.mark.parametrize(("name", "administers"), [("dora", True), ("carol", False)])
+def test_whoever_is_in_the_group_of_administrators_is_one(
+    fragile: System, directory: Directory, name: str, *, administers: bool
+) -> None:
+    asked = RestClient(fragile.url, name, directory.people[name])
+    assert asked.get("/users/current")["admin_role_in_auth"] is administers
+    assert asked.send("GET", "/users").ok is administers
 
 
 def test_docker_logs_in_with_an_account_of_the_directory(

@@ -8,15 +8,18 @@ import signal
 import stat
 import subprocess
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from compose.local import processes
+from compose.local.certificate import make_certificate
 from compose.local.instance import Instance, VerbFailed
 from compose.local.parts import PARTS
 from compose.local.supervision import Supervisor
+from tests.documented import by_ci, documented, run_commands
 from tests.e2e.system import System
 from tests.servers import free_port, short_folder, wait_for
 
@@ -33,6 +36,9 @@ exit 1
 MEMORY_LIMIT = 600 * 1024**2
 """Of all parts but the one that replicates, which has a limit of its own."""
 REPLICATION_LIMIT = 80 * 1024**2
+ELSEWHERE = "127.0.0.2"
+"""An address of this machine that an instance has to be told of."""
+TOUR = "/api/v2.0/projects/library/repositories/tour/artifacts"
 
 
 @pytest.fixture(scope="module")
@@ -66,22 +72,21 @@ def healthy(instance: Instance) -> bool:
 
 
 def test_first_up_starts_everything_and_takes_the_tour(instance: Instance) -> None:
-    done = instance.run("up")
-    assert done.returncode == 0, done.stderr
+    block = documented("README.md", "./breakwater up")
+    said = run_commands(block.fitted(by_ci(block)), instance.environment)
     for step in ("log in as admin", "push library/tour:hello", "pull library/tour:hello", "the audit record", "stream"):
-        assert step in done.stdout
-    assert instance.url in done.stdout
-    assert str(instance.layout.admin_password) in done.stdout
-    assert "docker login" in done.stdout
-    assert instance.admin_password not in done.stdout + done.stderr
+        assert step in said
+    assert instance.url in said
+    assert str(instance.layout.admin_password) in said
+    assert "docker login" in said
+    assert instance.admin_password not in said
 
 
 def test_second_up_does_nothing(running: Instance) -> None:
     before = part_pids(running)
-    done = running.run("up")
-    assert done.returncode == 0, done.stderr
-    assert "everything runs already" in done.stdout
-    assert "tour" not in done.stdout
+    said = run_commands(documented("docs/install.md", "./breakwater up").fitted(), running.environment)
+    assert "everything runs already" in said
+    assert "tour" not in said
     assert part_pids(running) == before
 
 
@@ -294,17 +299,6 @@ def test_killed_supervisor_leaves_parts_that_the_next_up_replaces(running: Insta
     assert not [pid for pid in before.values() if processes.alive(pid)]
 
 
-def test_down_leaves_no_process_and_up_finds_the_data(running: Instance) -> None:
-    running.down()
-    assert processes.of_instance(running.home) == {}
-    assert running.run("down").stdout.strip() == "nothing was running"
-    stopped = running.run("status")
-    assert stopped.returncode == 1
-    assert "is stopped: ./breakwater up starts it" in stopped.stderr
-    running.up()
-    assert tags_of_the_tour(running) == ["hello"]
-
-
 def test_settings_are_remembered_by_the_home(running: Instance) -> None:
     unset = {name: value for name, value in running.environment.items() if name != "BREAKWATER_PORT"}
     command = running.command("up")
@@ -367,6 +361,27 @@ def test_terminal_that_has_no_ticks_sees_the_rest(running: Instance) -> None:
 def test_wrong_usage_is_exit_code_2(running: Instance, words: list[str]) -> None:
     assert running.run(*words).returncode == 2
     assert healthy(running)
+
+
+def test_down_leaves_no_process_and_up_finds_the_data_and_serves_others(running: Instance) -> None:
+    running.down()
+    assert processes.of_instance(running.home) == {}
+    assert running.run("down").stdout.strip() == "nothing was running"
+    stopped = running.run("status")
+    assert stopped.returncode == 1
+    assert "is stopped: ./breakwater up starts it" in stopped.stderr
+    with short_folder() as folder:
+        chain, key = make_certificate(folder, [ELSEWHERE], datetime.now(UTC))
+        url = f"https://{ELSEWHERE}:{(port := free_port())}"
+        command = documented("docs/install.md", "BREAKWATER_TLS_CERT").fitted({
+            "BIND=0.0.0.0": f"BIND={ELSEWHERE}", "PORT=443": f"PORT={port}", "https://registry.example.com": url,
+            "/etc/ssl/registry.pem": str(chain), "/etc/ssl/registry.key": str(key),
+        })
+        run_commands(command, running.environment)
+        answer = requests.get(f"{url}/v2/", timeout=5, verify=chain)
+        assert f'realm="{url}/' in answer.headers["WWW-Authenticate"]
+        found = requests.get(f"{url}{TOUR}", timeout=5, verify=chain).json()
+        assert [tag["name"] for artifact in found for tag in artifact["tags"]] == ["hello"]
 
 
 def test_destroy_removes_what_it_made_and_nothing_else(running: Instance) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ import requests
 from compose.local.instance import Instance
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.conftest import end, fresh_system
 from tests.e2e.system import System
-from tests.outside import Outside, outside_postgres
+from tests.outside import OWNER, OWNER_PASSWORD, Outside, outside_postgres
 from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
@@ -32,7 +34,22 @@ def server() -> Iterator[Outside]:
 
 @pytest.fixture(scope="module")
 def system(server: Outside) -> Iterator[System]:
-    yield from fresh_system(server.variables())
+    """Made and told of its database as the page says; the server is on no port that is known beforehand."""
+    made = {"DATABASE breakwater": "DATABASE images", "OWNER breakwater_admin": f"OWNER {OWNER}"}
+    server.run(documented("docs/operating.md", "CREATE DATABASE").fitted(made))
+    command = documented("docs/operating.md", "BREAKWATER_DATABASE_HOST").fitted({
+        "HOST=db.example.com": f"HOST={server.host}", "CA=/etc/ssl/company.pem": f"CA={server.ca}",
+        "NAME=breakwater ": "NAME=images ", "OWNER=breakwater_admin": f"OWNER={OWNER}",
+        "OWNER_PASSWORD=…": f"OWNER_PASSWORD={shlex.quote(OWNER_PASSWORD)}",
+    })
+    settings = server.variables()
+    port = {"BREAKWATER_DATABASE_PORT": settings["BREAKWATER_DATABASE_PORT"]}
+
+    def start(instance: Instance) -> None:
+        others = {name: value for name, value in instance.environment.items() if name not in settings}
+        run_commands(command, others | port)
+
+    yield from fresh_system(settings, start=start)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,13 +11,15 @@ import pytest
 from compose.local.instance import Instance
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.conftest import end
 from tests.e2e.system import System
 from tests.outside_broker import OutsideBroker, outside_broker
-from tests.servers import free_port, short_folder
+from tests.servers import RABBITMQCTL, free_port, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.fault
 
@@ -27,32 +31,48 @@ def broker() -> Iterator[OutsideBroker]:
 
 
 @pytest.fixture(scope="module")
-def instance(broker: OutsideBroker) -> Iterator[Instance]:
-    with short_folder() as folder:
-        instance = Instance(home=folder / "home", port=free_port(), variables=broker.variables)
-        try:
-            yield instance
-        finally:
-            end(instance)
+def folder() -> Iterator[Path]:
+    with short_folder() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def system(instance: Instance, broker: OutsideBroker) -> System:
-    """Started the way that it says itself."""
-    done = instance.run("up", "--no-tour")
-    nodes = instance.variables["BREAKWATER_AMQP_HOST"]
+def instance(broker: OutsideBroker, folder: Path) -> Iterator[Instance]:
+    instance = Instance(home=folder / "home", port=free_port(), variables=broker.variables)
+    try:
+        yield instance
+    finally:
+        end(instance)
+
+
+def rabbitmqctl(broker: OutsideBroker, folder: Path) -> str:
+    """The program of that name on the broker's own machine; the path that leads to it."""
+    folder.mkdir()
+    program = folder / "rabbitmqctl"
+    settings = shlex.join(f"{name}={value}" for name, value in broker.rabbit.environment.items())
+    program.write_text(f'#!/bin/sh\nexec env -i {settings} {RABBITMQCTL} "$@"\n')
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="module")
+def system(instance: Instance, broker: OutsideBroker, folder: Path) -> System:
+    """Started as the page says, which the first command says too."""
+    nodes, file = instance.variables["BREAKWATER_AMQP_HOST"], folder / "definitions"
+    commands = documented("docs/operating.md", "rabbitmqctl").fitted({
+        "mq1.example.com,mq2.example.com,mq3.example.com": nodes, "VHOST=breakwater": "VHOST=images",
+        "/etc/ssl/company.pem": str(broker.ca), "FILE": str(file),
+        "./breakwater up  ": "! ./breakwater up  ",  # it fails, and says what the next two are for
+    })
+    others = {name: value for name, value in instance.environment.items() if name not in instance.variables}
+    said = " ".join(run_commands(commands, others | {"PATH": rabbitmqctl(broker, folder / "programs")}).split())
     told = (
         f"the broker at {nodes} has not been told of this instance: give it what"
         " ./breakwater events broker-definitions FILE writes, by rabbitmqctl import_definitions FILE, and run"
         " ./breakwater up again"
     )
-    assert (done.returncode, " ".join(done.stderr.split())) == (1, told)
-    file = instance.home / "definitions"
-    written = instance.run("events", "broker-definitions", str(file))
-    assert written.returncode == 0, written.stderr
+    assert f" {told} written: {file}." in said, said
     assert file.stat().st_mode & 0o777 == 0o600
-    broker.rabbit.control("import_definitions", str(file))
-    instance.up()
     return System(instance).as_compared()
 
 

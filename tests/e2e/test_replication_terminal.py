@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.replicating import OPEN, Replicating, digest_of, fresh, push, push_to
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def test_the_terminal_runs_lists_shows_and_stops(
     begun = fragile.breakwater("replication", "run", here.name_of(slow))
     (found,) = re.findall(r"^execution (\d+): preparing$", begun.out, re.MULTILINE)
     eventually(lambda: here.look(int(found))["bytes_sent"], within=15, what="it sends")
-    assert fragile.breakwater("replication", "stop", found).ok
+    commands = documented("docs/operating.md", "replication run").fitted({
+        "POLICY": here.name_of(quick), "EXECUTION": found,
+    })
+    said = run_commands(commands, fragile.instance.environment)
+    assert re.search(rf"{here.name_of(slow)} .* running *\n", said), said
+    assert re.search(rf"{repository}:v1 .* 1 would be copied *\n", said), said
     assert here.ended(int(found), within=10)["status"] == "Stopped"
 
     done = fragile.breakwater("replication", "run", here.name_of(quick), "--follow")

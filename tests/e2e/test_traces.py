@@ -16,6 +16,7 @@ from shared.tracing.context import TraceContext
 from tests.clients.collector import Collector, Spanned, collector
 from tests.clients.images import make_image, write_layout
 from tests.clients.polling import eventually
+from tests.documented import documented, run_commands
 from tests.e2e.conftest import REACHABLE, fresh_system
 from tests.e2e.replicating import RUNS, Replicating, digest_of, push, push_to, replicating
 
@@ -43,7 +44,10 @@ def traces() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def traced(traces: Collector) -> Iterator[System]:
     """An instance of this module's own: the others are not traced."""
-    yield from fresh_system({"BREAKWATER_TRACES_ENDPOINT": traces.url, "BREAKWATER_OUTBOUND_ALLOW": REACHABLE})
+    command = documented("docs/traces.md", "./breakwater up").fitted({"http://collector.example.com:4318": traces.url})
+    yield from fresh_system(
+        {"BREAKWATER_OUTBOUND_ALLOW": REACHABLE}, start=lambda instance: run_commands(command, instance.environment),
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,20 +12,20 @@ import pytest
 from tests.clients.images import make_image, write_layout
 from tests.clients.polling import eventually
 from tests.clients.receiver import receiving
+from tests.documented import documented
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.system import Person, System
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "webhooks.md"
 SECRET: Final = "what both sides know"
 
 
 @pytest.fixture(scope="module")
 def is_genuine() -> Callable[..., bool]:
     """The receiver's check, out of the page."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    code = documented("docs/webhooks.md", "def is_genuine").text
     names: dict[str, Any] = {}
     exec(code, names)  # noqa: S102 - the page is ours
     check: Callable[..., bool] = names["is_genuine"]

@@ -23,6 +23,7 @@ from shared.messaging.publish import Outgoing, Publisher
 from shared.messaging.topology import EVENTS, REPLAY
 from shared.postgres import connect
 from shared.settings import Settings
+from tests.documented import documented
 from tests.integration.audit.conftest import NOW, context, push
 from tests.integration.broker import Broker, Process, eventually, running
 from tests.integration.conftest import Database
@@ -175,8 +176,7 @@ def test_of_two_processes_that_begin_at_once_both_have_the_same_key(
 
 
 def test_the_outside_consumer_of_the_page_runs_as_written(rabbit: Broker, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
-    code = page.split("```python\n")[1].split("```")[0]
+    code = documented("docs/events.md", "events.replay").text
     assert len(code.splitlines()) <= 25
     script = tmp_path / "consumer.py"
     script.write_text(code)

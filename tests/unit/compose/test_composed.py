@@ -6,34 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.compose.composed import FORMS, added, needs_compose, read
+from tests.unit.compose.composed import ADDED, FORMS, STARTED, needs_compose, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ADDED = [*added("containers"), *added("traces")]
+    from tests.documented import Block
 
 
-def test_there_are_two_forms_and_five_files_that_add_something() -> None:
-    assert len(FORMS) == 2
-    assert [line.partition(":compose.")[2].partition(".yaml")[0] for line in ADDED] == [
-        "s3", "database", "broker", "redirect", "traces",
-    ]
+@pytest.mark.parametrize("block", ADDED, ids=lambda block: block.place)
+def test_what_is_added_is_started_then(block: Block) -> None:
+    assert block.text.endswith(f"\ndocker {STARTED}\n")
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The form from packages alone, with nothing added."""
-    return read(tmp_path_factory.mktemp("plain"), FORMS[1])
+    """The form from packages alone, with nothing added, on the base that the page has made."""
+    folder = tmp_path_factory.mktemp("plain")
+    found = read(folder, FORMS[1])
+    base = folder.joinpath("base").read_text().strip()
+    assert {found["services"][name]["build"]["args"]["BASE"] for name in ("log", "postgres", "proxy")} == {base}
+    return found
 
 
 @needs_compose
-@pytest.mark.parametrize("line", ADDED, ids=range(len(ADDED)))
-def test_what_is_added_leaves_the_form_as_it_is(plain: dict[str, Any], tmp_path: Path, line: str) -> None:
-    more = read(tmp_path, FORMS[1], line)
+@pytest.mark.parametrize("block", ADDED, ids=lambda block: block.place)
+def test_what_is_added_leaves_the_form_as_it_is(plain: dict[str, Any], tmp_path: Path, block: Block) -> None:
+    more = read(tmp_path, FORMS[1], block)
     assert more != plain
     assert images(more) == images(plain)
-    assert (tmp_path / ".env").read_text().startswith(FORMS[1].removeprefix("echo ").partition(" ")[0] + ":compose.")
+    assert (tmp_path / ".env").read_text().startswith("COMPOSE_FILE=compose.yaml:compose.offline.yaml:compose.")
 
 
 @needs_compose

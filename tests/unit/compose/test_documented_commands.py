@@ -1,6 +1,6 @@
 """Every command that documentation, portal and findings name is one that there is, with its options and settings.
 
-What can be run anywhere is run, by tests/e2e/test_docs.py and its like; the others name places that a reader has.
+Blocks are run too: test_documented_blocks.py tells by what. This is for what stands between them, and in the portal.
 """
 
 from __future__ import annotations

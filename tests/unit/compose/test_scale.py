@@ -32,13 +32,14 @@ from shared.errors import ConfigurationError, Conflict
 from shared.messaging.topology import WITHOUT_QUEUES
 from shared.settings import load_settings
 from tests.unit.compose import composed
-from tests.unit.compose.composed import FORMS, added, needs_compose
+from tests.unit.compose.composed import FORMS, needs_compose
 from tests.unit.compose.test_containers import COMPOSE, FILE, ONCE, OPERATED, SERVICE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from compose.local.site import Site
+    from tests.documented import Block
 
 SCALE: dict[str, Any] = yaml.safe_load(FILE.with_name("compose.scale.yaml").read_text())
 SCALED: dict[str, dict[str, Any]] = SCALE["services"]
@@ -94,10 +95,10 @@ def test_offline_every_image_is_one_that_is_built() -> None:
 
 
 @needs_compose
-@pytest.mark.parametrize(("form", "line"), [*zip(FORMS, added("scaling"), strict=True)], ids=["official", "offline"])
-def test_documented_commands_start_all_of_them(tmp_path: Path, form: str, line: str) -> None:
+@pytest.mark.parametrize(("form", "more"), [*zip(FORMS, composed.SCALED, strict=True)], ids=["official", "offline"])
+def test_documented_commands_start_all_of_them(tmp_path: Path, form: Block, more: Block) -> None:
     """Compose reads the files in the order of the page; nothing is started."""
-    read = composed.read(tmp_path, form, line)["services"]
+    read = composed.read(tmp_path, form, more)["services"]
     assert {*read} == {*SERVICE, *SCALED}
     assert {name for name, service in read.items() if service.get("deploy") == {"replicas": 2}} == {*SERVICES}
     assert len({read[node]["image"] for node in (*NODES, CLUSTER)}) == 1

@@ -6,14 +6,18 @@ import os
 import shlex
 import shutil
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compose.cli.main import app
 from compose.local import unit
 from compose.local.layout import Layout
+from compose.local.network import PORTS, settle_ports
 from compose.local.unit import SystemdRefuses, unit_text
 from shared.errors import ConfigurationError
+from tests.documented import documented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +108,20 @@ def test_it_is_enabled_and_removed(layout: Layout, units: Path, systemctl: Path,
     assert calls(systemctl) == [
         *reload, f"--quiet enable {file.name}", f"--quiet disable {file.name}", *reload,
     ]  # fmt: skip
+
+
+def test_documented_command_enables_it(
+    layout: Layout, units: Path, systemctl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this process: units of the machine that runs this are not touched."""
+    settle_ports(layout.home / PORTS)
+    monkeypatch.setenv("BREAKWATER_HOME", str(layout.home))
+    monkeypatch.setattr(unit, "install", partial(unit.install, units=units, booted=units))
+    program, *words = shlex.split(documented("docs/install.md", "service install").fitted())
+    assert program == "./breakwater"
+    app(words, standalone_mode=False)
+    (file,) = units.iterdir()
+    assert calls(systemctl) == ["--quiet daemon-reload", f"--quiet enable {file.name}"]
 
 
 @pytest.mark.parametrize("word", ["daemon-reload", "enable"])
