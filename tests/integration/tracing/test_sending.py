@@ -6,6 +6,8 @@ import json
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +53,8 @@ def end():
 """
 TOO_MANY: Final = 5000
 """More than wait at once."""
+KINDS: Final = ("native", "green")
+REFUSALS: Final = (302, 400, 503)
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def traces() -> Iterator[Collector]:
         yield started
 
 
-@pytest.fixture(params=["native", "green"])
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """With Python's threads, and with eventlet's in their place."""
     return str(request.param)
@@ -103,18 +107,20 @@ os._exit(0)
     assert len(traces.spans) == 3
 
 
-def test_a_dead_collector_costs_nobody_anything_and_is_told_once_and_at_the_end(kind: str) -> None:
-    lines = run(f"http://127.0.0.1:{free_port()}", kind, """
+def test_a_dead_collector_costs_nobody_anything_and_is_told_once_and_at_the_end() -> None:
+    url, body = f"http://127.0.0.1:{free_port()}", """
 for _ in range(30):
     took = work(100)
     time.sleep(0.3)
 print(json.dumps({"work": took}))
 print(json.dumps({"end": end()}))
-""")
-    assert next(line["work"] for line in lines if "work" in line) < 1
-    assert lines[-1]["end"] < 2.5
-    assert len(lost(lines)) == 2
-    assert sum(lost(lines)) == 3000
+"""
+    with ThreadPoolExecutor(len(KINDS)) as at_once:
+        for lines in at_once.map(lambda kind: run(url, kind, body), KINDS):
+            assert next(line["work"] for line in lines if "work" in line) < 1
+            assert lines[-1]["end"] < 2.5
+            assert len(lost(lines)) == 2
+            assert sum(lost(lines)) == 3000
 
 
 def test_a_collector_that_hangs_costs_nobody_anything(traces: Collector, kind: str) -> None:
@@ -132,21 +138,25 @@ print(json.dumps({{"work": took, "waiting": len(current._process.sender._waiting
     assert sum(lost(lines)) > 0
 
 
-@pytest.mark.parametrize("status", [302, 400, 503])
-def test_what_is_not_taken_is_dropped(traces: Collector, status: int) -> None:
-    traces.status = status
-    lines = run(traces.url, "native", """
+def test_what_is_not_taken_is_dropped() -> None:
+    body = """
 work(10)
 time.sleep(1.8)
 work(10)
 time.sleep(6)
 work(10)
 print(json.dumps({"end": end()}))
-""")
-    assert traces.spans == []
-    assert lines[-1]["end"] < 2.5
-    # the exporter takes a redirect, which it does not follow, for success
-    assert sum(lost(lines)) == (0 if status == 302 else 30)
+"""
+    with ExitStack() as stack, ThreadPoolExecutor(len(REFUSALS)) as at_once:
+        refusing = {status: stack.enter_context(collector()) for status in REFUSALS}
+        for status, each in refusing.items():
+            each.status = status
+        said = at_once.map(lambda each: run(each.url, "native", body), refusing.values())
+        for status, lines in zip(refusing, said, strict=True):
+            assert refusing[status].spans == []
+            assert lines[-1]["end"] < 2.5
+            # the exporter takes a redirect, which it does not follow, for success
+            assert sum(lost(lines)) == (0 if status == 302 else 30)
 
 
 def test_a_name_that_is_not_resolved_stops_no_green_thread() -> None:
