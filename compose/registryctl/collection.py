@@ -5,15 +5,17 @@ the other one has ended, with all it had in hand, is anything looked at or taken
 one that had been running would remember blobs that are gone.
 """
 
+import re
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from compose.registryctl.checking import Doomed, check
 from compose.registryctl.children import Child, await_answers, end, point, serve
 from compose.registryctl.plan import Plan
-from compose.registryctl.sizes import Stopped, Weigh, storage_of
+from compose.registryctl.storage import Stopped, Weigh, storage_of
 
 SETTLE_SECONDS = 1.0
 """So long what was let in before the refusal has to reach the registry, and notifications to leave it."""
@@ -23,6 +25,9 @@ HAND_OVER_SECONDS = 0.3
 """So long a connection may have been asked for, and not been taken yet: a registry that ends breaks those off."""
 _EVERY = 0.5
 _REASON_LINES = 5
+_BLOB = "blob eligible for deletion: "
+_LINK = ": layer link eligible for deletion: "
+_SUMMARY = re.compile(r"^\d+ blobs marked, (\d+) blobs and (\d+) manifests eligible for deletion$")
 
 Say = Callable[[dict[str, object]], None]
 
@@ -70,21 +75,87 @@ def writable(plan: Plan, stand_in: Child) -> Stand:
 
 
 def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> dict[str, object]:
-    """Run the registry's collection; returns what it took, or would take. Raises Stopped, Failed, NotRead.
+    """Run the registry's collection; returns what it took, or would take. Raises Stopped, Failed, Named, NotRead.
 
-    Never with `--delete-untagged`: distribution 2.8 takes that to mean the children of a tagged index too.
+    It is asked first what it would take, and nothing of that may be named: what the program marks is its version's own
+    affair. Never with `--delete-untagged`: distribution 2.8 takes that to mean the children of a tagged index too.
     """
     storage = storage_of(plan, stop)
     if not storage.holds_blobs():
         # the program calls an empty storage a failure, and one whose first blob is still on its way
         return {"blobs": 0, "freed": 0}
-    before = 0 if dry_run else storage.size()
-    command = [plan.program, "garbage-collect", *(["--dry-run"] if dry_run else []), plan.writable]
+    storage.complete()
+    would = _Tally(say, storage.sizes(), is_telling=dry_run)
+    _run([plan.program, "garbage-collect", "--dry-run", plan.writable], would, stop)
+    would.must_be_understood()
+    if dry_run or not any(would.doomed):
+        return would.result
+    check(would.doomed, storage.manifests())
+    took = _Tally(say, would.sizes.get, eligible=len(would.doomed.blobs))
+    _run([plan.program, "garbage-collect", plan.writable], took, stop)
+    return took.result
+
+
+class _Tally:
+    """Reads what the registry's program says, and says it on, not oftener than anybody can read."""
+
+    def __init__(self, say: Say, weigh: Weigh, *, is_telling: bool = True, eligible: int | None = None) -> None:
+        """Of single blobs it tells where it shall; how many are eligible is known where that was asked before."""
+        self._say, self._weigh, self._is_telling, self._eligible = say, weigh, is_telling, eligible
+        self._said = 0.0
+        self._repositories = 0
+        self._summary = ""
+        self.sizes: dict[str, int | None] = {}
+        self._links: set[tuple[str, str]] = set()
+        self.last: list[str] = []
+
+    @property
+    def doomed(self) -> Doomed:
+        """All that went, or would go, by name."""
+        return Doomed(blobs=self.sizes.keys(), links=self._links)
+
+    @property
+    def result(self) -> dict[str, object]:
+        """What went, or would go."""
+        return {"blobs": len(self.sizes), "freed": sum(size or 0 for size in self.sizes.values())}
+
+    def take(self, line: str) -> None:
+        self.last = [*self.last, line][-_REASON_LINES:]
+        if line.startswith(_BLOB):
+            self._take_blob(line.removeprefix(_BLOB))
+        elif _LINK in line:
+            repository, _, digest = line.partition(_LINK)
+            self._links.add((repository, digest))
+        elif _SUMMARY.search(line):
+            self._summary = line
+            if self._eligible is None:
+                self._say({"log": line})
+        elif ": " not in line:
+            self._repositories += 1
+        else:
+            return
+        if time.monotonic() >= self._said + _EVERY:
+            self._said = time.monotonic()
+            self._say({"repositories": self._repositories, "eligible": self._eligible, "gone": len(self.sizes)})
+
+    def _take_blob(self, digest: str) -> None:
+        self.sizes[digest] = size = self._weigh(digest)
+        if self._is_telling:
+            self._say({"blob": digest, "size": size})
+
+    def must_be_understood(self) -> None:
+        """Raises Failed where it said that it would take anything else than what was read here."""
+        match = _SUMMARY.search(self._summary)
+        if match is None or (int(match[1]), int(match[2])) != (len(self.sizes), 0):
+            raise Failed("what the registry's program says of its garbage is not understood: nothing was taken")
+
+
+def _run(command: list[str], tally: _Tally, stop: threading.Event) -> None:
+    """The program, to its end. Raises Stopped, Failed."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     threading.Thread(target=_break_off, args=(process, stop), daemon=True).start()
-    tally = _Tally(say, storage.sizes() if dry_run else None)
     for line in _lines(process):
         tally.take(line)
     process.wait()
@@ -92,40 +163,6 @@ def collect(plan: Plan, say: Say, stop: threading.Event, *, dry_run: bool) -> di
         raise Stopped
     if process.returncode:
         raise Failed("; ".join(tally.last) or f"it ended with {process.returncode}")
-    freed = tally.bytes if dry_run else before - storage.size()
-    return {"blobs": tally.blobs, "freed": freed}
-
-
-class _Tally:
-    """Reads what the registry's program says, and says it on, not oftener than anybody can read."""
-
-    def __init__(self, say: Say, sizes: Weigh | None) -> None:
-        self._say, self._sizes = say, sizes
-        self._said = 0.0
-        self._repositories = 0
-        self._eligible = 0
-        self.blobs = 0
-        self.bytes = 0
-        self.last: list[str] = []
-
-    def take(self, line: str) -> None:
-        self.last = [*self.last, line][-_REASON_LINES:]
-        digest = line.removeprefix("blob eligible for deletion: ")
-        if digest != line:
-            self.blobs += 1
-            size = self._sizes(digest) if self._sizes else None
-            self.bytes += size or 0
-            self._say({"blob": digest, "size": size})
-        elif line.endswith(" eligible for deletion") and " blobs marked, " in line:
-            self._eligible = int(line.split(" blobs marked, ")[1].split(maxsplit=1)[0])
-            self._say({"log": line})
-        elif ": " not in line:
-            self._repositories += 1
-        else:
-            return
-        if time.monotonic() >= self._said + _EVERY:
-            self._said = time.monotonic()
-            self._say({"repositories": self._repositories, "eligible": self._eligible, "gone": self.blobs})
 
 
 def _lines(process: Child) -> Iterator[str]:

@@ -17,10 +17,11 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from compose.registryctl import collection
+from compose.registryctl.checking import Named
 from compose.registryctl.children import NotStarted, end, end_orphans, point, serve
 from compose.registryctl.collection import Failed, Stand
 from compose.registryctl.plan import Plan
-from compose.registryctl.sizes import NotRead, Stopped
+from compose.registryctl.storage import NotRead, Stopped
 
 END_SECONDS = 8.0
 """Less than the supervisor's patience."""
@@ -130,8 +131,13 @@ class Parent:
             found = collection.collect(plan, say, self._stop, dry_run=dry_run)
         except Stopped:
             answer: dict[str, object] = {"ended": "Stopped"}
-        except (Failed, NotRead, NotStarted, OSError) as error:
+        except (Failed, Named, NotRead, NotStarted, OSError) as error:
             answer = {"ended": "Error", "reason": str(error)}
+        except BaseException:
+            # what nobody thought of must not leave a registry that refuses pushes: the supervisor starts all anew
+            self._failed = True
+            self._wake.send(b"\0")
+            raise
         else:
             answer = {"ended": "Success", **found}
         if self._aside:

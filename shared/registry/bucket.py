@@ -1,7 +1,7 @@
-"""A bucket that the registry keeps its storage in, asked for what lies there: only read, never written.
+"""A bucket that the registry keeps its storage in, asked for what lies there.
 
 Standard library only, as the registry's parent looks into it too. Requests are signed by AWS Signature Version 4; what
-is asked for is ListObjectsV2, which every storage that speaks S3 has.
+is asked for is ListObjectsV2, GetObject and PutObject, which every storage that speaks S3 has.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -25,7 +26,7 @@ _ATTEMPTS: Final = 4
 _LONGEST_PAUSE: Final = 3.0
 _MOST_BYTES: Final = 8 * 2**20
 _MOST_KEYS: Final = 1000
-_NOTHING: Final = hashlib.sha256(b"").hexdigest()
+_MEANS: Final = {"GET": "read from", "PUT": "write to"}
 _PASSING: Final = {HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _XML: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -67,16 +68,17 @@ class Bucket:
         Raises ConfigurationError where the bucket is not there or the keys do not open it, Unavailable where the
         service does not answer.
         """
-        root = f"{self.prefix}/" if self.prefix else ""
-        page = {"list-type": "2", "max-keys": str(min(most or _MOST_KEYS, _MOST_KEYS)), "prefix": f"{root}{folder}"}
+        keys = str(min(most or _MOST_KEYS, _MOST_KEYS))
+        page = {"list-type": "2", "max-keys": keys, "prefix": f"{self._root}{folder}"}
         left = most
         while True:
-            answer = _read(self._get(page, attempts))
+            answer = _listing(self._send("GET", "", page, attempts=attempts))
             for each in answer.iter(f"{_XML}Contents"):
                 if left is not None and left <= 0:
                     return
                 left = left and left - 1
-                yield Entry(each.findtext(f"{_XML}Key", "").removeprefix(root), int(each.findtext(f"{_XML}Size", "0")))
+                key, size = each.findtext(f"{_XML}Key", ""), each.findtext(f"{_XML}Size", "0")
+                yield Entry(key.removeprefix(self._root), int(size))
             more = answer.findtext(f"{_XML}NextContinuationToken")
             if not more:
                 return
@@ -86,33 +88,51 @@ class Bucket:
         """Whether anything lies below a folder. Raises as `entries` does."""
         return any(True for _ in self.entries(folder, most=1, attempts=attempts))
 
-    def _get(self, query: Mapping[str, str], attempts: int) -> bytes:
-        """The body of an answer, asked for again where that may help."""
+    def read(self, key: str) -> bytes:
+        """An object of a few megabytes at most. Raises FileNotFoundError, and what `entries` raises."""
+        return self._send("GET", self._root + key)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Make an object, or put it in place of what was there. Raises as `entries` does."""
+        self._send("PUT", self._root + key, content=content)
+
+    @property
+    def _root(self) -> str:
+        return f"{self.prefix}/" if self.prefix else ""
+
+    def _send(
+        self, method: str, key: str, query: Mapping[str, str] = MappingProxyType({}), *, content: bytes = b"",
+        attempts: int = _ATTEMPTS,
+    ) -> bytes:
+        """The body of an answer, asked for again where that may help; without a key it is the bucket that is asked."""
         pause = 0.2
         for attempt in range(1, attempts + 1):
             try:
-                status, body = self._ask(query)
+                status, body = self._ask(method, key, query, content)
             except (OSError, HTTPException) as error:
                 reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             else:
                 if status == HTTPStatus.OK:
                     return body
+                if status == HTTPStatus.NOT_FOUND and key and _code(body) == "NoSuchKey":
+                    raise FileNotFoundError(key)
                 if status not in _PASSING:
-                    raise ConfigurationError(self._refusal(status, body))
+                    raise ConfigurationError(self._refusal(status, body, _MEANS[method] if key else "list"))
                 reason = f"it answers {status}"
             if attempt < attempts:
                 time.sleep(random.uniform(pause / 2, pause))
                 pause = min(pause * 3, _LONGEST_PAUSE)
         raise Unavailable(f"the storage at {self.url} does not answer: {reason}")
 
-    def _ask(self, query: Mapping[str, str]) -> tuple[int, bytes]:
+    def _ask(self, method: str, key: str, query: Mapping[str, str], content: bytes) -> tuple[int, bytes]:
         parts = urlsplit(self.url)
-        path = f"{parts.path}/{quote(self.name, safe='')}"
+        path = f"{parts.path}/{quote(self.name, safe='')}" + (f"/{quote(key)}" if key else "")
         target = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query.items()))
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=_SECONDS)
         try:
-            connection.request("GET", f"{path}?{target}", headers=self._signed(parts.netloc, path, target))
+            headers = self._signed(method, parts.netloc, path, target, content)
+            connection.request(method, f"{path}?{target}" if target else path, content or None, headers)
             response = connection.getresponse()
             body = response.read(_MOST_BYTES + 1)
         finally:
@@ -121,14 +141,15 @@ class Bucket:
             raise HTTPException("its answer has no end")
         return response.status, body
 
-    def _signed(self, host: str, path: str, target: str) -> dict[str, str]:
+    def _signed(self, method: str, host: str, path: str, target: str, content: bytes) -> dict[str, str]:
         """The headers that prove who asks."""
         now = time.gmtime()
         moment, day = time.strftime("%Y%m%dT%H%M%SZ", now), time.strftime("%Y%m%d", now)
-        headers = {"host": host, "x-amz-content-sha256": _NOTHING, "x-amz-date": moment}
+        digest = hashlib.sha256(content).hexdigest()
+        headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": moment}
         names = ";".join(headers)
         lines = [f"{name}:{value}" for name, value in headers.items()]
-        request = "\n".join(["GET", path, target, *lines, "", names, _NOTHING])
+        request = "\n".join([method, path, target, *lines, "", names, digest])
         scope = f"{day}/{self.region}/s3/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         key = f"AWS4{self.secret_key}".encode()
@@ -138,23 +159,26 @@ class Bucket:
         proof = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         return headers | {"Authorization": f"AWS4-HMAC-SHA256 {proof}"}
 
-    def _refusal(self, status: int, body: bytes) -> str:
+    def _refusal(self, status: int, body: bytes, meant: str) -> str:
         """One sentence; of what the service says, its code alone."""
-        try:
-            code = ET.fromstring(body).findtext("Code", "")  # noqa: S314 - as above
-        except ET.ParseError:
-            code = ""
-        said = f"{status} {code[:64]}".strip()
+        said = f"{status} {_code(body)[:64]}".strip()
         if status == HTTPStatus.NOT_FOUND:
             return f"there is no bucket {self.name} at {self.url} ({said}): make it, or correct BREAKWATER_S3_BUCKET"
         if status == HTTPStatus.FORBIDDEN:
-            return (
-                f"{self.url} does not let BREAKWATER_S3_ACCESS_KEY and _SECRET_KEY list the bucket {self.name} ({said})"
-            )
+            keys = "BREAKWATER_S3_ACCESS_KEY and _SECRET_KEY"
+            return f"{self.url} does not let {keys} {meant} the bucket {self.name} ({said})"
         return f"the storage at {self.url} cannot be used ({said}): look at BREAKWATER_S3_ENDPOINT and _REGION"
 
 
-def _read(body: bytes) -> ET.Element:
+def _code(body: bytes) -> str:
+    """Of a refusal; empty where it has none."""
+    try:
+        return ET.fromstring(body).findtext("Code", "")  # noqa: S314 - as above
+    except ET.ParseError:
+        return ""
+
+
+def _listing(body: bytes) -> ET.Element:
     try:
         answer = ET.fromstring(body)  # noqa: S314 - as above
     except ET.ParseError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 CREDENTIAL = Secret("the-credential-of-metadata")
 PROGRAM = "/usr/bin/docker-registry"
+PROGRAMS = [PROGRAM, *filter(None, [os.environ.get("BREAKWATER_REGISTRY3")])]
+"""Debian's, which is 2.8, and a 3.x where there is one: what takes blobs away is the program's own."""
 
 
 @dataclass
@@ -120,6 +123,12 @@ class Parent:
                 os.kill(pid, signal.SIGKILL)
 
 
+def _version(program: str) -> int:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=10).stdout
+    found = re.search(r" v?(\d)\.\d", said)
+    return int(found[1]) if found else 2
+
+
 @contextmanager
 def registry_parent(tokens: Tokens, *, program: str = PROGRAM, bucket: Bucket | None = None) -> Iterator[Parent]:
     """Started, with its storage in its folder or in a bucket; nothing of its processes is left at the end."""
@@ -127,9 +136,10 @@ def registry_parent(tokens: Tokens, *, program: str = PROGRAM, bucket: Bucket | 
         confs = {"writable": folder / "registry.yml", "readonly": folder / "registry-readonly.yml"}
         for kind, path in confs.items():
             view = views.registry(
-                version=2, socket=folder / f"registry-{kind}.sock", address="", storage=bucket or folder / "data",
-                http_secret="0123456789abcdef", public_url=None, bundle=tokens.bundle,
-                intake_url="http://127.0.0.1:9/", notification_token="none", readonly=kind == "readonly",
+                version=_version(program), socket=folder / f"registry-{kind}.sock", address="",
+                storage=bucket or folder / "data", http_secret="0123456789abcdef", public_url=None,
+                bundle=tokens.bundle, intake_url="http://127.0.0.1:9/", notification_token="none",
+                readonly=kind == "readonly",
             )  # fmt: skip
             path.write_text(render("registry.yml", view))
         plan = {

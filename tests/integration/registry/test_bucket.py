@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,10 @@ from shared.registry import bucket as looking
 from shared.registry.client import RegistryClient
 from shared.registry.storage import revisions
 from tests.clients.images import make_image, make_index
-from tests.integration.collecting_rig import registry_parent
+from tests.integration.collecting_rig import PROGRAM, registry_parent
 from tests.integration.registry_rig import Pusher, Tokens
 from tests.s3 import Storage, s3_server
-from tests.servers import free_port
+from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from tests.integration.collecting_rig import Parent
 
 APP = "library/app"
+HARMFUL = """#!/bin/sh
+# hides what the real one says of manifests, so that only their blobs are told of
+[ "$1" = garbage-collect ] || exec {program} "$@"
+{program} "$@" --delete-untagged | sed '/^manifest eligible/d; s/[0-9]* manifests eligible/0 manifests eligible/'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +169,65 @@ def test_a_folder_of_more_objects_than_an_answer_holds_is_read_to_its_end(
     assert list(bucket.entries(most=3)) == whole[:3]
     assert bucket.holds("docker/")
     assert not bucket.holds("dock/")
+
+
+def test_an_index_of_nothing_stays_in_the_bucket_though_its_repository_has_no_blob(
+    parent: Parent, pusher: Pusher
+) -> None:
+    pusher.push("library/blobless", "v1", make_index("nothing", architectures=()))
+    pusher.push("library/blobless/below", "v1", make_index("nothing below", architectures=()))
+    gone = make_image("gone")
+    pusher.push(APP, "gone", gone)
+    assert pusher.delete(APP, gone.digest).status == 202
+    assert parent.collect(dry_run=True).blobs == 3
+    ended = parent.collect()
+    assert (ended.status, ended.reason, ended.blobs) == (Status.SUCCESS, "", 3)
+    for name in ("library/blobless", "library/blobless/below"):
+        assert pusher.get_manifest(name, "v1").status == 200
+
+
+def test_nothing_that_is_named_goes_from_the_bucket_whatever_the_program_is(tokens: Tokens, bucket: Bucket) -> None:
+    """It is told that children of an index have no tag, and takes them; there are more than are asked for at once."""
+    index, gone = make_index("many", architectures=[f"a{number}" for number in range(150)]), make_image("gone")
+    with short_folder() as folder:
+        program = folder / "registry"
+        program.write_text(HARMFUL.format(program=PROGRAM))
+        program.chmod(0o755)
+        with registry_parent(tokens, bucket=bucket, program=str(program)) as parent:
+            pusher = Pusher(tokens=tokens, socket=parent.socket)
+            pusher.push(APP, "many", index)
+            pusher.push(APP, "gone", gone)
+            assert pusher.delete(APP, gone.digest).status == 202
+            before = size_of(bucket)
+            ended = parent.collect()
+            assert ended.status is Status.ERROR
+            assert re.fullmatch(
+                r"the registry's program would take (\S+), which library/app@\S+ names: nothing was taken", ended.reason
+            )
+            assert size_of(bucket) == before
+
+
+def test_an_object_is_written_and_read_and_missed(s3: Storage) -> None:
+    bucket = s3.in_folder("objects")
+    key, content = "a folder/with ä+%~?&=key", bytes(range(256)) * 64
+    with pytest.raises(FileNotFoundError):
+        bucket.read(key)
+    bucket.write(key, content)
+    assert bucket.read(key) == content
+    assert [tuple(entry) for entry in bucket.entries("a folder/")] == [(key, len(content))]
+    bucket.write(key, b"")
+    assert bucket.read(key) == b""
+
+
+@pytest.mark.parametrize(("act", "meant"), [("read", "read from"), ("write", "write to")])
+def test_keys_that_open_no_object_are_told_so(s3: Storage, act: str, meant: str) -> None:
+    bucket = replace(s3.in_folder(), secret_key="another")
+    with pytest.raises(ConfigurationError) as refusal:
+        bucket.read("key") if act == "read" else bucket.write("key", b"content")
+    assert f" _SECRET_KEY {meant} the bucket images (403 SignatureDoesNotMatch)" in refusal.value.sentence
+    with pytest.raises(ConfigurationError) as refusal:
+        replace(s3.in_folder(), name="none").read("key")
+    assert refusal.value.sentence.startswith(("there is no bucket none at ", f"{s3.url} does not let "))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from services.api.domain.retention import Status
 from shared.errors import Unavailable
 from shared.secrets import Secret
 from tests.clients.images import Image, make_image, make_index, make_referrer
-from tests.integration.collecting_rig import CREDENTIAL, PROGRAM, Parent, registry_parent
+from tests.integration.collecting_rig import CREDENTIAL, PROGRAM, PROGRAMS, Parent, registry_parent
 from tests.integration.registry_rig import Pusher, Tokens
 from tests.servers import short_folder, wait_for
 
@@ -33,9 +33,25 @@ exec {program} "$@"
 """
 
 
-@pytest.fixture
-def parent(tokens: Tokens) -> Iterator[Parent]:
-    with registry_parent(tokens) as parent:
+FAULTY = {
+    # taken by 2.8 to mean the children of a tagged index too
+    "it takes what has no tag": """exec {program} "$@" --delete-untagged""",
+    # 2.8 goes by the folder of layers to find a repository: what is not found marks nothing
+    "it overlooks a repository": """for configuration; do :; done
+layers=${{configuration%/*}}/data/docker/registry/v2/repositories/library/house/_layers
+mv $layers $layers.hidden; {program} "$@"; ended=$?; mv $layers.hidden $layers; exit $ended""",
+    # 3.x says so of links, which it takes away as well
+    "it takes a layer's link": """{program} "$@" || exit
+echo 'library/house: layer link eligible for deletion: {layer}'""",
+    "it says something else": """{program} "$@" | sed 's/eligible for deletion/superfluous/'""",
+    "it says nothing": """{program} "$@" >/dev/null 2>&1""",
+}
+"""Programs that would do harm, made of the real one; only `garbage-collect` of them is another."""
+
+
+@pytest.fixture(params=PROGRAMS)
+def parent(request: pytest.FixtureRequest, tokens: Tokens) -> Iterator[Parent]:
+    with registry_parent(tokens, program=request.param) as parent:
         yield parent
 
 
@@ -114,6 +130,61 @@ def test_what_nothing_names_goes_and_everything_else_stays(parent: Parent, pushe
     assert has_blob(pusher, base.layers[0].digest, "library/other")
     assert not any(has_blob(pusher, blob.digest) for blob in gone.blobs)
     assert not parent.flag.exists()
+
+
+def test_repositories_that_lack_one_or_the_other_kind_are_no_obstacle(parent: Parent, pusher: Pusher) -> None:
+    """An index of nothing needs no blob, an upload makes a repository that has no manifest."""
+    image, empty = make_image("kept"), make_index("nothing", architectures=())
+    pusher.push("library/blobless", "v1", empty)
+    pusher.push(HOUSE, "v1", image)
+    pusher.push_blob("library/manifestless", image.layers[0])
+    assert pusher.send("POST", "/v2/library/begun/blobs/uploads/", "library/begun", "pull,push").status == 202
+    gone = push_and_delete(pusher, "gone")
+    ended = parent.collect()
+    assert (ended.status, ended.reason, ended.blobs) == (Status.SUCCESS, "", 3)
+    assert pusher.get_manifest("library/blobless", "v1").status == 200
+    assert is_whole(pusher, image)
+    assert not has_blob(pusher, gone.layers[0].digest)
+
+
+def test_a_layer_stays_in_each_repository_whose_image_names_it(parent: Parent, pusher: Pusher) -> None:
+    """Whatever the order in which they are looked at; 3.x takes the links of layers away too."""
+    base = make_image("base")
+    images = {f"library/{name}": make_image(name, base=base) for name in ("a", "m", "z")}
+    for repository, image in images.items():
+        pusher.push(repository, "v1", image)
+    assert pusher.delete("library/m", images["library/m"].digest).status == 202
+    assert parent.collect().status is Status.SUCCESS
+    for name in "az":
+        assert is_whole(pusher, images[f"library/{name}"], f"library/{name}")
+    # what is pushed again is whole again, whether or not the link was left
+    pusher.push("library/m", "v1", images["library/m"])
+    assert parent.collect().blobs == 0
+    assert is_whole(pusher, images["library/m"], "library/m")
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_whatever_the_program_is_it_takes_nothing_that_is_named(tokens: Tokens, fault: str) -> None:
+    index, gone = make_index("many"), make_image("gone")
+    layer = index.images[0].layers[0].digest
+    with short_folder() as folder:
+        program = folder / "registry"
+        said = FAULTY[fault].format(program=PROGRAM, layer=layer)
+        program.write_text(f'#!/bin/sh\n[ "$1" = garbage-collect ] || exec {PROGRAM} "$@"\n{said}\n')
+        program.chmod(0o755)
+        with registry_parent(tokens, program=str(program)) as parent:
+            pusher = Pusher(tokens=tokens, socket=parent.socket)
+            pusher.push(HOUSE, "many", index)
+            pusher.push(HOUSE, "gone", gone)
+            assert pusher.delete(HOUSE, gone.digest).status == 202
+            ended = parent.collect()
+            assert (ended.status, ended.reason.rpartition(": ")[2]) == (Status.ERROR, "nothing was taken")
+            assert pusher.get_manifest(HOUSE, "many").status == 200
+            assert all(is_whole(pusher, image) for image in index.images)
+            assert all(has_blob(pusher, blob.digest) for blob in gone.blobs)
+            # and it takes pushes again
+            pusher.push(HOUSE, "more", make_image("more"))
+            assert not parent.flag.exists()
 
 
 def test_what_was_collected_can_be_pushed_again_at_once(parent: Parent, pusher: Pusher) -> None:
@@ -266,5 +337,5 @@ def test_a_registry_that_cannot_read_its_storage_collects_nothing(parent: Parent
     ended = parent.collect()
     assert ended.status is Status.ERROR
     assert ended.reason
-    assert has_blob(pusher, gone.layers[0].digest) or (parent.storage / "docker").is_dir()
+    assert has_blob(pusher, gone.layers[0].digest)
     assert not parent.flag.exists()
