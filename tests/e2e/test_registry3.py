@@ -14,6 +14,7 @@ from tests.clients.forgery import FORGERIES
 from tests.clients.images import make_image, make_index, write_layout
 from tests.clients.polling import eventually, settled
 from tests.e2e.conftest import fresh_system
+from tests.e2e.crowd import collect_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,7 @@ def test_a_collection_on_registry_3_takes_what_nothing_names_and_nothing_else(sy
     for tag, image in (("gone", gone), ("kept", kept)):
         assert registry.push(f"{project}/app", tag, image).ok
     assert registry.push(f"{project}/app", "index", index).ok
+    assert registry.push(f"{project}/nothing", "v1", make_index("nothing", architectures=())).ok
     assert registry.delete_manifest(f"{project}/app", gone.digest).ok
     done = collect(system3.admin, delete_untagged=True)
     assert json.loads(done["job_parameters"])["freed_space"] >= gone.size
@@ -82,9 +84,19 @@ def test_a_collection_on_registry_3_takes_what_nothing_names_and_nothing_else(sy
         assert registry.pull(f"{project}/app", tag).ok
     for child in index.images:
         assert registry.pull(f"{project}/app", child.digest).ok
+    assert registry.pull(f"{project}/nothing", "v1").ok
     # what was taken away is not believed to be there still
     assert registry.push(f"{project}/app", "again", gone).ok
     assert registry.pull(f"{project}/app", "again").ok
+
+
+@pytest.mark.parametrize(
+    ("pushes", "collections"), [(60, 3), pytest.param(1000, 20, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
+def test_every_tag_that_was_accepted_pulls_whatever_registry_3_collects_meanwhile(
+    system3: System, pushes: int, collections: int
+) -> None:
+    collect_among(system3, pushes, collections)
 
 
 @pytest.mark.parametrize("name", FORGERIES)
