@@ -20,6 +20,8 @@ SUITES = ("unit", "integration", "eventlet", "e2e", "portal")
 """Each in a process of its own: one of them patches the standard library, one keeps a loop running for its browser."""
 OTHER_FORMS = ("containers/test_scale.py", "containers/test_pods.py", "containers/test_official.py")
 """Several of each part, and official images: they run where they are named, not with their folder."""
+BRIEF = tuple(f"containers/test_{name}.py" for name in ("running", "replicating", "killed"))
+"""That the whole in containers works, is closed, and survives: what is tested of it where time is short."""
 _MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 """Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
 
@@ -70,9 +72,12 @@ def run_all_tests() -> None:
     _conclude([_suite(path, long=True) for path in (*SUITES, *OTHER_FORMS)])
 
 
-def run_compose_tests() -> None:
+def run_compose_tests(
+    *,
+    brief: Annotated[bool, typer.Option("--brief", help="Only that the whole works, is closed, and survives.")] = False,
+) -> None:
     """Build all images, start the whole in containers, use it, break it. Says so where no engine can be started."""
-    result = _suite("containers", long=True)
+    result = _suite("containers", *(BRIEF if brief else ()), long=True)
     if not result.passed and not result.failed:
         out.print("[bold yellow]the whole in containers was NOT tested: the reason stands above[/bold yellow]")
     _conclude([result])
@@ -91,12 +96,14 @@ def _head(title: str) -> None:
     out.file.flush()
 
 
-def _suite(path: str, *, long: bool) -> Result:
+def _suite(path: str, *only: str, long: bool) -> Result:
+    """One suite, or a file or some files of it, in one process."""
     _head(path)
     report = CHECKOUT / "var" / "test" / f"{path.replace('/', '-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", f"tests/{path.removeprefix('tests/')}", "-q", f"--junitxml={report}"]
+    places = [f"tests/{each.removeprefix('tests/')}" for each in only or (path,)]
+    command = [sys.executable, "-m", "pytest", *places, "-q", f"--junitxml={report}"]
     marks = ([] if long else ["not long"]) + ([] if path.endswith(OTHER_FORMS) else ["not cluster"])
     command += ["-m", " and ".join(marks)] if marks else []
     if not long:

@@ -49,16 +49,25 @@ WITH_FRAGILE: Final = (
     "test_slow_storage", "test_v2",
 )  # fmt: skip
 """The modules that break the fragile instance, or copy out of it."""
+OF_THEIR_OWN: Final = (
+    "test_bucket", "test_lifecycle", "test_metrics", "test_outside", "test_outside_broker", "test_registry3",
+    "test_tls",
+)  # fmt: skip
+"""The modules that start what they need, and can be anybody's."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol", "dora")}
 ADMINISTRATORS: Final = "operators"
 """A group of the directory."""
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Two workers at most, with an instance each that is not the other's: what needs the fragile one, and the rest."""
+    """Two workers at most, with an instance each that is not the other's: what needs the fragile one, and the rest.
+
+    Whoever is through first takes one after the other of the modules that need neither.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return str(Path(nodeid.partition("::")[0]).stem in WITH_FRAGILE)
+        module = Path(nodeid.partition("::")[0]).stem
+        return module if module in OF_THEIR_OWN else str(module in WITH_FRAGILE)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:  # noqa: ANN401 - as above
