@@ -163,6 +163,25 @@ def test_a_layer_stays_in_each_repository_whose_image_names_it(parent: Parent, p
     assert is_whole(pusher, images["library/m"], "library/m")
 
 
+def test_where_only_links_of_layers_are_garbage_the_program_is_let_to_take_them(tokens: Tokens) -> None:
+    """As 3.x has it, where a layer was sent that another repository's image names, and no image of this one."""
+    with short_folder() as folder:
+        program, asked = folder / "registry", folder / "asked"
+        program.write_text(f"""#!/bin/sh
+{PROGRAM} "$@" || exit
+[ "$1" = garbage-collect ] || exit 0
+echo "$@" >>{asked}
+echo 'library/elsewhere: layer link eligible for deletion: {make_image("kept").layers[0].digest}'
+""")
+        program.chmod(0o755)
+        with registry_parent(tokens, program=str(program)) as parent:
+            pusher = Pusher(tokens=tokens, socket=parent.socket)
+            pusher.push(HOUSE, "v1", make_image("kept"))
+            ended = parent.collect()
+        assert (ended.status, ended.reason, ended.blobs, ended.freed) == (Status.SUCCESS, "", 0, 0)
+        assert [line.split()[1].startswith("--dry-run") for line in asked.read_text().splitlines()] == [True, False]
+
+
 @pytest.mark.parametrize("fault", FAULTY)
 def test_whatever_the_program_is_it_takes_nothing_that_is_named(tokens: Tokens, fault: str) -> None:
     index, gone = make_index("many"), make_image("gone")
