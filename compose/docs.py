@@ -94,7 +94,7 @@ def _containers() -> Iterator[tuple[str, ...]]:
     """Raises KeyError where a variable has no meaning written down."""
     text = "".join(file.read_text(encoding="utf-8") for file in COMPOSE)
     known = {f"BREAKWATER_{name.upper()}" for name in Options.model_fields}
-    for name, default in sorted(set(_VARIABLE.findall(text))):
+    for name, default in sorted(dict(_VARIABLE.findall(text)).items()):
         memory = re.fullmatch(_MEMORY, name)
         if memory:
             part = memory["part"].lower()
