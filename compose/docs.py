@@ -53,10 +53,10 @@ _CONTAINERS: Final = """
 ## Of containers: variables of `docker compose`
 
 Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
-`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_TOKEN_LIFETIME_SECONDS`, `_DATABASE_HOST`,
-`_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_AMQP_HOST`, `_AMQP_VHOST`,
-`_AMQP_USERS`, `_S3_BUCKET`, `_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and `_S3_SECRET_KEY`, which
-mean there what they mean above:
+`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_DOWNLOADS`, `_TOKEN_LIFETIME_SECONDS`,
+`_DATABASE_HOST`, `_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_AMQP_HOST`,
+`_AMQP_VHOST`, `_AMQP_USERS`, `_S3_BUCKET`, `_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and
+`_S3_SECRET_KEY`, which mean there what they mean above:
 
 """
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"
@@ -94,7 +94,7 @@ def _containers() -> Iterator[tuple[str, ...]]:
     """Raises KeyError where a variable has no meaning written down."""
     text = "".join(file.read_text(encoding="utf-8") for file in COMPOSE)
     known = {f"BREAKWATER_{name.upper()}" for name in Options.model_fields}
-    for name, default in sorted(set(_VARIABLE.findall(text))):
+    for name, default in sorted(dict(_VARIABLE.findall(text)).items()):
         memory = re.fullmatch(_MEMORY, name)
         if memory:
             part = memory["part"].lower()

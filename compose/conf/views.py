@@ -105,6 +105,10 @@ PROXY_ERRORS = (
         message="the system is in read-only mode: nothing can be changed now",
     ),
     ProxyError(
+        name="busy", statuses="510 =503", status=503, code="UNAVAILABLE",
+        message="as many layers are being sent as may be at once: try again in a moment",
+    ),
+    ProxyError(
         name="away", statuses="502 503 504 =503", status=503, code="UNAVAILABLE",
         message="the service is not available right now: try again in a moment",
     ),
@@ -153,6 +157,7 @@ def proxy(
     status_socket: Path,
     access_log: str,
     open_files: int,
+    downloads: int,
     redirect: Redirect | None = None,
     workers: str = "auto",
 ) -> View:
@@ -178,6 +183,7 @@ def proxy(
         "workers": workers,
         "open_files": open_files,
         "connections": min(4096, open_files // 2),
+        "downloads": downloads,
         "grammar": GRAMMAR,
         "errors": PROXY_ERRORS,
         "plain": next(error for error in PROXY_ERRORS if error.name == "plain"),

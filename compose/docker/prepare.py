@@ -5,6 +5,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from compose.docker import cluster
 from compose.docker.handing import ALONE, hand_out
 from compose.docker.pods import agree
@@ -36,12 +38,23 @@ SERVERS = (*INFRASTRUCTURE, "proxy")
 """Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
+class Folders(BaseSettings):
+    """The folders of the host that are mounted here, by their names there. The engine makes one that is not there."""
+
+    model_config = SettingsConfigDict(env_prefix="BREAKWATER_", frozen=True, extra="ignore")
+
+    tls_folder: str = ""
+    database_ca_folder: str = ""
+    amqp_ca_folder: str = ""
+
+
 def prepare() -> None:
     """Make what is missing; a second run changes nothing. Raises Busy, ConfigurationError, Conflict."""
+    folders = Folders()
     site = container_site(
-        **_given_certificate(),
-        database_ca=_given_authorities(GIVEN_FOR_DATABASE),
-        amqp_ca=_given_authorities(GIVEN_FOR_BROKER),
+        **_given_certificate(folders.tls_folder),
+        database_ca=_given(GIVEN_FOR_DATABASE / "ca.crt", "BREAKWATER_DATABASE_CA_FOLDER", folders.database_ca_folder),
+        amqp_ca=_given(GIVEN_FOR_BROKER / "ca.crt", "BREAKWATER_AMQP_CA_FOLDER", folders.amqp_ca_folder),
     )
     # several pods share their secrets, and nothing is restored into a pod
     with exclusively(site.layout.secrets if site.pod else site.layout.restored_dump.parent, ALONE):
@@ -76,17 +89,24 @@ def _prepare(site: Site) -> None:
     hand_out(layout, users)
 
 
-def _given_certificate() -> dict[str, Path]:
-    chain, key = GIVEN / "tls.crt", GIVEN / "tls.key"
-    if not chain.exists():
+def _given_certificate(folder: str) -> dict[str, Path]:
+    chain = _given(GIVEN / "tls.crt", "BREAKWATER_TLS_FOLDER", folder)
+    if chain is None:
         return {}
+    key = _given(GIVEN / "tls.key", "BREAKWATER_TLS_FOLDER", folder) or GIVEN / "tls.key"
     refuse_bad_certificate(chain, key)
     return {"tls_cert": chain, "tls_key": key}
 
 
-def _given_authorities(folder: Path) -> Path | None:
-    found = folder / "ca.crt"
-    return found if found.exists() else None
+def _given(file: Path, variable: str, folder: str) -> Path | None:
+    """None where no folder is named. To go on without what is in one would take TLS away, or the check of a name."""
+    if file.exists():
+        return file
+    if folder:
+        raise ConfigurationError(
+            f"{variable} is not valid: there is no {file.name} in {folder}, or it is a link that leads out of it"
+        )
+    return None
 
 
 def _make_folders(site: Site, users: Accounts) -> None:

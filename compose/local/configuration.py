@@ -127,6 +127,7 @@ def _proxy(site: Site) -> views.View:
         status_socket=layout.proxy_status,
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
+        downloads=site.layers_at_once,
     )
 
 

@@ -32,6 +32,10 @@ _COLLECTOR = re.compile(r"(tcp|udp)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<po
 _LAST_PORT = 65535
 _FEWEST_WORKERS = 2
 _MOST_WORKERS = 8
+MEMORY_OF_A_DOWNLOAD = 6 * 2**20
+"""Bytes: what the registry holds in memory of a layer that it sends, and a fifth for all else."""
+_FEWEST_DOWNLOADS = 64
+_MOST_DOWNLOADS = 10_000
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
@@ -83,6 +87,11 @@ class Options(BaseSettings):
     )
     token_lifetime_seconds: int = Field(
         default=300, ge=60, le=3600, description="how long a registry token lives, 60 to 3600"
+    )
+    downloads: int = Field(
+        default=0, ge=0, le=_MOST_DOWNLOADS,
+        description="how many layers are sent at once: who asks for one more is told to try again in a moment; each"
+        " takes up to 5 MB of the registry's memory; 0: 256 in containers, else as many as half of the machine's holds",
     )
     workers: int = Field(
         default=0,
@@ -275,6 +284,10 @@ class Options(BaseSettings):
     def processes(self) -> int:
         """How many processes each of those has."""
         return self.workers or min(max(_FEWEST_WORKERS, os.cpu_count() or 1), _MOST_WORKERS)
+
+    def layers_at_once(self, room: int) -> int:
+        """How many the registry sends, which may hold so many bytes of them in memory."""
+        return self.downloads or min(max(_FEWEST_DOWNLOADS, room // MEMORY_OF_A_DOWNLOAD), _MOST_DOWNLOADS)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compose.local.accounts import Account
+from compose.local.options import MEMORY_OF_A_DOWNLOAD
 from compose.local.site import INFRASTRUCTURE, LOOPBACK, PARTS, SERVICES, Site
 from shared.replicas import numbered
 
@@ -161,6 +162,8 @@ def _registry(site: Site) -> Part:
             "MALLOC_ARENA_MAX": "1",
             # the registry's own tracing would look for a collector
             "OTEL_TRACES_EXPORTER": "none",
+            # else as much again lies there of what was sent before, until it is looked for
+            "GOMEMLIMIT": f"{site.layers_at_once * MEMORY_OF_A_DOWNLOAD}B",
         },
         code=("compose/registryctl",),
         conf=("registry.yml", "registry-readonly.yml", "registryctl.json"),

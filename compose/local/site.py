@@ -1,5 +1,6 @@
 """An instance as a whole: what its parts, its configuration and its health are derived from."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ DATABASE = "breakwater"
 """The database in a PostgreSQL of our own."""
 AUTHORITIES = "database-ca.crt"
 AMQP_AUTHORITIES = "broker-ca.crt"
+ROOM_IN_CONTAINER = 3 * 2**29
+"""Bytes for layers that are sent, of the memory that the registry's container may take by itself."""
 PORT_OF_SOCKET = 5432
 """PostgreSQL names its socket by a port; it listens on no port."""
 
@@ -97,6 +100,12 @@ class Site:
     def amqp_authorities(self) -> Path | None:
         """The same of a broker outside."""
         return self.layout.conf / AMQP_AUTHORITIES if self.options.amqp_host and self.options.amqp_ca else None
+
+    @property
+    def layers_at_once(self) -> int:
+        """How many the registry sends. All of them have room in its memory."""
+        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        return self.options.layers_at_once(ROOM_IN_CONTAINER if self.contained else half)
 
     @property
     def parts(self) -> tuple[str, ...]:

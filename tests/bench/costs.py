@@ -1,4 +1,4 @@
-"""What one push, one pull, one token, one event and one page of a list cost: processor time, by part.
+"""What one push, one pull, one token, one event and one page of a list cost: processor time, by part; a pull, memory.
 
 From these docs/scaling.md counts. What an instance spends at rest meanwhile is taken off.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tests.bench.bare import fresh_seed
 from tests.bench.cpu import spent
 from tests.bench.figures import Figure, Side
+from tests.bench.held import memory_of_a_layer
 from tests.bench.intake import prepared
 from tests.bench.load import Load, drive, request
 from tests.bench.tokens import all_good, ask
@@ -72,6 +73,7 @@ def measure(rig: Rig) -> list[Figure]:
         *figures,
         meter.figure("an event", lambda: _tell(rig, told)),
         meter.figure("a page of 25 artifacts", lambda: _ask(rig, [page])),
+        memory_of_a_layer(rig),
     ]
 
 

@@ -34,6 +34,7 @@ def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: Syste
     found = json.loads(figures.read_text())["figures"]
     for name in ("tokens", "push of", "pull of", "reads of", "intake", "events", "artifact list", "audit list",
                  "memory", "list projects", "list artifacts", "list audit logs", "get project", "get artifact by tag",
-                 "cost of a push", "cost of a pull", "cost of a token", "cost of an event", "cost of a page"):
+                 "cost of a push", "cost of a pull", "cost of a token", "cost of an event", "cost of a page",
+                 "cost of a layer"):
         assert any(figure["name"].startswith(name) for figure in found), name
     assert all(figure["ours"]["value"] > 0 and figure["against"]["value"] > 0 for figure in found)

@@ -79,6 +79,7 @@ def running_proxy(
     tls: views.Certificate | None = None,
     redirect: views.Redirect | None = None,
     replicas: int = 1,
+    downloads: int = 256,
 ) -> Iterator[Proxy]:
     """nginx with four upstreams, all but the registry of so many servers; nothing of it is left afterwards."""
     with short_folder() as folder:
@@ -109,6 +110,7 @@ def running_proxy(
                 status_socket=folder / "proxy-status.sock",
                 access_log=f"{folder}/access.log",
                 open_files=1024,
+                downloads=downloads,
                 workers="1",
             ),
         )

@@ -302,12 +302,16 @@ WITH_WHAT_IS_OUTSIDE = {
     "BREAKWATER_DATABASE_OWNER_PASSWORD", "BREAKWATER_S3_ACCESS_KEY", "BREAKWATER_S3_SECRET_KEY",
 }  # fmt: skip
 """Out of Secrets that are named only then."""
+FOLDERS_OF_A_HOST = {"BREAKWATER_TLS_FOLDER", "BREAKWATER_DATABASE_CA_FOLDER", "BREAKWATER_AMQP_CA_FOLDER"}
+"""Secrets and ConfigMaps stand for them: no pod starts where one of their keys is missing."""
 
 
 @pytest.mark.parametrize("name", SERVICE)
 def test_container_has_the_same_settings(containers: dict[str, Any], name: str) -> None:
     given = {variable["name"] for variable in containers[name].get("env", ())}
-    wanted = {*SERVICE[name].get("environment", ())} - {"BREAKWATER_LOG_FORWARD", *WITH_WHAT_IS_OUTSIDE}
+    wanted = {*SERVICE[name].get("environment", ())} - {
+        "BREAKWATER_LOG_FORWARD", *WITH_WHAT_IS_OUTSIDE, *FOLDERS_OF_A_HOST,
+    }
     # the pod tells that it is one, of how many, and which; and it passes on what compose does not
     more = {"BREAKWATER_POD", "BREAKWATER_PODS", "BREAKWATER_DISK_RESERVE_PERCENT", "BREAKWATER_DISK_RESERVE_BYTES"}
     assert given == (wanted | more | ({"BREAKWATER_POD_NAME"} if name == "prepare" else set()) if wanted else set())

@@ -20,7 +20,7 @@ from compose.docker.prepare import SERVERS
 from compose.docker.scripts import start_script
 from compose.docker.site import PORTS, container_site
 from compose.local.layout import Layout
-from compose.local.options import CHECKOUT
+from compose.local.options import CHECKOUT, MEMORY_OF_A_DOWNLOAD
 from compose.local.parts import PARTS, SERVICES, parts, rabbitmq_environment
 from compose.local.site import LOOPBACK
 
@@ -357,3 +357,19 @@ def test_offline_form_builds_nothing_that_stands_below_what_is_pulled() -> None:
 def test_settings_of_a_site_with_whatever_password_they_hold_come_into_no_image() -> None:
     lines = CHECKOUT.joinpath(".dockerignore").read_text().splitlines()
     assert lines.index("compose/docker/.env") > lines.index("!compose")
+
+
+def test_layers_that_may_be_sent_at_once_have_room_in_the_registry_s_memory(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert SERVICE["prepare"]["environment"]["BREAKWATER_DOWNLOADS"] == "${BREAKWATER_DOWNLOADS:-0}"
+    assert site.layers_at_once == 256
+    (registry,) = [each for each in parts(site) if each.name == "registry"]
+    bytes_at_most = site.layers_at_once * MEMORY_OF_A_DOWNLOAD
+    assert registry.environment["GOMEMLIMIT"] == f"{bytes_at_most}B"
+    limit = SERVICE["registry"]["mem_limit"].partition(":-")[2].removesuffix("}")
+    assert limit.endswith("g")
+    # a quarter is for the parent, and for the registry that stands in while garbage is collected
+    assert bytes_at_most <= int(limit[:-1]) * 2**30 * 3 / 4
+    monkeypatch.setenv("BREAKWATER_DOWNLOADS", "300")
+    assert container_site().layers_at_once == 300

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import pytest
+import typer
 
+from compose.cli import develop
 from compose.cli.develop import BRIEF, OTHER_FORMS, environment
 from compose.local.options import CHECKOUT
 
@@ -28,3 +31,17 @@ def test_ci_never_leaves_the_containers_out() -> None:
     assert [line.strip() for line in lines if "breakwater" in line] == [
         "./breakwater test-compose", "./breakwater test-compose --brief",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize(("passed", "failed", "said"), [(0, (), True), (3, (), False), (0, ("a test",), False)])
+def test_that_nothing_was_tested_in_containers_is_said_plainly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], passed: int, failed: tuple[str, ...], *,
+    said: bool, brief: bool,
+) -> None:
+    result = develop.Result(name="containers", ok=not failed, seconds=1, passed=passed, skipped=9, failed=failed)
+    suites = {("containers", BRIEF if brief else (), True): result}
+    monkeypatch.setattr(develop, "_suite", lambda path, *only, long: suites[path, only, long])
+    with suppress(typer.Exit):
+        develop.run_compose_tests(brief=brief)
+    assert ("the whole in containers was NOT tested" in capsys.readouterr().out) is said

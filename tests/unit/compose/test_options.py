@@ -152,6 +152,15 @@ def test_processes_are_as_many_as_cores_within_reason_or_as_was_said(
     assert Options(workers=workers).processes == processes
 
 
+@pytest.mark.parametrize(
+    ("downloads", "megabytes", "layers"), [(0, 2048, 341), (0, 100, 64), (0, 512 * 1024, 10_000), (300, 2048, 300)]
+)
+def test_so_many_layers_are_sent_at_once_as_there_is_room_for_or_as_was_said(
+    downloads: int, megabytes: int, layers: int
+) -> None:
+    assert Options(downloads=downloads).layers_at_once(megabytes * 2**20) == layers
+
+
 def test_unreadable_memory_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.joinpath("settings.json").write_text("{")
     monkeypatch.setenv("BREAKWATER_HOME", str(tmp_path))
