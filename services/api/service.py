@@ -32,7 +32,7 @@ from services.api.tables import pools
 from shared import logging
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Counting, settings_of
+from shared.messaging.dependencies import Configured, Counting, settings_of, tally_of
 from shared.messaging.forever import Stopping, every, forever
 from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
@@ -68,7 +68,7 @@ class Registry(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         """Nothing connects yet."""
         settings = settings_of(self.container)
         tokens = SystemTokens(settings.token_mounts, "metadata", settings.secret("system-credential"))
-        self._client = RegistryClient(settings.registry, tokens)
+        self._client = RegistryClient(settings.registry, tokens, tally=tally_of(self.container))
 
     def get_dependency(self, _worker: object) -> RegistryClient:
         """The same for every worker."""
