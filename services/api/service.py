@@ -30,6 +30,8 @@ from services.api.errors import AlreadyComparing
 from services.api.queries.configuration import is_read_only
 from services.api.tables import pools
 from shared import logging
+from shared.db import unavailable_when_down
+from shared.errors import Unavailable
 from shared.events import Envelope
 from shared.messaging.consume import consume
 from shared.messaging.dependencies import Configured, Counting, settings_of, tally_of
@@ -167,8 +169,12 @@ class MetadataService:
     @every(FREEZING_SECONDS)
     def follow_read_only_mode(self) -> None:
         """Have the proxy say it: a client whose token allows no push is told of a want of rights otherwise."""
-        with self.sessions() as session:
-            frozen = is_read_only(session)
+        try:
+            with unavailable_when_down(), self.sessions() as session:
+                frozen = is_read_only(session)
+        except Unavailable as error:
+            log.debug("read_only_mode_unknown", reason=error.sentence)
+            return
         flag = self.settings.frozen_flag
         if frozen and not flag.exists():
             flag.touch()
