@@ -2,6 +2,7 @@
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,8 +14,8 @@ from gateway.portal.pages import directory, settings
 from services.api.domain.configuration import ITEMS, Item
 
 PAGE: Final = CHECKOUT / "docs" / "configuration.md"
-COMPOSE: Final = tuple(CHECKOUT / "compose" / "docker" / name for name in ("compose.yaml", "compose.offline.yaml"))
-_VARIABLE: Final = re.compile(r"\$\{(BREAKWATER_[A-Z_]+):-([^}]*)\}")
+COMPOSE: Final = tuple(sorted((CHECKOUT / "compose" / "docker").glob("compose*.yaml")))
+_VARIABLE: Final = re.compile(r"\$\{(BREAKWATER_[A-Z0-9_]+):-([^}]*)\}")
 _NO_VOLUMES: Final = frozenset({"no-certificate", "no-authorities"})
 """Empty volumes, where no folder is given."""
 _MEMORY: Final = "BREAKWATER_(?P<part>[A-Z]+)_MEMORY"
@@ -23,6 +24,7 @@ _OF_CONTAINERS: Final = {
     "BREAKWATER_BASE": "the Debian base of the images that are built from packages alone",
     "BREAKWATER_DATABASE_CA_FOLDER": "a folder of the host with `ca.crt`, in place of `_DATABASE_CA`",
     "BREAKWATER_ENGINE_ROOT": "where the engine keeps its data, as `docker info` tells; the log's socket is there",
+    "BREAKWATER_REDIRECT_PORT": "with `compose.redirect.yaml`: the port that leads from `http://` to the other",
     "BREAKWATER_TLS_FOLDER": "a folder of the host with `tls.crt` and `tls.key`, PEM",
 }
 _IN_OTHER_WORDS: Final = {
@@ -49,16 +51,7 @@ portal, by `PUT /api/v2.0/configurations` and by `./breakwater config set`; ever
 a restart.
 """
 _LOCAL: Final = "\n## Of an instance: variables of `./breakwater up`\n\n"
-_CONTAINERS: Final = """
-## Of containers: variables of `docker compose`
-
-Besides `BREAKWATER_BIND`, `_PORT`, `_URL`, `_TLS_NAMES`, `_ADMIN_PASSWORD`, `_LOG_LEVEL`, `_LOG_FORWARD`,
-`_TRACES_ENDPOINT`, `_TRACES_RATIO`, `_OUTBOUND_ALLOW`, `_WORKERS`, `_DOWNLOADS`, `_TOKEN_LIFETIME_SECONDS`,
-`_DATABASE_HOST`, `_DATABASE_PORT`, `_DATABASE_NAME`, `_DATABASE_OWNER`, `_DATABASE_OWNER_PASSWORD`, `_AMQP_HOST`,
-`_AMQP_VHOST`, `_AMQP_USERS`, `_S3_BUCKET`, `_S3_REGION`, `_S3_ENDPOINT`, `_S3_PREFIX`, `_S3_ACCESS_KEY` and
-`_S3_SECRET_KEY`, which mean there what they mean above:
-
-"""
+_CONTAINERS: Final = "\n## Of containers: variables of `docker compose`\n\n"
 _ITEMS: Final = "\n## While it runs: items of the configuration\n\n"
 _SHUT: Final = """
 Harbor's other items are shown with their defaults, as its clients expect them, and cannot be changed:
@@ -71,7 +64,7 @@ def page() -> str:
     return "".join([
         _INTRODUCTION,
         _LOCAL, *_table(("variable", "default", "meaning"), _options()),
-        _CONTAINERS, *_table(("variable", "default", "meaning"), _containers()),
+        _CONTAINERS, _besides(), *_table(("variable", "default", "meaning"), _containers()),
         _ITEMS, *_table(("item", "type", "default", "meaning"), changed),
         _SHUT, ", ".join(f"`{key}`" for key in shut), ".\n",
     ])  # fmt: skip
@@ -90,16 +83,34 @@ def _default_of(field: FieldInfo) -> str:
     return f"`{default}`" if default not in {None, ""} else ""
 
 
+def _besides() -> str:
+    """Those that are what they are of an instance on a machine."""
+    same = [name.removeprefix("BREAKWATER") for name, default in _same().items() if (name, default) in _in_compose()]
+    *others, last = (f"`{name}`" for name in (f"BREAKWATER{same[0]}", *same[1:]))
+    said = f"Besides {', '.join(others)} and {last}, which mean there what they mean above:"
+    return f"{textwrap.fill(said, 120, break_on_hyphens=False)}\n\n"
+
+
+def _same() -> Mapping[str, str]:
+    """The options' names and defaults, as a compose file would have them."""
+    return {
+        f"BREAKWATER_{name.upper()}": _default_of(field).strip("`") for name, field in Options.model_fields.items()
+    }
+
+
+def _in_compose() -> set[tuple[str, str]]:
+    return {found for file in COMPOSE for found in _VARIABLE.findall(file.read_text(encoding="utf-8"))}
+
+
 def _containers() -> Iterator[tuple[str, ...]]:
     """Raises KeyError where a variable has no meaning written down."""
-    text = "".join(file.read_text(encoding="utf-8") for file in COMPOSE)
-    known = {f"BREAKWATER_{name.upper()}" for name in Options.model_fields}
-    for name, default in sorted(dict(_VARIABLE.findall(text)).items()):
+    same = _same()
+    for name, default in sorted(_in_compose()):
         memory = re.fullmatch(_MEMORY, name)
         if memory:
             part = memory["part"].lower()
             yield f"`{name}`", f"`{default}`", f"the most memory of {'each other part' if part == 'part' else part}"
-        elif name not in known:
+        elif same.get(name) != default:
             yield f"`{name}`", "" if default in _NO_VOLUMES else f"`{default}`", _OF_CONTAINERS[name]
 
 

@@ -37,6 +37,10 @@ _WORDS = {
 _LEVEL_IN_TEXT = re.compile(r"\[([A-Za-z]+)\]|\b(LOG|WARNING|ERROR|FATAL|PANIC|NOTICE):")
 _REQUEST_IN_AGENT = re.compile(r" rid/([A-Za-z0-9._-]{1,64})")
 _OWN_TIMES = ("timestamp", "time")
+_TOLD_ANYHOW = frozenset({*_OWN_TIMES, "level", "part", "event", "msg"})
+_RAISED = re.compile(r"^[A-Za-z_][\w.]*(?::.*)?$", re.MULTILINE)
+"""In a traceback: an exception by its name, with what it says."""
+_LONGEST = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,21 @@ def parse(line: str, *, part: str, last: datetime) -> Record:
         text=said.strip(),
         fields=fields,
     )
+
+
+def brief(line: str, *, part: str) -> str:
+    """A line of a part for whoever looks for a fault: short, with what was raised and without the way there."""
+    record = parse(line, part=part, last=datetime.fromtimestamp(0, UTC))
+    fields = record.fields
+    text = record.text
+    if fields:
+        raised = _RAISED.findall(str(fields.get("exception", "")))
+        told = {name: value for name, value in fields.items() if name not in _TOLD_ANYHOW}
+        told |= {"exception": raised[-1]} if raised else {}
+        event = fields.get("event") or fields.get("msg") or ""
+        words = (f"{record.time.astimezone():%H:%M:%S}", record.level.name.lower(), event)
+        text = " ".join([*map(str, words), *(f"{name}={value}" for name, value in told.items())])
+    return f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
 
 
 def _fields(said: str) -> dict[str, Any]:

@@ -61,13 +61,14 @@ def application() -> Wsgi:
 def build(settings: Settings, bind: Engine, login: Login, tally: Tally | None = None) -> App:
     """The app for given settings; what it answers is counted in `tally`, where somebody tells of that."""
     sessions, sign_in = session_factory(bind), SignIn(login)
+    tally = tally or Tally()
     app = falcon.App(
         request_type=ApiRequest,
         response_type=ApiResponse,
         media_type=falcon.MEDIA_TEXT,  # of what has no body; ContentTypes tells of the rest
         middleware=[
             RequestLog(),
-            Meter(tally or Tally()),
+            Meter(tally),
             RequestIds(settings.instance_id),
             SecurityHeaders(),
             ContentTypes(),
@@ -79,14 +80,16 @@ def build(settings: Settings, bind: Engine, login: Login, tally: Tally | None = 
             *([Routes()] if tracing.tracer() else []),
         ],
     )
-    check, catalogue = build_health_check(settings, bind), build_catalogue(settings, sessions)
+    check, catalogue = build_health_check(settings, bind), build_catalogue(settings, sessions, tally)
     sealer = Sealer.read(settings.secrets / "config-key")
     for path, resource in all_routes(settings, check, catalogue, sealer, login).items():
         app.add_route(path, resource)
     verifier = Verifier(settings.secrets / "registry" / "bundle.pem")
-    mount_lists(app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry)
+    mount_lists(
+        app, catalogue=catalogue, sign_in=sign_in, verifier=verifier, registry=settings.registry, tally=tally
+    )
     mount_gate(
-        app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier
+        app, sessions=sessions, registry=settings.registry, client=catalogue.registry, verifier=verifier, tally=tally
     )
     mount_portal(app, sign_in_with=sign_in, folders=[settings.assets])
     # the last route: all are compiled now, and what that takes is given back before the first request

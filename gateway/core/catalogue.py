@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from shared.metrics.tally import Tally
 from shared.names import Digest, InvalidName, RepositoryName, TagName
 from shared.registry.client import RegistryClient
 from shared.registry.tokens import SystemTokens
@@ -22,11 +23,11 @@ class Catalogue:
     registry: RegistryClient
 
 
-def build_catalogue(settings: Settings, sessions: sessionmaker[Session]) -> Catalogue:
+def build_catalogue(settings: Settings, sessions: sessionmaker[Session], tally: Tally) -> Catalogue:
     """The catalogue acts at the registry under the name of its service, whichever process it acts in."""
     credential = Secret.read(settings.secrets / _SERVICE / "system-credential")
     tokens = SystemTokens(settings.token_mounts, _SERVICE, credential)
-    return Catalogue(sessions=sessions, registry=RegistryClient(settings.registry, tokens))
+    return Catalogue(sessions=sessions, registry=RegistryClient(settings.registry, tokens, tally=tally))
 
 
 def repository_name(project: str, encoded: str) -> RepositoryName:

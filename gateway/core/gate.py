@@ -33,6 +33,7 @@ from shared.auth.bearer import Bearer, Rejected, Verifier
 from shared.auth.principals import PrincipalKind
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
 from shared.events import Actor, ActorKind, EventContext
+from shared.metrics.tally import Tally
 from shared.names import Digest, InvalidName, RepositoryName, TagName, parse_reference
 from shared.registry import agent
 from shared.registry.acceptance import refuse_what_cannot_be_stored
@@ -67,6 +68,7 @@ def mount_gate(
     registry: Path,
     client: RegistryClient,
     verifier: Verifier,
+    tally: Tally,
     places: int = 4,
 ) -> None:
     """Let the app answer PUT and DELETE of /v2/<name>/manifests/<reference>.
@@ -75,7 +77,7 @@ def mount_gate(
     offer to clients. `places` is how many such writes are under way at once: half of a worker's threads, the others are
     the API's.
     """
-    pool = UnixPool(registry, maxsize=places, timeout=Timeout(connect=5, read=55))
+    pool = UnixPool(registry, maxsize=places, timeout=Timeout(connect=5, read=55), tally=tally)
     app.add_sink(Gate(sessions, pool, client, verifier, Places(places, patience=_PATIENCE_SECONDS)), ROUTE)
 
 

@@ -30,9 +30,11 @@ from services.api.errors import AlreadyComparing
 from services.api.queries.configuration import is_read_only
 from services.api.tables import pools
 from shared import logging
+from shared.db import unavailable_when_down
+from shared.errors import Unavailable
 from shared.events import Envelope
 from shared.messaging.consume import consume
-from shared.messaging.dependencies import Configured, Counting, settings_of
+from shared.messaging.dependencies import Configured, Counting, settings_of, tally_of
 from shared.messaging.forever import Stopping, every, forever
 from shared.messaging.pool import Working, beat_on
 from shared.messaging.sessions import Database
@@ -68,7 +70,7 @@ class Registry(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         """Nothing connects yet."""
         settings = settings_of(self.container)
         tokens = SystemTokens(settings.token_mounts, "metadata", settings.secret("system-credential"))
-        self._client = RegistryClient(settings.registry, tokens)
+        self._client = RegistryClient(settings.registry, tokens, tally=tally_of(self.container))
 
     def get_dependency(self, _worker: object) -> RegistryClient:
         """The same for every worker."""
@@ -167,8 +169,12 @@ class MetadataService:
     @every(FREEZING_SECONDS)
     def follow_read_only_mode(self) -> None:
         """Have the proxy say it: a client whose token allows no push is told of a want of rights otherwise."""
-        with self.sessions() as session:
-            frozen = is_read_only(session)
+        try:
+            with unavailable_when_down(), self.sessions() as session:
+                frozen = is_read_only(session)
+        except Unavailable as error:
+            log.debug("read_only_mode_unknown", reason=error.sentence)
+            return
         flag = self.settings.frozen_flag
         if frozen and not flag.exists():
             flag.touch()

@@ -35,6 +35,7 @@ from shared.db import unavailable_when_down
 from shared.errors import BreakwaterError
 from shared.events import Actor, ActorKind, EventContext
 from shared.messaging.forever import Stopping
+from shared.metrics.tally import Tally
 from shared.outbound import Guard, Reach
 from shared.pools import Pool, leave
 from shared.settings import Settings
@@ -83,10 +84,11 @@ class Hand:
 class Crew:
     """What this process has in hand, and what its tasks share."""
 
-    def __init__(self, settings: Settings, sessions: "sessionmaker[Session]") -> None:
+    def __init__(self, settings: Settings, sessions: "sessionmaker[Session]", tally: Tally) -> None:
         self.settings = settings
         self.sessions = sessions
-        self.registries = Registries(settings, Guard(Reach.PRIVATE, settings.outbound_allow, resolve=_resolve))
+        guard = Guard(Reach.PRIVATE, settings.outbound_allow, resolve=_resolve)
+        self.registries = Registries(settings, guard, tally)
         self.pool = Pool.of_this_process(TASKS_AT_ONCE)
         self.hands: dict[int, Hand] = {}
         self._shelf = Shelf()

@@ -18,6 +18,7 @@ from services.replication.remote.channel import Channel
 from services.replication.remote.client import RegistryEnd
 from services.replication.remote.faults import trouble
 from services.replication.remote.transport import BLOCK, POOL_SECONDS, READ_SECONDS, Body
+from shared.metrics.tally import Tally
 from shared.registry.errors import RegistryRefused, RegistryUnavailable
 from shared.registry.tokens import SystemTokens
 from shared.registry.transport import UnixPool
@@ -48,17 +49,17 @@ class LocalEnd(RegistryEnd):
             raise self.channel.refused(f"the project of {repository}", answer)
 
 
-def local_end(settings: Settings, *, connections: int = CONNECTIONS) -> LocalEnd:
+def local_end(settings: Settings, *, connections: int = CONNECTIONS, tally: Tally | None = None) -> LocalEnd:
     """This registry. Raises ConfigurationError where this part has no credential of its own."""
     tokens = SystemTokens(settings.token_mounts, SERVICE, settings.secret("system-credential"))
-    return LocalEnd(Channel(_URL, Sockets(settings, connections), SystemAuth(tokens)), place=PLACE)
+    return LocalEnd(Channel(_URL, Sockets(settings, connections, tally), SystemAuth(tokens)), place=PLACE)
 
 
 class Sockets:
     """`Wire` over this instance's sockets."""
 
-    def __init__(self, settings: Settings, connections: int) -> None:
-        self._registry = UnixPool(settings.registry, maxsize=connections, blocksize=BLOCK)
+    def __init__(self, settings: Settings, connections: int, tally: Tally | None) -> None:
+        self._registry = UnixPool(settings.registry, maxsize=connections, blocksize=BLOCK, tally=tally)
         self._gate = UnixPool(settings.core_mounts, maxsize=connections)
         self._closed = {
             settings.readonly_flag: "the disk here is nearly full: nothing is stored until it has room",
@@ -81,7 +82,8 @@ class Sockets:
         gated = internal or "/referrers/" in parsed.path or (method in _GATED and "/manifests/" in parsed.path)
         pool = self._gate if gated else self._registry
         try:
-            with calling(method, parsed.path, "core.sock" if gated else "registry.sock") as call:
+            place = "core.sock" if gated else "registry.sock"
+            with calling(method, parsed.path, place) as call, pool.counted(method) as asked:
                 response = pool.urlopen(
                     method,
                     f"{parsed.path}{f'?{parsed.query}' if parsed.query else ''}",
@@ -94,6 +96,7 @@ class Sockets:
                     decode_content=False,
                 )
                 call.status = response.status
+                asked.status = str(response.status)
                 return response
         except (HTTPError, OSError) as error:
             raise trouble(error, "the gate here" if gated else "the registry here") from error

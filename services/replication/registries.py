@@ -9,6 +9,7 @@ from services.replication.ends import Catalogue
 from services.replication.local import local_end
 from services.replication.queries.rows import access_of
 from services.replication.remote import connect
+from shared.metrics.tally import Tally
 from shared.outbound import Guard
 from shared.secrets import Sealer
 from shared.settings import Settings
@@ -19,8 +20,8 @@ _MOST_OPEN: Final = 64
 class Registries:
     """Opens other registries through the guard: they may be in a private network, never here."""
 
-    def __init__(self, settings: Settings, guard: Guard) -> None:
-        self.local = local_end(settings)
+    def __init__(self, settings: Settings, guard: Guard, tally: Tally) -> None:
+        self.local = local_end(settings, tally=tally)
         self._guard = guard
         self._sealer = Sealer.read(settings.secrets / "config-key")
         self._open: OrderedDict[int, tuple[datetime, Catalogue]] = OrderedDict()

@@ -19,7 +19,7 @@ from services.replication.tables import pools
 from shared import logging
 from shared.db import engine, session_factory, unavailable_when_down
 from shared.errors import Unavailable
-from shared.messaging.dependencies import Configured, settings_of
+from shared.messaging.dependencies import Configured, settings_of, tally_of
 from shared.messaging.forever import Stopping, forever
 from shared.pools import Pool, beat
 from shared.postgres import connect
@@ -38,7 +38,7 @@ class Crewed(DependencyProvider):  # type: ignore[misc]  # nameko has no types
         """Read what there is to read; nothing connects yet. Raises ConfigurationError."""
         settings = settings_of(self.container)
         self._engine = engine(settings, pool_size=TASKS_AT_ONCE + 8)
-        self._crew = Crew(settings, session_factory(self._engine))
+        self._crew = Crew(settings, session_factory(self._engine), tally_of(self.container))
 
     def stop(self) -> None:
         """Close what the pool holds."""

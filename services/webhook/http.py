@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from eventlet.event import Event
@@ -13,6 +14,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from shared import logging
+from shared.messaging.dependencies import tally_of
+from shared.metrics.figures import HTTP_REQUESTS, HTTP_SECONDS
+from shared.readiness import LIVE, READY
 
 LARGEST_READ: Final = 64 * 1024 * 1024
 """Up to here an answer waits until the sender has sent all; beyond, the connection is closed on it."""
@@ -93,10 +97,13 @@ class Http(HttpRequestHandler):  # type: ignore[misc]  # nameko has no types
     server = LeanServer()
 
     def answer(self, request: Request) -> Answer:
-        """Have a worker answer, and wait for it."""
-        done = Event()
+        """Have a worker answer, wait for it, and count it."""
+        done, begun = Event(), perf_counter()
         self.container.spawn_worker(self, (request,), {}, handle_result=partial(self.handle_result, done))
         answer: Answer = done.wait()
+        tally, area = tally_of(self.container), "watch" if self.url in {LIVE, READY} else self.url.rpartition("/")[2]
+        tally.count(HTTP_REQUESTS, area, self.method, str(answer[0].value))
+        tally.time(HTTP_SECONDS, perf_counter() - begun, area)
         return answer
 
 

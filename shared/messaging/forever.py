@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 
 import eventlet
 import eventlet.event
+import psycopg
 from nameko.extensions import Entrypoint
 from nameko.timer import timer
 
@@ -13,6 +14,7 @@ from shared.errors import BreakwaterError
 from shared.messaging.connection import BROKER_ERRORS, Backoff
 from shared.messaging.dependencies import tally_of
 from shared.metrics.figures import INTERRUPTIONS
+from shared.postgres import AWAY
 
 STOP_SECONDS: Final = 10
 
@@ -74,12 +76,12 @@ class Forever(Entrypoint):  # type: ignore[misc]  # nameko has no types
             elif not self._stopping:
                 tally_of(self.container).count(INTERRUPTIONS, self.method_name)
                 seconds = backoff.next()
-                expected = isinstance(error, (BreakwaterError, *BROKER_ERRORS))
+                sentence = sentence_of(error)
                 log.warning(
                     "work_interrupted",
-                    reason=(str(error) if expected else "") or type(error).__name__,
+                    reason=sentence or type(error).__name__,
                     retry_in=round(seconds, 2),
-                    exc_info=None if expected else error,
+                    exc_info=None if sentence else error,
                 )
                 self._stopping.wait(seconds)
 
@@ -93,6 +95,18 @@ class Forever(Entrypoint):  # type: ignore[misc]  # nameko has no types
         self.container.spawn_worker(self, (self._stopping,), {}, handle_result=finished)
         raised: Exception | None = done.wait()
         return raised
+
+
+def sentence_of(error: Exception) -> str | None:
+    """What is told of an error that is none of ours; None where it is, and its traceback is needed."""
+    if isinstance(error, (BreakwaterError, *BROKER_ERRORS)):
+        return str(error) or type(error).__name__
+    # SQLAlchemy keeps the driver's in its own; not every process that waits here has loaded it
+    lost = getattr(error, "orig", error)
+    if isinstance(lost, psycopg.OperationalError):
+        said, _, _ = str(lost).partition("\n")
+        return f"{AWAY} ({said})"
+    return None
 
 
 def forever(method: Callable[[Service, Stopping], None]) -> Callable[[Service, Stopping], None]:

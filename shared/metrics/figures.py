@@ -51,14 +51,27 @@ Figure = Counter | Timing | State
 
 HTTP_REQUESTS: Final = Counter(
     name="http_requests",
-    meaning="Requests answered by a mount of the gateway; not those that nginx or the registry answer by themselves.",
+    meaning="Requests answered by a mount of the gateway or the intake; not those that nginx or the registry answer by"
+    " themselves.",
     labels=("area", "method", "status"),
 )
 HTTP_SECONDS: Final = Timing(
     name="http_request_seconds",
-    meaning="How long a mount took until its answer began.",
+    meaning="How long a mount or the intake took until its answer began.",
     bounds=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
     labels=("area",),
+)
+REGISTRY_REQUESTS: Final = Counter(
+    name="registry_requests",
+    meaning="Requests of a part to the registry (pushed manifests, lists, what catalogue and replication look at), by"
+    " the status of the answer, none where there was none. Clients' blobs go past it.",
+    labels=("method", "status"),
+)
+REGISTRY_SECONDS: Final = Timing(
+    name="registry_request_seconds",
+    meaning="How long the registry took until its answer to a part began, or until it was given up.",
+    bounds=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+    labels=("method",),
 )
 TOKENS: Final = Counter(
     name="tokens",
@@ -104,6 +117,8 @@ HANDLED_THROUGH: Final = State(
 FIGURES: Final[tuple[Figure, ...]] = (
     HTTP_REQUESTS,
     HTTP_SECONDS,
+    REGISTRY_REQUESTS,
+    REGISTRY_SECONDS,
     TOKENS,
     NOTIFICATIONS,
     PUBLISHED,

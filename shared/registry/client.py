@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from urllib3.exceptions import HTTPError
 
 from shared.errors import BreakwaterError
+from shared.metrics.tally import Tally
 from shared.names import Digest, InvalidName, RepositoryName, TagName
 from shared.registry.errors import RegistryRefused, RegistryUnavailable
 from shared.registry.manifests import ACCEPT, MANIFEST_LIMIT
@@ -57,8 +58,10 @@ class _Answer:
 class RegistryClient:
     """One registry, as one system service; safe to share between threads and green threads."""
 
-    def __init__(self, socket: Path, tokens: SystemTokens, *, connections: int = 8) -> None:
-        self._pool = UnixPool(socket, maxsize=connections)
+    def __init__(
+        self, socket: Path, tokens: SystemTokens, *, connections: int = 8, tally: Tally | None = None
+    ) -> None:
+        self._pool = UnixPool(socket, maxsize=connections, tally=tally)
         self._tokens = tokens
 
     def resolve(self, repository: RepositoryName, reference: TagName | Digest) -> Digest | None:

@@ -78,6 +78,9 @@ def test_one_scrape_through_the_proxy_tells_of_every_part(watched: System, prome
             and "taken" in values(text, "notifications_total", "outcome")
             and "issued" in values(text, "tokens_total", "outcome")
             and values(text, "disk_free_bytes", "part").get("metadata", 0) > 0
+            # the gate and the observer have asked the registry, which has told the intake
+            and {"core", "metadata"} <= values(text, "registry_request_seconds_count", "part").keys()
+            and {"token", "core", "intake"} <= values(text, "http_request_seconds_count", "part").keys()
         )
 
     eventually(all_told, within=60, what="every part tells of itself")
@@ -91,6 +94,9 @@ def test_one_scrape_through_the_proxy_tells_of_every_part(watched: System, prome
     assert values(text, "proxy_requests_total")[""] > 10
     assert values(text, "queue_consumers", "queue") == dict.fromkeys(("audit", "metadata", "webhook", "replication"), 1)
     assert values(text, "storage_used_bytes")[""] > 0
+    took = values(text, "answer_seconds", "part")
+    assert took.keys() == {"postgres", "rabbitmq", "registry", "proxy"}
+    assert all(0 < seconds < 1 for seconds in took.values())
 
 
 def test_a_whole_instance_alarms_nobody(watched: System, prometheus: tuple[str, str]) -> None:

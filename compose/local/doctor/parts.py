@@ -10,6 +10,7 @@ from compose.local import health
 from compose.local.doctor import contained
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
+from compose.local.records import brief
 from compose.local.supervision import State
 from compose.local.tail import last_lines
 
@@ -76,7 +77,7 @@ def ends(lines: Sequence[str], *, since: datetime) -> Counter[str]:
 
 
 def _last(patient: Patient, part: str) -> tuple[str, ...]:
-    return tuple(last_lines(patient.layout.spool / f"{part}.log", _LINES))
+    return tuple(brief(line, part=part) for line in last_lines(patient.layout.spool / f"{part}.log", _LINES))
 
 
 CHECKS: Final[Iterable[Check]] = (

@@ -13,6 +13,7 @@ from gateway.core.distribution.tags import TagList
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.sign_in import SignIn
 from shared.auth.bearer import Verifier
+from shared.metrics.tally import Tally
 
 
 def mount_lists(
@@ -22,9 +23,10 @@ def mount_lists(
     sign_in: SignIn,
     verifier: Verifier,
     registry: Path,
+    tally: Tally,
 ) -> None:
     """Let the app answer _catalog, tags/list and referrers; `registry` is the registry's socket."""
-    asked = ClientsRegistry(registry)
+    asked = ClientsRegistry(registry, tally)
     app.add_route("/v2/_catalog", Catalog(sign_in, verifier, asked))
     app.add_sink(TagList(asked), tags.ROUTE)
     app.add_sink(ReferrerList(catalogue, verifier, asked), referrers.ROUTE)

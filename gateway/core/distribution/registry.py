@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from gateway.core.request import ApiRequest, ApiResponse
 from shared import logging
+from shared.metrics.tally import Tally
 from shared.registry import agent
 from shared.registry.client import TAGS_LIMIT
 from shared.registry.errors import RegistryUnavailable
@@ -44,8 +45,8 @@ class Said:
 class ClientsRegistry:
     """Reads for clients; safe to share between threads."""
 
-    def __init__(self, socket: Path, *, connections: int = 16) -> None:
-        self._pool = UnixPool(socket, maxsize=connections, timeout=Timeout(connect=5, read=30))
+    def __init__(self, socket: Path, tally: Tally, *, connections: int = 16) -> None:
+        self._pool = UnixPool(socket, maxsize=connections, timeout=Timeout(connect=5, read=30), tally=tally)
 
     def get(self, req: ApiRequest, path: str, *, with_token: bool = True) -> Said:
         """One path, as the client of a request would read it; `with_token=False` shows no token.

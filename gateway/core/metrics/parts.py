@@ -1,6 +1,7 @@
 """Component parts: whether each part is there, what interrupts its work, and how many connections the proxy has."""
 
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Final
 
 from prometheus_client import Metric
@@ -23,6 +24,11 @@ UP: Final = gauge(
     f"{SILENT_SECONDS:.0f} seconds; while the database is away nothing is known of those.",
     "part",
 )
+ANSWER: Final = gauge(
+    "answer_seconds",
+    "How long a part that is asked at each scrape took to answer; without a value where it did not.",
+    "part",
+)
 CONNECTIONS: Final = gauge("proxy_connections", "Connections of the proxy, by what it does with them.", "state")
 ACCEPTED: Final = counter("proxy_accepted_connections", "Connections that the proxy has accepted since it was started.")
 DROPPED: Final = counter("proxy_dropped_connections", "Connections that the proxy had no room for.")
@@ -34,16 +40,19 @@ class PartsMetrics:
 
     asks_parts = True
     needs: tuple[Permission, ...] = (READ,)
-    catalogue: Sequence[Family] = (UP, family_of(INTERRUPTIONS), CONNECTIONS, ACCEPTED, DROPPED, REQUESTS)
+    catalogue: Sequence[Family] = (UP, ANSWER, family_of(INTERRUPTIONS), CONNECTIONS, ACCEPTED, DROPPED, REQUESTS)
 
     def families(self, scrape: Scrape) -> Iterator[Metric]:
         """The database answers, or this does not come to its end."""
+        begun = monotonic()
         silent = silences(scrape.session)
+        took = monotonic() - begun
         services = {part: silent.get(part, SILENT_SECONDS) < SILENT_SECONDS for part in TELLING}
         findings = scrape.findings
         yield UP.told(
             ((part,), is_up) for part, is_up in {**services, "postgres": True, **others(findings)}.items()
         )
+        yield ANSWER.told(((part,), seconds) for part, seconds in {"postgres": took, **findings.seconds}.items())
         yield from families_of([INTERRUPTIONS], scrape.told)
         proxy = findings.proxy
         if proxy is not None:

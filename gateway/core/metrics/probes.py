@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Lock
@@ -50,14 +50,24 @@ class Findings:
     registry: bool
     proxy: ProxyStatus | None
     queues: tuple[QueueDepth, ...] | None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each part took that has answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Asked:
     """A question, and when it was asked."""
 
-    answer: Future[Any]
+    answer: "Future[_Answer]"
     at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    """What was found, and how long that took."""
+
+    found: Any
+    seconds: float = 0.0
 
 
 class Questions:
@@ -71,10 +81,12 @@ class Questions:
         """Wait for the answers; for one that was asked for by an earlier scrape so much the less."""
         for each in self._asked.values():
             wait([each.answer], max(0.0, each.at + self._patience - monotonic()))
+        answers = {part: _answer(each.answer) for part, each in self._asked.items()}
         return Findings(
-            registry=bool(_answer(self._asked["registry"].answer)),
-            proxy=_answer(self._asked["proxy"].answer),
-            queues=_answer(self._asked["queues"].answer),
+            registry=bool(answers["registry"].found),
+            proxy=answers["proxy"].found,
+            queues=answers["rabbitmq"].found,
+            seconds={part: each.seconds for part, each in answers.items() if each.found},
         )
 
 
@@ -85,7 +97,7 @@ class Prober:
         self._questions: Final[Mapping[str, Callable[[], Any]]] = {
             "registry": lambda: _registry(settings.registry),
             "proxy": lambda: _proxy(settings.proxy_status),
-            "queues": lambda: _queues(settings),
+            "rabbitmq": lambda: _queues(settings),
         }
         self._patience = patience
         self._pool = ThreadPoolExecutor(max_workers=len(self._questions), thread_name_prefix="metrics")
@@ -97,17 +109,23 @@ class Prober:
         with self._lock:
             for name, question in self._questions.items():
                 if name not in self._asked or self._asked[name].answer.done():
-                    self._asked[name] = _Asked(answer=self._pool.submit(question), at=monotonic())
+                    self._asked[name] = _Asked(answer=self._pool.submit(_timed, question), at=monotonic())
             return Questions(dict(self._asked), self._patience)
 
 
-def _answer(asked: "Future[Any]") -> Any:  # noqa: ANN401 - each question has its own
+def _timed(question: Callable[[], Any]) -> _Answer:
+    begun = monotonic()
+    found = question()
+    return _Answer(found=found, seconds=monotonic() - begun)
+
+
+def _answer(asked: "Future[_Answer]") -> _Answer:
     if not asked.done():
-        return None
+        return _Answer(found=None)
     error = asked.exception()
     if error is not None and not isinstance(error, _ERRORS):
         logging.get().error("metrics.probe_failed", exc_info=error)
-    return None if error else asked.result()
+    return _Answer(found=None) if error else asked.result()
 
 
 def _registry(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Component requests: what the mounts of the gateway answer, how fast, and how requests for tokens end."""
+"""Component requests: what the mounts and the registry answer, how fast, and how requests for tokens end."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -9,9 +9,9 @@ from gateway.core.metrics.collector import READ, Scrape
 from gateway.core.metrics.family import Family
 from gateway.core.metrics.figures import families_of, family_of
 from shared.auth.roles import Permission
-from shared.metrics.figures import HTTP_REQUESTS, HTTP_SECONDS, TOKENS
+from shared.metrics.figures import HTTP_REQUESTS, HTTP_SECONDS, REGISTRY_REQUESTS, REGISTRY_SECONDS, TOKENS
 
-_FIGURES: Final = (HTTP_REQUESTS, HTTP_SECONDS, TOKENS)
+_FIGURES: Final = (HTTP_REQUESTS, HTTP_SECONDS, REGISTRY_REQUESTS, REGISTRY_SECONDS, TOKENS)
 
 
 class RequestMetrics:

@@ -36,7 +36,7 @@ class OneCollection:
     """/system/gc/{gc_id}."""
 
     def on_get(self, req: ApiRequest, resp: ApiResponse, gc_id: str) -> None:
-        """Show a garbage collection; of one that has ended, what it freed."""
+        """Show a garbage collection: how far it is, or what it freed."""
         require_system(req, (_RESOURCE, "read"))
         resp.media = collection_view(queries.get_collection(req.database, identifier(gc_id)))
 

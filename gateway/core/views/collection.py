@@ -9,13 +9,20 @@ from shared.jobs import JobType
 
 
 def collection_view(collection: Collection) -> Json:
-    """A collection that was asked for; what it freed stands among the parameters, as in Harbor."""
-    found = {
-        "freed_space": collection.freed,
-        "purged_blobs": collection.blobs,
-        "purged_manifests": collection.artifacts,
-    }
-    shown = {**collection.parameters, **(found if collection.status is Status.SUCCESS else {})}
+    """A collection that was asked for; how far it is, and what it freed, stand among the parameters.
+
+    The second is as in Harbor, which tells nothing of the first.
+    """
+    found: Json = {}
+    if collection.status is Status.SUCCESS:
+        found = {
+            "freed_space": collection.freed,
+            "purged_blobs": collection.blobs,
+            "purged_manifests": collection.artifacts,
+        }
+    elif collection.status is Status.RUNNING and collection.progress:
+        found = {"progress": collection.progress}
+    shown = {**collection.parameters, **found}
     return {
         "id": collection.id,
         "job_name": JobType.GARBAGE_COLLECTION,

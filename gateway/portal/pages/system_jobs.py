@@ -119,7 +119,8 @@ class JobLog(Page):
         api = self.portal.api(req)
         run = api.get(f"{self.kind.api}/{segment(run_id)}")
         log = api.send("GET", f"{self.kind.api}/{run['id']}/log").body.decode(errors="replace")
-        self.portal.show(req, resp, "job_log.html", run=run, log=log, kind=self.kind)
+        wish = json.loads(run["job_parameters"])
+        self.portal.show(req, resp, "job_log.html", run=run, log=log, kind=self.kind, wish=wish)
 
 
 class StopJob(ForAdministrators, QuestionPage[Visit]):

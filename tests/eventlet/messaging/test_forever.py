@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import eventlet
+import psycopg
+import pytest
 from nameko.containers import ServiceContainer
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from shared.messaging.forever import Stopping, every, forever
+from shared.errors import Unavailable
+from shared.messaging.forever import Stopping, every, forever, sentence_of
+from shared.postgres import AWAY
 
 
 class Worker:
@@ -61,6 +66,25 @@ def test_a_turn_that_fails_is_not_the_last() -> None:
         while Worker.seen["ticking"] < 5:
             eventlet.sleep(0.01)
             assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (Unavailable("the database is away"), "the database is away"),
+        (ConnectionResetError(), "ConnectionResetError"),
+        (psycopg.OperationalError("connection is bad\n\tIs it running?"), f"{AWAY} (connection is bad)"),
+        (OperationalError("SELECT 1", {}, psycopg.errors.AdminShutdown("it ends")), f"{AWAY} (it ends)"),
+        (OperationalError("SELECT 1", {}, psycopg.errors.QueryCanceled("too long")), f"{AWAY} (too long)"),
+        (ProgrammingError("SELECT 1", {}, psycopg.errors.UndefinedTable("no table")), None),
+        (ValueError("a fault of ours"), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_lost_is_told_in_a_sentence_and_a_fault_of_ours_by_its_traceback(
+    error: Exception, sentence: str | None
+) -> None:
+    assert sentence_of(error) == sentence
 
 
 def test_the_end_is_heard_while_the_work_waits() -> None:

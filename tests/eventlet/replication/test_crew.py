@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from services.replication.commands import claiming
 from services.replication.crew import Crew
 from services.replication.tables import pools
+from shared.metrics.tally import Tally
 from shared.pools import beat
 from tests.integration.conftest import Database
 from tests.integration.replication.desk import NOW, Desk, desk_of
@@ -49,7 +50,7 @@ def shift(database: Database) -> Iterator[Shift]:
             path.write_text(text)
     with desk_of(database) as desk:
         desk.rows("UPDATE replication.registries SET url = %s", f"http://127.0.0.1:{free_port()}")
-        crew = Crew(settings, desk.sessions)
+        crew = Crew(settings, desk.sessions, Tally())
         with desk.sessions.begin() as session:
             beat(session, pools, crew.pool)
         yield Shift(desk, crew)

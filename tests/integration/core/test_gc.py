@@ -91,6 +91,13 @@ def test_what_was_freed_stands_among_the_parameters(api: Api) -> None:
     assert api.get(f"/system/gc/{number}/log").text == "done"
 
 
+def test_how_far_a_running_one_is_stands_among_the_parameters(api: Api) -> None:
+    number = api.made(SCHEDULE, body("Manual"))
+    rows(api, "UPDATE core.collections SET status = 'Running', progress = '12 of 40 blobs' RETURNING id")
+    shown = json.loads(api.get(f"/system/gc/{number}").json["job_parameters"])
+    assert shown == PARAMETERS | {"progress": "12 of 40 blobs"}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -248,7 +248,11 @@ def test_garbage_is_collected_for_a_trial_asked_about_scheduled_and_stopped(api:
     (begun, _) = api.get("/system/gc").json
     assert json.loads(begun["job_parameters"]) == {"delete_untagged": False, "dry_run": False, "workers": 1}
     with api.database.superuser() as connection:
-        connection.execute("UPDATE core.collections SET status = 'Running' WHERE id = %s", (begun["id"],))
+        connection.execute(
+            "UPDATE core.collections SET status = 'Running', progress = '12 of 40 blobs' WHERE id = %s", (begun["id"],)
+        )
+    assert "Running 12 of 40 blobs" in " ".join(admin.read(GARBAGE).text.split())
+    assert "12 of 40 blobs" in admin.read(f"{GARBAGE}/{begun['id']}/log").text
     told = Reading(admin.post(f"{GARBAGE}/{begun['id']}/stop", {}).text)
     assert "The collection is asked to end, which takes some seconds." in told.text
     with api.database.superuser() as connection:

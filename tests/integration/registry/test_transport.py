@@ -10,6 +10,7 @@ import pytest
 from urllib3 import Timeout
 from urllib3.exceptions import EmptyPoolError, HTTPError, NewConnectionError
 
+from shared.metrics.tally import Tally
 from shared.registry import transport
 from shared.registry.errors import RegistryRefused
 from shared.registry.transport import UnixPool, read_limited
@@ -31,6 +32,32 @@ def test_a_server_that_never_answers_is_given_up(silent: Path) -> None:
     with pytest.raises(HTTPError):
         pool.ask("GET", "/", {}, None)
     assert time.monotonic() - began < 3
+
+
+def test_what_is_asked_is_counted_with_its_time_answered_or_not(silent: Path) -> None:
+    path, tally = silent.with_name("there.sock"), Tally()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                time.sleep(0.1)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        server = threading.Thread(target=answer)
+        server.start()
+        UnixPool(path, timeout=Timeout(connect=1, read=5), tally=tally).ask("GET", "/", {}, None)
+        server.join(10)
+    with pytest.raises(HTTPError):
+        UnixPool(silent, timeout=Timeout(connect=1, read=0.3), tally=tally).ask("PUT", "/", {}, b"")
+    told = {(each.name, *each.labels): each.value for each in tally.take()}
+    assert told["registry_requests", "GET", "204"] == 1
+    assert told["registry_requests", "PUT", "none"] == 1
+    assert 0.1 <= told["registry_request_seconds", "GET", "sum"] < 1
+    assert 0.3 <= told["registry_request_seconds", "PUT", "sum"] < 2
 
 
 def test_a_full_pool_is_waited_for_and_then_given_up(silent: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,11 @@ def test_the_intake_counts_how_notifications_end(own_intake: Intake) -> None:
     figures = told(own_intake.database, "intake")
     outcomes = {key[1]: value for key, value in figures.items() if key[0] == "notifications"}
     assert outcomes == {"taken": 2, "parked": 1, "refused": 1}
+    answers = {key[1:]: value for key, value in figures.items() if key[0] == "http_requests"}
+    assert answers["notifications", "POST", "200"] == 2
+    assert answers["notifications", "POST", "401"] == 1
+    assert {key[0] for key in answers} <= {"notifications", "watch"}
+    assert figures["http_request_seconds", "notifications", "sum"] > 0
 
 
 def test_the_relay_counts_what_the_broker_has_confirmed_by_type(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from compose.local.logs import moment
-from compose.local.records import Level, parse
+from compose.local.records import Level, brief, parse
 from shared.errors import BadRequest
 
 TAKEN = "2026-11-23T18:00:00.5+00:00"
@@ -74,3 +75,30 @@ def test_moment_is_read_as_people_write_it(text: str, expected: datetime) -> Non
 def test_moment_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="is no time"):
         moment(text, now=NOW)
+
+
+TRACE = (
+    'Traceback (most recent call last):\n  File "a.py", line 1, in work\n    connect()\n'
+    "sqlalchemy.exc.OperationalError: (psycopg) connection is bad\n\tIs the server running?\n(Background on this: …)"
+)
+
+
+def test_line_is_put_in_one_short_one_with_what_was_raised_and_without_the_way_there() -> None:
+    said = json.dumps({
+        "event": "work_interrupted", "level": "warning", "timestamp": "2026-11-23T17:59:00.25Z", "part": "audit",
+        "work": "purge", "retry_in": 1.5, "exception": TRACE * 9,
+    })  # fmt: skip
+    assert brief(said, part="audit") == (
+        f"{(NOW - timedelta(minutes=1)).astimezone():%H:%M:%S} warning work_interrupted work=purge retry_in=1.5"
+        " exception=sqlalchemy.exc.OperationalError: (psycopg) connection is bad"
+    )
+
+
+@pytest.mark.parametrize("said", ["2026/11/23 18:00:00 [emerg] 12#12: bind() failed", "Traceback (most recent call):"])
+def test_line_that_is_no_json_is_left_as_it_is(said: str) -> None:
+    assert brief(said, part="proxy") == said
+
+
+def test_line_that_is_very_long_is_cut() -> None:
+    assert brief("x" * 5000, part="proxy") == "x" * 300 + "…"
+    assert len(brief(json.dumps({"event": "e" * 5000}), part="core")) == 301

@@ -66,3 +66,10 @@ def test_what_an_earlier_restore_has_laid_gives_way(layout: Layout, tmp_path: Pa
     lay(layout, written(tmp_path))
     assert not layout.restoring_flag.exists()
     assert not layout.secrets.joinpath("left").exists()
+
+
+def test_a_backup_of_a_newer_version_is_refused_and_nothing_is_laid(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(BadBackup, match=r"^the backup is of a newer Breakwater \(its database is at 9999\)"):
+        lay(layout, written(tmp_path, revision="9999"))
+    assert not layout.secrets.exists()
+    assert not layout.restoring_flag.exists()
