@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 from collections import Counter
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 import requests
 
 from tests.clients.images import make_image
-from tests.clients.polling import eventually, settled
+from tests.clients.polling import settled
 from tests.clients.registry import RegistryClient
 from tests.clients.stream import Stream
 
@@ -53,6 +54,7 @@ class Load:
         self._password = password
         self.project = project
         self._ended = threading.Event()
+        self._closed = threading.Event()
         turns = [self._log_in, *([self._push] * pushers), *([self._pull] * pullers)]
         self._threads = [threading.Thread(target=self._keep_on, args=(turn, name)) for name, turn in enumerate(turns)]
         self._listener = threading.Thread(target=self._listen)
@@ -67,6 +69,7 @@ class Load:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         self.end()
+        self._closed.set()
         self._listener.join(60)
         for stream in self.streams:
             stream.close()
@@ -149,18 +152,19 @@ class Load:
         return act.done
 
     def _listen(self) -> None:
-        """A stream that breaks is taken up again where it stood, as every browser does; the last one stays open."""
+        """A stream that is refused or breaks is taken up again where it stood, to the very end."""
         seen = ""
-        while not self._ended.is_set():
+        while not self._closed.is_set():
             try:
                 stream = Stream(self._url, ("admin", self._password), last_event_id=seen or None)
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 time.sleep(PAUSE_SECONDS)
                 continue
             self.streams.append(stream)
-            while not (stream.ended.wait(0.2) or self._ended.is_set()):
+            # one that is refused never ends: it never began
+            while not (stream.refusal or stream.ended.wait(0.2) or self._closed.is_set()):
                 pass
-            if stream.ended.is_set() or stream.refusal:
+            if stream.refusal or stream.ended.is_set():
                 seen = next((each for each in reversed(stream.ids) if each), seen)
                 stream.close()
                 time.sleep(PAUSE_SECONDS)
@@ -181,8 +185,8 @@ def check(admin: RestClient, load: Load) -> None:
         lambda: {artifact["digest"] for artifact in admin.artifacts(f"{load.project}/app")},
         {image.digest for image in load.pushed.values()}, within=60, what="every push is catalogued", every=2,
     )
-    eventually(
-        lambda: {tag for _, tag in load.streamed("artifact.pushed")} == {*load.pushed}, within=60,
+    settled(
+        lambda: {*load.pushed} ^ {tag for _, tag in load.streamed("artifact.pushed")}, set(), within=60,
         what="every push is streamed",
     )
     streamed = Counter(load.streamed("artifact.pushed"))
