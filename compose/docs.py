@@ -99,7 +99,8 @@ def _same() -> Mapping[str, str]:
 
 
 def _in_compose() -> set[tuple[str, str]]:
-    return {found for file in COMPOSE for found in _VARIABLE.findall(file.read_text(encoding="utf-8"))}
+    found = {each for file in COMPOSE for each in _VARIABLE.findall(file.read_text(encoding="utf-8"))}
+    return {(name, "" if default in _NO_VOLUMES else default) for name, default in found}
 
 
 def _containers() -> Iterator[tuple[str, ...]]:
@@ -111,7 +112,7 @@ def _containers() -> Iterator[tuple[str, ...]]:
             part = memory["part"].lower()
             yield f"`{name}`", f"`{default}`", f"the most memory of {'each other part' if part == 'part' else part}"
         elif same.get(name) != default:
-            yield f"`{name}`", "" if default in _NO_VOLUMES else f"`{default}`", _OF_CONTAINERS[name]
+            yield f"`{name}`", f"`{default}`" if default else "", _OF_CONTAINERS[name]
 
 
 def _items() -> tuple[list[tuple[str, ...]], list[str]]:

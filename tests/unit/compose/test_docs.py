@@ -31,3 +31,8 @@ def test_a_setting_whose_default_is_another_one_in_containers_is_told_with_it() 
 def test_there_are_files_with_settings() -> None:
     found = {file.name for file in FILES if VARIABLE.search(file.read_text(encoding="utf-8"))}
     assert {"compose.yaml", "compose.redirect.yaml", "compose.scale.yaml"} <= found
+
+
+def test_each_variable_of_containers_has_one_row() -> None:
+    names = [row.split("|")[1] for row in page().partition("## Of containers")[2].splitlines() if row.startswith("| `")]
+    assert sorted(set(names)) == sorted(names)
