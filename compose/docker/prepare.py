@@ -94,7 +94,8 @@ def _given_certificate(folder: str) -> dict[str, Path]:
     if chain is None:
         return {}
     key = _given(GIVEN / "tls.key", "BREAKWATER_TLS_FOLDER", folder) or GIVEN / "tls.key"
-    refuse_bad_certificate(chain, key)
+    # without a folder they are out of a Secret, by the same names
+    refuse_bad_certificate(chain, key, named=f"tls.crt and tls.key{f' in {folder}' if folder else ''}")
     return {"tls_cert": chain, "tls_key": key}
 
 

@@ -129,8 +129,10 @@ def _write_key(file: Path, key: ec.EllipticCurvePrivateKey) -> None:
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def refuse_bad_certificate(certificate: Path, key: Path) -> None:
-    """Raises ConfigurationError where the two cannot be read or do not belong together."""
+def refuse_bad_certificate(
+    certificate: Path, key: Path, *, named: str = "BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY"
+) -> None:
+    """Raises ConfigurationError where the two, by these names, cannot be read or do not belong together."""
 
     def no_passphrase() -> str:
         raise ConfigurationError(f"the key in {key} has a passphrase, and nobody is there to type it: take it off")
@@ -139,9 +141,7 @@ def refuse_bad_certificate(certificate: Path, key: Path) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=no_passphrase)
     except ssl.SSLError as error:
         why = "the key is not this certificate's" if error.reason in _MISMATCHES else error.reason or error
-        raise ConfigurationError(
-            f"BREAKWATER_TLS_CERT and BREAKWATER_TLS_KEY cannot be used together: {why}"
-        ) from error
+        raise ConfigurationError(f"{named} cannot be used together: {why}") from error
     except OSError as error:
         raise ConfigurationError(f"the TLS certificate or its key cannot be read: {error.strerror}") from error
 

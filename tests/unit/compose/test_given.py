@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from compose.docker import prepare as module
 from compose.docker.prepare import prepare
+from compose.local.certificate import make_certificate
 from shared.errors import ConfigurationError
 from tests.unit.compose.test_containers import SERVICE
 
@@ -75,4 +77,16 @@ def test_certificate_without_its_key_is_refused(mounted: Path, monkeypatch: pyte
     monkeypatch.setenv("BREAKWATER_TLS_FOLDER", NAMED)
     (mounted / "given" / "tls.crt").touch()
     with pytest.raises(ConfigurationError, match=f"there is no tls.key in {NAMED}"):
+        prepare()
+
+
+def test_key_of_another_certificate_is_refused_by_the_names_that_it_has_there(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BREAKWATER_TLS_FOLDER", NAMED)
+    chain, _ = make_certificate(mounted / "one", ["registry.test"], datetime.now(UTC))
+    _, key = make_certificate(mounted / "two", ["registry.test"], datetime.now(UTC))
+    for file, name in ((chain, "tls.crt"), (key, "tls.key")):
+        (mounted / "given" / name).write_bytes(file.read_bytes())
+    with pytest.raises(ConfigurationError, match=f"^tls.crt and tls.key in {NAMED} cannot be used together: the key"):
         prepare()
