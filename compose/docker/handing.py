@@ -33,6 +33,8 @@ SIGNED_WITH_ELSEWHERE = "root.key"
 ALONE = "something else is at work on the secrets of this instance just now: wait until it has ended"
 """What whoever comes second is told: one at a time makes, changes or lays them."""
 _SIGNING = Path("token", "signing")
+_CERTIFICATE = "proxy"
+"""Holds the proxy's, with its key, for as long as there is TLS."""
 
 
 def hand_out(layout: Layout, users: Accounts, parts: Iterable[str] = NEEDS, *, volumes: Path = HANDED_OUT) -> None:
@@ -60,6 +62,8 @@ def _give(layout: Layout, target: Path, names: tuple[str, ...], users: Accounts)
         elif source.exists():
             (target / name).parent.mkdir(exist_ok=True)
             _copy(source, target / name, users)
+        elif name == _CERTIFICATE:
+            shutil.rmtree(target / name, ignore_errors=True)
     _take_back(layout.secrets / _SIGNING, target / _SIGNING)
     target.chmod(0o711)
 

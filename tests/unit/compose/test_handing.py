@@ -59,6 +59,17 @@ def test_part_is_given_what_it_needs_and_nothing_else(layout: Layout, volumes: P
         assert given == there, part
 
 
+def test_key_of_the_proxy_is_taken_back_with_its_certificate(layout: Layout, volumes: Path) -> None:
+    layout.certificate.parent.mkdir()
+    layout.certificate.write_text("chain and key")
+    hand_out(layout, USERS, volumes=volumes)
+    assert (volumes / "proxy" / "proxy" / "tls.pem").read_text() == "chain and key"
+    layout.certificate.unlink()
+    layout.certificate.parent.rmdir()
+    hand_out(layout, USERS, volumes=volumes)
+    assert names(volumes / "proxy") == set()
+
+
 def test_rotated_keys_reach_those_that_read_them_and_nobody_keeps_what_no_longer_signs(
     layout: Layout, volumes: Path
 ) -> None:
