@@ -17,6 +17,7 @@ from tests.e2e.conftest import REACHABLE, fresh_system, person, project
 from tests.e2e.system import Person, System
 from tests.e2e.telling import pytest_runtest_makereport
 from tests.portal.browser import chromium, opened
+from tests.portal.demo import parts_of, seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,13 @@ def system() -> Iterator[System]:
 def admin(system: System) -> Person:
     """The administrator, to sign in at a form."""
     return Person(name=system.admin_name, password=system.admin_password, id=1)
+
+
+@pytest.fixture(scope="session")
+def filled(system: System) -> dict[str, str]:
+    """What stands for the names in addresses, in an instance that a company fills."""
+    seed(system)
+    return parts_of(system)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,33 @@
+"""The pages of one thing, and those with nothing to show, as an administrator finds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.portal.browser import sign_in
+from tests.portal.judging import judge
+from tests.portal.places import DETAILS, STATES
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.e2e.system import Person
+    from tests.portal.browser import Complaints
+
+
+@pytest.mark.parametrize("path", DETAILS.values(), ids=DETAILS)
+def test_a_page_is_without_fault(
+    browser_page: Page, complaints: Complaints, admin: Person, filled: dict[str, str], path: str
+) -> None:
+    sign_in(browser_page, admin)
+    judge(browser_page, complaints, path.format(**filled))
+
+
+@pytest.mark.parametrize(("path", "status"), STATES.values(), ids=STATES)
+def test_a_page_with_nothing_to_show_is_without_fault(
+    browser_page: Page, complaints: Complaints, admin: Person, filled: dict[str, str], path: str, status: int
+) -> None:
+    sign_in(browser_page, admin)
+    judge(browser_page, complaints, path.format(**filled), status)
