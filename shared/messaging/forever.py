@@ -5,7 +5,6 @@ from typing import Any, Final, TypeVar
 
 import eventlet
 import eventlet.event
-import psycopg
 from nameko.extensions import Entrypoint
 from nameko.timer import timer
 
@@ -13,6 +12,7 @@ from shared import logging
 from shared.errors import BreakwaterError
 from shared.messaging.connection import BROKER_ERRORS, Backoff
 from shared.messaging.dependencies import tally_of
+from shared.messaging.outage import is_outage
 from shared.metrics.figures import INTERRUPTIONS
 from shared.postgres import AWAY
 
@@ -98,13 +98,12 @@ class Forever(Entrypoint):  # type: ignore[misc]  # nameko has no types
 
 
 def sentence_of(error: Exception) -> str | None:
-    """What is told of an error that is none of ours; None where it is, and its traceback is needed."""
+    """What is told of an outage, or of a refusal; None of a fault of ours, whose traceback is needed."""
     if isinstance(error, (BreakwaterError, *BROKER_ERRORS)):
         return str(error) or type(error).__name__
-    # SQLAlchemy keeps the driver's in its own; not every process that waits here has loaded it
-    lost = getattr(error, "orig", error)
-    if isinstance(lost, psycopg.OperationalError):
-        said, _, _ = str(lost).partition("\n")
+    if is_outage(error):
+        # SQLAlchemy keeps the driver's in its own; not every process that waits here has loaded it
+        said, _, _ = str(getattr(error, "orig", error)).partition("\n")
         return f"{AWAY} ({said})"
     return None
 
