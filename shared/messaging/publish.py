@@ -49,6 +49,7 @@ class Publisher:
         self._published = 0
         self._trouble: str | None = None
         self._blocked = False
+        self._deadline = 0.0
         connection.on_blocked = self._begin_to_wait
         connection.on_unblocked = self._go_on
         self._channel = connection.channel()
@@ -83,17 +84,20 @@ class Publisher:
 
     def _wait(self, messages: Sequence[Outgoing]) -> None:
         before = len(self._unconfirmed)
-        deadline = time.monotonic() + CONFIRM_SECONDS
+        self._give_time()
         while len(self._unconfirmed) == before:
             self._check()
-            if drain(self._connection, min(LOOK_SECONDS, deadline - time.monotonic())):
+            if drain(self._connection, min(LOOK_SECONDS, self._deadline - time.monotonic())):
                 continue
             self._connection.heartbeat_tick()
             if self._blocked:
-                deadline = time.monotonic() + CONFIRM_SECONDS
-            elif time.monotonic() >= deadline:
+                self._give_time()
+            elif time.monotonic() >= self._deadline:
                 self._trouble = f"the broker has not confirmed {before} of {len(messages)} messages in time"
         self._check()
+
+    def _give_time(self) -> None:
+        self._deadline = time.monotonic() + CONFIRM_SECONDS
 
     def _check(self) -> None:
         if self._trouble is not None:
@@ -105,6 +109,8 @@ class Publisher:
 
     def _go_on(self) -> None:
         self._blocked = False
+        # it has all of it before it yet, however long ago it was looked at while it took nothing
+        self._give_time()
         logging.get().info("broker_takes_more")
 
     def _acknowledged(self, tag: int, multiple: bool) -> None:  # noqa: FBT001 - py-amqp calls it

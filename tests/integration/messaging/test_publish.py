@@ -17,7 +17,7 @@ from tests.integration.messaging.conftest import message
 def test_a_broker_short_of_disk_is_waited_for_and_takes_each_message_once(
     rabbit: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "CONFIRM_SECONDS", 1.0)
+    monkeypatch.setattr(publish, "CONFIRM_SECONDS", 2.0)
     messages = [message("p")[1] for _ in range(20)]
     with connected(rabbit.settings("relay")) as connection, ThreadPoolExecutor(1) as pool:
         publisher = Publisher(connection)
