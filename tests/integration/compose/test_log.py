@@ -157,6 +157,26 @@ def test_killed_rsyslogd_loses_nothing_and_repeats_little() -> None:
     assert len(lines) - LINES < 1_100
 
 
+@pytest.mark.parametrize("moment", range(24))
+def test_rsyslogd_killed_in_a_burst_loses_nothing(moment: int) -> None:
+    """One kill of ten lost lines that it had read, and not written, when it wrote down where it had read to."""
+    lines = 1_200
+    with log_folder() as folder:
+        process = start_log(folder)
+        for first in range(0, lines, 100):
+            say(folder, first, 100)
+        time.sleep(moment / 1200)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        say(folder, lines, 1)
+        process = start_log(folder)
+        try:
+            wait_for(lambda: said(lines + 1)[-1] in kept(folder), seconds=20, what="the last line is kept")
+        finally:
+            stop(process)
+        assert set(said(lines)) - set(kept(folder)) == set()
+
+
 def rotate(folder: Path) -> None:
     """As supervisord does: one older file is kept."""
     spool = folder / "spool" / "core.log"
