@@ -22,13 +22,11 @@ OTHER_FORMS = ("containers/test_scale.py", "containers/test_pods.py", "container
 """Several of each part, and official images: they run where they are named, not with their folder."""
 BRIEF = tuple(f"containers/test_{name}.py" for name in ("running", "replicating", "killed"))
 """That the whole in containers works, is closed, and survives: what is tested of it where time is short."""
-_MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 3, "portal": 3}
+_MOST_WORKERS = {"unit": 4, "integration": 4, "e2e": 2, "portal": 2}
 """Suites that run on several cores, and where memory ends: a worker has servers, or a whole instance, of its own.
 
 A test that needs the machine to itself is marked `alone`: the other workers wait for it.
 """
-_OF_PATIENCE = frozenset({"integration", "e2e", "portal"})
-"""Suites that wait for servers more than they work: they have two workers for each core."""
 _OF_TESTS = frozenset(
     f"BREAKWATER_{name}"
     for name in ("E2E_HOME", "E2E_PORT", "REGISTRY3", "REGISTRY_PROGRAM", "TEST_COMPOSE", "TEST_IMAGES")
@@ -135,11 +133,9 @@ def environment() -> dict[str, str]:
 
 
 def _workers(path: str) -> list[str]:
-    """Workers with servers of their own; a module stays whole, as some build on what came before."""
+    """A worker for each core, with servers of its own; a module stays whole, as some build on what came before."""
     tests = path.removeprefix("tests/")
-    suite = tests.split("/")[0]
-    cores = len(os.sched_getaffinity(0))
-    count = min(2 * cores if suite in _OF_PATIENCE else cores, _MOST_WORKERS.get(suite, 1))
+    count = min(len(os.sched_getaffinity(0)), _MOST_WORKERS.get(tests.split("/")[0], 1))
     if count == 1 or not (CHECKOUT / "tests" / tests).is_dir():
         return []
     return ["-n", str(count), "--dist", "loadfile"]

@@ -1,6 +1,6 @@
 """One instance for all tests that break nothing, another for those that do; both are gone afterwards.
 
-Several workers may share the work: then each has the first of them for its own.
+Two workers may share the work: then each has the first of them for its own.
 
 BREAKWATER_E2E_HOME and BREAKWATER_E2E_PORT name a running instance to use instead of the first: that saves starts
 while tests are written.
@@ -60,9 +60,9 @@ ADMINISTRATORS: Final = "operators"
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Two workers with an instance each that is not the other's: what needs the fragile one, and the rest.
+    """Two workers at most, with an instance each that is not the other's: what needs the fragile one, and the rest.
 
-    A third, and whoever is through first, takes one after the other of the modules that need neither.
+    Whoever is through first takes one after the other of the modules that need neither.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from compose.cli.bench import Measurement
 from tests.bench.__main__ import MEASUREMENTS
 from tests.documented import by_ci, documented, run_commands
@@ -20,6 +22,7 @@ def test_the_command_line_offers_every_measurement() -> None:
     assert {each.value for each in Measurement} == set(MEASUREMENTS)
 
 
+@pytest.mark.alone
 def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: System, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     with short_folder() as temporary:
