@@ -1,7 +1,8 @@
 """Whether the registry's program would take anything that is named: asked before it may take anything.
 
 Which blobs are garbage is the program's to say, and it is another one in each version. What a manifest names is the
-specification's: so whatever program it is, and whatever its faults, it takes nothing that a manifest names.
+specification's: so a program that marks too little is not let to take anything. It is believed that it takes what it
+said it would, as nothing is written between the two.
 """
 
 import json
