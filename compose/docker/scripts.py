@@ -11,11 +11,17 @@ from compose.local.site import Site
 
 
 def start_script(site: Site, part: Part) -> str:
-    """What becomes this part, the first process of a container, with the image's own search path before ours."""
+    """What becomes this part, the first process of a container, with the image's own search path before ours.
+
+    Said with the word `changed` it ends with 0 where the part's configuration is another one than when it was started.
+    """
+    conf = site.layout.conf
     return render(
         "start.sh",
         {
             "name": part.name,
+            "configuration": shlex.join(str(conf / name) for name in part.conf),
+            "started": site.layout.work / "started-with",
             "umask": part.umask,
             "environment": assignments(site, part.environment),
             "making": _making(site) if part.name == "postgres" else None,

@@ -26,6 +26,8 @@ MOST_OPEN_FILES = 65_536
 SUPERVISOR = "supervisor"
 REGISTRIES = {"writable": "registry.yml", "readonly": "registry-readonly.yml"}
 """The registry, and the one that stands in for it while garbage is collected."""
+_RUN_ONCE = ("migrate", "cluster")
+"""Containers that end when they have done their work: what they say is in the log too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +193,7 @@ def _log(site: Site) -> views.View:
         folder=layout.log,
         state=layout.log / "state",
         rotate=layout.conf / "rotate.sh",
-        parts=PARTS,
+        parts=(*PARTS, *(_RUN_ONCE if site.contained else ())),
         spools={part: layout.spool / f"{part}.log" for part in PARTS if part != "log"} if not site.contained else {},
         socket=site.log_socket,
         engine_asks=site.contained,

@@ -209,9 +209,9 @@ class Stack:
         try:
             self.compose("up", "-d", seconds=UP_SECONDS)
         except ComposeFailedError as error:
-            # what runs once and ends with a complaint has said it to its own log
-            said = self.compose("logs", "--tail", "20", "prepare", "migrate")
-            raise ComposeFailedError(f"{error}\n{said}") from error
+            # who ends with a complaint has said why: prepare, before there is a log, to the engine
+            said = [self.compose("logs", "--tail", "20", "prepare"), *self.lines("migrate")[-20:]]
+            raise ComposeFailedError("\n".join([str(error), *said])) from error
         self.await_health()
 
     def await_health(self) -> None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from compose.docker.prepare import SERVERS
 from compose.local.options import CHECKOUT
+from compose.local.parts import PARTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.documented import documented
@@ -41,10 +43,10 @@ def breakwater(stack: Stack, tmp_path: Path) -> Callable[..., Said]:
             if program.name not in LACKING and not link.is_symlink():
                 link.symlink_to(program)
 
-    def run(*words: str) -> Said:
+    def run(*words: str, **settings: str) -> Said:
+        environment = stack.environment() | {"PATH": str(tmp_path), "COMPOSE_FILE": ":".join(stack.names)}
         return subprocess.run(
-            [CHECKOUT / "breakwater", *words],
-            env=stack.environment() | {"PATH": str(tmp_path), "COMPOSE_FILE": ":".join(stack.names)},
+            [CHECKOUT / "breakwater", *words], env=environment | settings,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
@@ -117,6 +119,35 @@ def test_up_starts_containers_and_the_other_verbs_speak_of_them(
     logs = breakwater("logs")
     assert logs.returncode == 0
     assert "core.log" in logs.stdout
+
+
+def test_another_setting_starts_those_servers_anew_whose_configuration_it_changes(
+    stack: Stack, breakwater: Callable[..., Said], password: str
+) -> None:
+    assert stack.registry(password).push("library/set", "v1", make_image("set")).ok
+    before = {part: stack.container(part).told["State"]["StartedAt"] for part in SERVERS}
+    done = breakwater("up", BREAKWATER_DOWNLOADS="100")
+    assert done.returncode == 0, done.stderr
+    # the registry takes memory by how many there may be
+    assert {part for part in SERVERS if stack.container(part).told["State"]["StartedAt"] != before[part]} == {
+        "proxy", "registry"
+    }
+    assert "limit_conn downloads 100;" in stack.run_in("proxy", "cat", "/var/lib/breakwater/conf/nginx.conf").out
+    assert [part for part in SERVERS if runs_by_another(stack, part)] == []
+    # back again, in the words of the page for those who use compose alone
+    started = {part: stack.container(part).told["Id"] for part in PARTS}
+    stack.documented(documented("docs/containers.md", "--force-recreate").fitted(), seconds=600)
+    stack.await_health()
+    assert [part for part in PARTS if stack.container(part).told["Id"] == started[part]] == []
+    assert "limit_conn downloads 256;" in stack.run_in("proxy", "cat", "/var/lib/breakwater/conf/nginx.conf").out
+    assert stack.registry(password).pull("library/set", "v1").ok
+
+
+def runs_by_another(stack: Stack, part: str) -> bool:
+    """Whether its configuration has changed since it was started."""
+    done = stack.run_in(part, "sh", f"/var/lib/breakwater/conf/{part}.sh", "changed")
+    assert not done.err, done.said
+    return done.ok
 
 
 @pytest.mark.parametrize(

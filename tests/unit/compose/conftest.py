@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compose.docker.site import container_site
 from compose.local.binaries import Binaries
 from compose.local.layout import Layout
 from compose.local.network import Ports
@@ -41,3 +43,11 @@ def make_site(tmp_path: Path) -> Callable[..., Site]:
         )
 
     return make
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Site:
+    """That of the containers, as it is without settings."""
+    for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
+        monkeypatch.delenv(name)
+    return container_site()

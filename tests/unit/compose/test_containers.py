@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shlex
 import subprocess
@@ -202,29 +201,6 @@ def test_no_folder_of_the_machine_is_mounted_but_those_that_are_given() -> None:
     assert not [name for name in SERVICE if any(volume.startswith(("/", ".")) for volume, _ in mounts(name).values())]
 
 
-def test_the_log_s_socket_is_mounted_by_the_log_and_who_makes_its_folder_alone() -> None:
-    assert {name for name in SERVICE if ("lines", "rw") in mounts(name).values()} == {"log", "prepare"}
-
-
-def test_the_engine_finds_a_file_at_the_log_s_place_before_anything_runs() -> None:
-    """It asks for one when a container is created: compose v2 creates all of them before it starts the first."""
-    place = mounts("prepare").keys() & mounts("log").keys() - {"/var/lib/breakwater/conf", "/var/lib/breakwater/log"}
-    assert place == {"/var/lib/breakwater/lines"}
-    assert "touch /var/lib/breakwater/lines/log.sock" in FILE.with_name("Dockerfile").read_text()
-    for part in {*PARTS} - {"log"}:
-        address = SERVICE[part]["logging"]["options"]["syslog-address"]
-        assert address.endswith("/volumes/${COMPOSE_PROJECT_NAME:-breakwater}_lines/_data/log.sock")
-
-
-@pytest.mark.parametrize("part", sorted({*PARTS} - {"log"}))
-def test_what_a_part_says_goes_to_the_log_which_is_started_first(part: str) -> None:
-    logging = SERVICE[part]["logging"]
-    assert logging["driver"] == "syslog"
-    assert logging["options"]["syslog-address"].startswith("unixgram://")
-    assert logging["options"]["mode"] == "non-blocking"
-    assert SERVICE[part]["depends_on"]["log"] == {"condition": "service_healthy"}
-
-
 @pytest.mark.parametrize("part", PARTS)
 def test_part_is_watched_and_started_after_what_it_stands_on(part: str) -> None:
     service = SERVICE[part]
@@ -245,13 +221,6 @@ def test_part_in_python_is_asked_for_its_health_by_its_name(part: str, tmp_path:
 def test_every_volume_is_declared_and_used() -> None:
     used = {volume for name in SERVICE for volume, _ in mounts(name).values()}
     assert {volume for volume in used if not volume.startswith("/")} == {*COMPOSE["volumes"]}
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
-        monkeypatch.delenv(name)
-    return container_site()
 
 
 def test_broker_is_given_the_place_of_every_file_that_it_would_seek_elsewhere(site: Site) -> None:
@@ -309,14 +278,29 @@ def test_server_is_started_by_a_script_that_every_shell_reads(site: Site, tmp_pa
     assert tuple(shlex.split(last)) == ("exec", *described.command)
 
 
-def test_log_alone_removes_the_socket_that_the_one_before_it_has_left(site: Site) -> None:
-    socket = "/var/lib/breakwater/lines/log.sock"
-    removing = {
-        part.name: f"rm -f {socket}" in start_script(site, part).splitlines()
-        for part in parts(site)
-        if part.name in SERVERS
-    }
-    assert removing == {name: name == "log" for name in SERVERS}
+@pytest.mark.parametrize("part", SERVERS)
+def test_server_tells_whether_it_was_started_with_another_configuration(site: Site, tmp_path: Path, part: str) -> None:
+    here = dataclasses.replace(site, layout=Layout(tmp_path))
+    described = next(each for each in parts(here) if each.name == part)
+    harmless = dataclasses.replace(described, name="any", command=("true",), environment={})
+    here.layout.conf.mkdir()
+    here.layout.work.mkdir()
+    for name in described.conf:
+        (here.layout.conf / name).write_text("as it was\n")
+    script = here.layout.conf / f"{part}.sh"
+    script.write_text(start_script(here, harmless))
+
+    def run(*words: str) -> int:
+        return subprocess.run(["sh", script, *words], check=False, timeout=30).returncode
+
+    assert run("changed") == 0
+    for changed in (None, *described.conf, script.name):
+        if changed:
+            with (here.layout.conf / changed).open("a") as file:
+                file.write("# changed\n")
+            assert run("changed") == 0, changed
+        assert run() == 0
+        assert run("changed") == 1, changed
 
 
 def test_database_is_made_beside_its_place_and_moved_there_when_it_is_whole(site: Site) -> None:
