@@ -18,7 +18,7 @@ from compose.cli.session import operator_context, session_of
 from compose.cli.terminal import out, print_table
 from compose.docker.restoring import refuse_lost
 from compose.local.archive import private
-from compose.local.broker import DEFINITIONS
+from compose.local.layout import DEFINITIONS
 from services.webhook.commands.parked import discard_parked, retry_parked
 from services.webhook.queries.parked import get_parked, list_parked
 from shared.errors import Conflict, Unavailable
@@ -69,7 +69,7 @@ def write_definitions(
     if file.exists():
         raise Conflict(f"{file} exists already: remove it, or name another")
     with private(file) as target:
-        target.write((site.layout.conf / DEFINITIONS).read_bytes())
+        target.write((site.layout.broker_conf / DEFINITIONS).read_bytes())
     out.print(f"written: {file}. It holds the digests of passwords: remove it when it is imported.", markup=False)
 
 

@@ -8,8 +8,8 @@ from secrets import token_hex
 from compose.conf.render import render
 from compose.docker.scripts import assignments, start_script
 from compose.local.accounts import Account, Accounts
-from compose.local.broker import DEFINITIONS
 from compose.local.credentials import settle_owners
+from compose.local.layout import DEFINITIONS
 from compose.local.parts import parts, rabbitmq_environment
 from compose.local.site import Site
 from shared.secrets import write_secret
@@ -51,7 +51,7 @@ def cluster_script(site: Site) -> str:
         {
             "environment": assignments(site, rabbitmq_environment(site)),
             "nodes": len(site.brokers),
-            "definitions": site.layout.conf / DEFINITIONS,
+            "definitions": site.layout.broker_conf / DEFINITIONS,
         },
     )
 

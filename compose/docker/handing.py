@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from compose.local.accounts import Accounts
-from compose.local.layout import Layout
+from compose.local.layout import DEFINITIONS, REGISTRIES, REGISTRYCTL, USERS, Layout
 from services.audit.key import KEY_FILE
 from services.token.keys import STATE
 
@@ -22,7 +22,8 @@ NEEDS = {
     "webhook": ("webhook", "config-key"),
     "replication": ("replication", "config-key"),
     "postgres": ("postgres",),
-    "registry": ("registry/bundle.pem",),
+    "rabbitmq": (f"rabbitmq/{DEFINITIONS}", f"rabbitmq/{USERS}"),
+    "registry": ("registry/bundle.pem", *(f"registry/{name}" for name in (*REGISTRIES.values(), REGISTRYCTL))),
     "proxy": ("proxy",),
 }
 """What each part may read. The audit part makes one more secret for itself, which stays."""

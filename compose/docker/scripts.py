@@ -15,12 +15,11 @@ def start_script(site: Site, part: Part) -> str:
 
     Said with the word `changed` it ends with 0 where the part's configuration is another one than when it was started.
     """
-    conf = site.layout.conf
     return render(
         "start.sh",
         {
             "name": part.name,
-            "configuration": shlex.join(str(conf / name) for name in part.conf),
+            "configuration": shlex.join(map(str, part.conf)),
             "started": site.layout.work / "started-with",
             "umask": part.umask,
             "environment": assignments(site, part.environment),

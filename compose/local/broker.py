@@ -2,17 +2,13 @@
 
 import amqp
 
+from compose.local.layout import DEFINITIONS
 from compose.local.outside import lay_authorities
 from compose.local.site import AMQP_AUTHORITIES, Site
 from shared.errors import ConfigurationError, Unavailable
 from shared.messaging.connection import BROKER_ERRORS, connected
 from shared.messaging.topology import OPERATOR, QUEUES
 from shared.settings import Settings, load_settings
-
-DEFINITIONS = "rabbitmq-definitions.json"
-"""The rendered file: users, queues and rights."""
-USERS = "rabbitmq-users.json"
-"""The same without queues, for the nodes of a cluster: with anything to load, none of them makes a user of its own."""
 
 
 def keep_authorities(site: Site) -> None:
@@ -43,7 +39,7 @@ def refuse_unprepared_broker(site: Site) -> None:
 
 def _what_to_do(site: Site) -> str:
     if site.pod:
-        file = site.layout.conf / DEFINITIONS
+        file = site.layout.broker_conf / DEFINITIONS
         return f"give it {file} of this container, by rabbitmqctl import_definitions FILE; this goes on by itself then"
     verb = "events broker-definitions"
     if site.contained:

@@ -12,9 +12,9 @@ from pathlib import Path
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
-from compose.local.broker import DEFINITIONS, USERS
 from compose.local.bucket import bucket_of
 from compose.local.credentials import passwords
+from compose.local.layout import DEFINITIONS, REGISTRIES, REGISTRYCTL, USERS
 from compose.local.parts import PARTS, Part, broker_node, parts
 from compose.local.processes import HOME_VARIABLE, PART_VARIABLE
 from compose.local.site import PORT_OF_SOCKET, Site
@@ -24,8 +24,8 @@ from shared.secrets import Secret
 
 MOST_OPEN_FILES = 65_536
 SUPERVISOR = "supervisor"
-REGISTRIES = {"writable": "registry.yml", "readonly": "registry-readonly.yml"}
-"""The registry, and the one that stands in for it while garbage is collected."""
+_LAY_OPEN = (*REGISTRIES.values(), REGISTRYCTL, DEFINITIONS, USERS)
+"""Files with secrets that earlier versions laid beside all others."""
 _RUN_ONCE = ("migrate", "cluster")
 """Containers that end when they have done their work: what they say is in the log too."""
 
@@ -34,7 +34,7 @@ _RUN_ONCE = ("migrate", "cluster")
 class File:
     """A configuration file, who owns it and who may read it."""
 
-    name: str
+    path: Path
     text: str
     owner: Account = Account.OPERATOR
     mode: int = 0o644
@@ -48,10 +48,12 @@ def configure(site: Site, accounts: Accounts) -> Mapping[str, str]:
     children = parts(site)
     conf = site.layout.conf
     for file in _files(site, accounts, children):
-        _write(conf, file, accounts)
+        _write(file, accounts)
+    for name in _LAY_OPEN:
+        conf.joinpath(name).unlink(missing_ok=True)
     lock = _digest([site.layout.code / "requirements.txt"])
     return {SUPERVISOR: _digest([conf / "supervisord.conf"], lock)} | {
-        part.name: _digest([*(conf / name for name in part.conf), *_sources(site, part)], lock if part.code else "")
+        part.name: _digest([*part.conf, *_sources(site, part)], lock if part.code else "")
         for part in children
     }
 
@@ -63,7 +65,8 @@ def open_files() -> int:
 
 
 def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[File]:
-    definitions, users = site.layout.conf / DEFINITIONS, site.layout.conf / USERS
+    layout = site.layout
+    conf, definitions, users = layout.conf, layout.broker_conf / DEFINITIONS, layout.broker_conf / USERS
     broker = views.broker(
         listen=f"{site.broker_address}:{site.ports.amqp}",
         # what a node makes before the others are there is on it alone, and stays so: its queues come later
@@ -71,37 +74,42 @@ def _files(site: Site, accounts: Accounts, children: tuple[Part, ...]) -> list[F
         nodes=[broker_node(host) for host in site.brokers],
     )
     return [
-        File(name="nginx.conf", text=render("nginx.conf", _proxy(site))),
+        File(path=conf / "nginx.conf", text=render("nginx.conf", _proxy(site))),
         *(
-            File(name=name, text=render("registry.yml", _registry(site, kind)), owner=Account.DATA, mode=0o400)
+            _secret(layout.registry_conf / name, render("registry.yml", _registry(site, kind)))
             for kind, name in REGISTRIES.items()
         ),
-        File(name="registryctl.json", text=_registryctl(site), owner=Account.DATA, mode=0o400),
-        File(name="postgresql.conf", text=render("postgresql.conf", _database(site))),
-        File(name="pg_hba.conf", text=render("pg_hba.conf", {"networks": ()})),
-        File(name="rabbitmq.conf", text=render("rabbitmq.conf", broker)),
+        _secret(layout.registry_conf / REGISTRYCTL, _registryctl(site)),
+        File(path=conf / "postgresql.conf", text=render("postgresql.conf", _database(site))),
+        File(path=conf / "pg_hba.conf", text=render("pg_hba.conf", {"networks": ()})),
+        File(path=conf / "rabbitmq.conf", text=render("rabbitmq.conf", broker)),
         File(
-            name="rabbitmq-advanced.config",
+            path=conf / "rabbitmq-advanced.config",
             text=render(
                 "rabbitmq-advanced.config",
                 {"distribution_interface": "{0,0,0,0}" if site.brokers else "{127,0,0,1}"},
             ),
         ),
-        File(name="rabbitmq-plugins", text="[].\n"),
-        File(name="rabbitmq-env.conf", text=""),
+        File(path=conf / "rabbitmq-plugins", text="[].\n"),
+        File(path=conf / "rabbitmq-env.conf", text=""),
         *(
-            File(name=file.name, text=_definitions(site, file, kinds), owner=Account.DATA, mode=0o400)
+            _secret(file, _definitions(site, file, kinds))
             for file, kinds in ((definitions, None), (users, topology.WITHOUT_QUEUES))
             if kinds is None or site.brokers
         ),
-        File(name="rsyslog.conf", text=render("rsyslog.conf", _log(site))),
-        File(name="rotate.sh", text=render("rotate.sh", {"kept": views.LOG_FILES_KEPT}), mode=0o755),
+        File(path=conf / "rsyslog.conf", text=render("rsyslog.conf", _log(site))),
+        File(path=conf / "rotate.sh", text=render("rotate.sh", {"kept": views.LOG_FILES_KEPT}), mode=0o755),
         File(
-            name="supervisord.conf",
+            path=conf / "supervisord.conf",
             text=render("supervisord.conf", _supervisor(site, accounts, children)),
             mode=0o600,
         ),
     ]
+
+
+def _secret(path: Path, text: str) -> File:
+    """As every secret of whoever keeps data."""
+    return File(path=path, text=text, owner=Account.DATA, mode=0o600)
 
 
 def _proxy(site: Site) -> views.View:
@@ -171,7 +179,7 @@ def _registryctl(site: Site) -> str:
     credential = Secret.read(layout.secrets / "metadata" / "registryctl-credential").reveal()
     plan = {
         "program": str(site.binaries.registry),
-        **{kind: str(layout.conf / name) for kind, name in REGISTRIES.items()},
+        **{kind: str(layout.registry_conf / name) for kind, name in REGISTRIES.items()},
         "run": str(layout.run),
         "storage": str(layout.registry),
         "bucket": asdict(bucket) if (bucket := bucket_of(layout, site.options)) else None,
@@ -265,14 +273,13 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _write(folder: Path, file: File, accounts: Accounts) -> None:
+def _write(file: File, accounts: Accounts) -> None:
     """Replace the file whole; a secret in it is never readable by others, not even for a moment."""
-    path = folder / file.name
-    descriptor, beside = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    descriptor, beside = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(file.text)
     accounts.give(Path(beside), file.owner, file.mode)
-    Path(beside).replace(path)
+    Path(beside).replace(file.path)
 
 
 def _sources(site: Site, part: Part) -> Iterable[Path]:

@@ -45,6 +45,7 @@ def prepare_secrets(layout: Layout, accounts: Accounts, *, admin_password: Secre
     _make(root / "postgres" / "superuser-password")
     _make(root / "registry" / "http-secret")
     _make(root / "intake" / "notification-token")
+    layout.broker_conf.mkdir(exist_ok=True)
     if not (root / "config-key").exists():
         write_secret(root / "config-key", Fernet.generate_key().decode("ascii") + "\n")
     if not layout.admin_password.exists():

@@ -13,6 +13,14 @@ from shared.errors import ConfigurationError
 LONGEST_SOCKET = 100
 """A unix socket's path may have 107 bytes; the longest name in the run folder has to fit."""
 LONGEST_NAME = len("/supervisor.sock.12345678")
+REGISTRIES = {"writable": "registry.yml", "readonly": "registry-readonly.yml"}
+"""The registry, and the one that stands in for it while garbage is collected."""
+REGISTRYCTL = "registryctl.json"
+"""What the registry's parent is told."""
+DEFINITIONS = "rabbitmq-definitions.json"
+"""What the broker is told: users, queues and rights."""
+USERS = "rabbitmq-users.json"
+"""The same without queues, for the nodes of a cluster: with anything to load, none of them makes a user of its own."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ class Layout:
     def secrets(self) -> Path:
         """Secret files, each readable by its readers."""
         return self.home / "secrets"
+
+    @property
+    def registry_conf(self) -> Path:
+        """Where the registry's configuration lies: it holds secrets, and has its one reader as they do."""
+        return self.secrets / "registry"
+
+    @property
+    def broker_conf(self) -> Path:
+        """Where the broker's users and their passwords' digests lie, by the same rule."""
+        return self.secrets / "rabbitmq"
 
     @property
     def log(self) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compose.local.accounts import Account
+from compose.local.layout import DEFINITIONS, REGISTRIES, REGISTRYCTL
 from compose.local.options import MEMORY_OF_A_DOWNLOAD
 from compose.local.site import INFRASTRUCTURE, LOOPBACK, PARTS, SERVICES, Site
 from shared.replicas import numbered
@@ -32,7 +33,7 @@ class Part:
     environment: Mapping[str, str] = field(default_factory=dict)
     code: tuple[str, ...] = ()
     """Packages and files whose change asks for a restart; empty for what is no Python of ours."""
-    conf: tuple[str, ...] = ()
+    conf: tuple[Path, ...] = ()
     """Rendered files whose change asks for a restart."""
     stop_signal: str = "TERM"
     stop_seconds: int = 10
@@ -113,7 +114,7 @@ def _log(site: Site) -> Part:
         command=(str(site.binaries.rsyslogd), "-n", "-f", f"{layout.conf}/rsyslog.conf", "-i", f"{layout.run}/log.pid"),
         account=Account.DATA,
         directory=layout.work,
-        conf=("rsyslog.conf", "rotate.sh"),
+        conf=(layout.conf / "rsyslog.conf", layout.conf / "rotate.sh"),
     )
 
 
@@ -125,7 +126,7 @@ def _postgres(site: Site) -> Part:
         command=(program, "-D", str(layout.database), "-c", f"config_file={layout.conf}/postgresql.conf"),
         account=Account.DATA,
         directory=layout.work,
-        conf=("postgresql.conf", "pg_hba.conf"),
+        conf=(layout.conf / "postgresql.conf", layout.conf / "pg_hba.conf"),
         stop_signal="INT",  # "fast": TERM would wait for clients
         stop_seconds=60,
         umask="077",
@@ -133,13 +134,16 @@ def _postgres(site: Site) -> Part:
 
 
 def _rabbitmq(site: Site) -> Part:
+    layout = site.layout
     return Part(
         name="rabbitmq",
         command=(str(site.binaries.rabbitmq / "rabbitmq-server"),),
         account=Account.DATA,
-        directory=site.layout.work,
+        directory=layout.work,
         environment=rabbitmq_environment(site),
-        conf=("rabbitmq.conf", "rabbitmq-advanced.config", "rabbitmq-definitions.json"),
+        conf=(
+            layout.conf / "rabbitmq.conf", layout.conf / "rabbitmq-advanced.config", layout.broker_conf / DEFINITIONS
+        ),
         stop_seconds=30,
         start_seconds=3,
         umask="077",
@@ -149,7 +153,7 @@ def _rabbitmq(site: Site) -> Part:
 def _registry(site: Site) -> Part:
     layout = site.layout
     # without "site" it takes less memory, and it needs nothing of ours but itself
-    parent = (str(site.python), "-S", "-m", "compose.registryctl", str(layout.conf / "registryctl.json"))
+    parent = (str(site.python), "-S", "-m", "compose.registryctl", str(layout.registry_conf / REGISTRYCTL))
     return Part(
         name="registry",
         command=parent,
@@ -166,7 +170,7 @@ def _registry(site: Site) -> Part:
             "GOMEMLIMIT": f"{site.layers_at_once * MEMORY_OF_A_DOWNLOAD}B",
         },
         code=("compose/registryctl",),
-        conf=("registry.yml", "registry-readonly.yml", "registryctl.json"),
+        conf=tuple(layout.registry_conf / name for name in (*REGISTRIES.values(), REGISTRYCTL)),
         umask="007",
     )
 
@@ -190,7 +194,7 @@ def _proxy(site: Site) -> Part:
         command=(*_WITH_LOW_PORTS, *command) if needs_right else command,
         account=Account.OPERATOR if needs_right else Account.PARTS,
         directory=layout.work / "proxy",
-        conf=("nginx.conf",),
+        conf=(layout.conf / "nginx.conf",),
         stop_signal="QUIT",
         stop_seconds=8,
     )

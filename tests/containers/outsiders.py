@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from compose.docker.site import HOME
-from compose.local.broker import DEFINITIONS
+from compose.local.layout import DEFINITIONS
 from tests.clients import helm
 from tests.clients.polling import eventually
 from tests.containers.pod import IMAGES, STARTED_SECONDS, Pod
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.s3 import Storage
 
 PASSWORD: Final = "First-0f-all"
-TOLD: Final = f"has not been told of this instance: give it {HOME}/conf/{DEFINITIONS} of this container"
+TOLD: Final = f"has not been told of this instance: give it {HOME}/secrets/rabbitmq/{DEFINITIONS} of this container"
 
 
 class Outsiders:
@@ -78,7 +78,7 @@ class Outsiders:
                 within=STARTED_SECONDS, what="it asks to be made known", every=0.5,
             )
             assert not starting.done(), starting.result()
-            definitions.write_text(pod.run_in("migrate", "cat", f"{HOME}/conf/{DEFINITIONS}").out)
+            definitions.write_text(pod.run_in("migrate", "cat", f"{HOME}/secrets/rabbitmq/{DEFINITIONS}").out)
             broker.rabbit.control("import_definitions", str(definitions))
             definitions.unlink()
             starting.result(STARTED_SECONDS)

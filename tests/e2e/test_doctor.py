@@ -144,7 +144,7 @@ def ill(fragile: System) -> Told:
         faults.enter_context(open_to_all(secrets / "core" / "amqp-password"))
         faults.enter_context(other_password(fragile, "events"))
         faults.enter_context(edited(credentials, fingerprint, "0" * len(fingerprint)))
-        faults.enter_context(edited(layout.conf / "registry.yml", fragile.notification_token, "another"))
+        faults.enter_context(edited(layout.registry_conf / "registry.yml", fragile.notification_token, "another"))
         faults.enter_context(parked(fragile))
         faults.enter_context(flagged(layout.collecting_flag))
         return doctor(fragile, BREAKWATER_URL="https://registry.invalid", BREAKWATER_LOG_FORWARD=NOBODY)

@@ -11,6 +11,7 @@ import yaml
 from compose.local.credentials import SYSTEM_SERVICES
 from compose.local.doctor.finding import Finding, broken
 from compose.local.doctor.patient import Check, Patient
+from compose.local.layout import REGISTRIES
 from shared.errors import ConfigurationError
 from shared.registry.errors import RegistryRefused, RegistryUnavailable
 from shared.registry.tokens import CATALOG_SCOPE, SystemTokens
@@ -41,7 +42,7 @@ def system_credentials(patient: Patient) -> Iterator[Finding]:
 def intake(patient: Patient) -> Iterator[Finding]:
     """Whether notifications get where the registry's own configuration sends them, with the token that it sends."""
     try:
-        url, token = endpoint(patient.layout.conf / "registry.yml")
+        url, token = endpoint(patient.layout.registry_conf / REGISTRIES["writable"])
     except (OSError, ValueError) as error:
         yield broken(f"the registry's configuration names no intake: {error}", _RESTART)
         return

@@ -59,9 +59,9 @@ def test_authorities_that_are_not_there_are_told_of(make_site: Callable[..., Sit
 
 def test_definitions_are_of_its_virtual_host_and_its_users(make_site: Callable[..., Site], tmp_path: Path) -> None:
     configured(make_site())
-    own = json.loads((tmp_path / "conf" / "rabbitmq-definitions.json").read_text())
+    own = json.loads((tmp_path / "secrets" / "rabbitmq" / "rabbitmq-definitions.json").read_text())
     configured(make_site(amqp_host="one", amqp_vhost="images", amqp_users="one-"))
-    outside = json.loads((tmp_path / "conf" / "rabbitmq-definitions.json").read_text())
+    outside = json.loads((tmp_path / "secrets" / "rabbitmq" / "rabbitmq-definitions.json").read_text())
     assert {user["name"] for user in outside["users"]} == {f"one-{user}" for user in USERS}
     assert {user["name"] for user in own["users"]} == {*USERS}
     rights = {(each["user"], each["write"], each["read"]) for each in outside["permissions"]}

@@ -55,7 +55,7 @@ def configured(make_site: Callable[..., Site]) -> Callable[..., Site]:
 
 
 def registry_of(site: Site, name: str = "registry.yml") -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((site.layout.conf / name).read_text())
+    read: dict[str, Any] = yaml.safe_load((site.layout.registry_conf / name).read_text())
     return read
 
 
@@ -106,7 +106,7 @@ def test_keys_stand_in_files_that_the_registry_alone_reads(configured: Callable[
     }  # fmt: skip
     assert holding == {"s3-access-key", "s3-secret-key", "registry.yml", "registry-readonly.yml", "registryctl.json"}
     for name in ("registry.yml", "registry-readonly.yml", "registryctl.json"):
-        assert (site.layout.conf / name).stat().st_mode & 0o777 == 0o400
+        assert (site.layout.registry_conf / name).stat().st_mode & 0o777 == 0o600
     assert not [value for value in site.settings.values() if "hunter" in value]
 
 
@@ -126,11 +126,11 @@ def test_a_bucket_without_a_key_is_refused(make_site: Callable[..., Site], missi
 
 def test_parent_of_the_registry_is_told_of_the_bucket(configured: Callable[..., Site]) -> None:
     site = configured(**IN_BUCKET)
-    plan = json.loads((site.layout.conf / "registryctl.json").read_text())
+    plan = json.loads((site.layout.registry_conf / "registryctl.json").read_text())
     bucket = bucket_of(site.layout, site.options)
     assert bucket is not None
     assert plan["bucket"] == asdict(bucket)
-    assert json.loads((configured().layout.conf / "registryctl.json").read_text())["bucket"] is None
+    assert json.loads((configured().layout.registry_conf / "registryctl.json").read_text())["bucket"] is None
 
 
 def test_owner_finds_the_storage_by_the_settings_of_the_parts(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from compose.docker import site as containers
-from compose.local.broker import DEFINITIONS
+from compose.local.layout import DEFINITIONS
 from compose.local.options import CHECKOUT
 from tests.clients import helm
 
@@ -26,7 +26,7 @@ COMMANDS: Final = [
 """With the name of the values that each goes with."""
 VALUES_FILE: Final = "breakwater-values.yaml"
 NAMESPACE: Final = "breakwater"
-DEFINITIONS_FILE: Final = f"{containers.HOME}/conf/{DEFINITIONS}"
+DEFINITIONS_FILE: Final = f"{containers.HOME}/secrets/rabbitmq/{DEFINITIONS}"
 HELM_OPTIONS: Final = {"--namespace": "one", "--values": "one"}
 KUBECTL_OPTIONS: Final = {
     "create namespace": {},

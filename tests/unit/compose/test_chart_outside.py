@@ -136,6 +136,6 @@ def test_schema_takes_the_forms_that_the_parts_take(name: str) -> None:
 
 
 def test_first_steps_tell_how_a_broker_outside_is_told_of_the_instance(own: helm.Rendered) -> None:
-    said = "exec breakwater-0 -c migrate -- cat /var/lib/breakwater/conf/rabbitmq-definitions.json"
+    said = "exec breakwater-0 -c migrate -- cat /var/lib/breakwater/secrets/rabbitmq/rabbitmq-definitions.json"
     assert said in helm.render(ALONE["broker"]).notes
     assert said not in own.notes

@@ -285,8 +285,9 @@ def test_server_tells_whether_it_was_started_with_another_configuration(site: Si
     harmless = dataclasses.replace(described, name="any", command=("true",), environment={})
     here.layout.conf.mkdir()
     here.layout.work.mkdir()
-    for name in described.conf:
-        (here.layout.conf / name).write_text("as it was\n")
+    for path in described.conf:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("as it was\n")
     script = here.layout.conf / f"{part}.sh"
     script.write_text(start_script(here, harmless))
 
@@ -294,9 +295,9 @@ def test_server_tells_whether_it_was_started_with_another_configuration(site: Si
         return subprocess.run(["sh", script, *words], check=False, timeout=30).returncode
 
     assert run("changed") == 0
-    for changed in (None, *described.conf, script.name):
+    for changed in (None, *described.conf, script):
         if changed:
-            with (here.layout.conf / changed).open("a") as file:
+            with changed.open("a") as file:
                 file.write("# changed\n")
             assert run("changed") == 0, changed
         assert run() == 0

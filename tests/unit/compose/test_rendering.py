@@ -19,7 +19,7 @@ from compose.conf.render import render
 from compose.local.accounts import Account, Accounts
 from compose.local.bucket import bucket_of, keep_keys
 from compose.local.configuration import configure
-from compose.local.credentials import prepare_secrets
+from compose.local.credentials import prepare_secrets, secret_owners
 from compose.local.parts import INFRASTRUCTURE, PARTS, SERVICES, STOP_ORDER, parts
 from shared.settings import load_settings
 
@@ -48,7 +48,10 @@ def configured(make_site: Callable[..., Site]) -> Callable[..., Site]:
 
 
 def text(site: Site, name: str) -> str:
-    return (site.layout.conf / name).read_text()
+    layout = site.layout
+    places = [layout.conf / name, layout.registry_conf / name, layout.broker_conf / name]
+    (found,) = [place for place in places if place.exists()]
+    return found.read_text()
 
 
 def supervised(site: Site) -> configparser.RawConfigParser:
@@ -110,7 +113,6 @@ def test_parent_of_the_registry_knows_only_a_fingerprint_of_its_credential(confi
     plan = json.loads(text(site, "registryctl.json"))
     assert plan["fingerprint"] == hashlib.sha256(credential.encode()).hexdigest()
     assert credential not in text(site, "registryctl.json")
-    assert (site.layout.conf / "registryctl.json").stat().st_mode & 0o777 == 0o400
 
 
 def test_registry_keeps_quiet_about_its_secret(configured: Callable[..., Site]) -> None:
@@ -118,11 +120,32 @@ def test_registry_keeps_quiet_about_its_secret(configured: Callable[..., Site]) 
     assert yaml.safe_load(text(configured(), "registry.yml"))["log"]["level"] == "warn"
 
 
-def test_files_with_secrets_are_readable_by_their_owner_alone(configured: Callable[..., Site]) -> None:
-    conf = configured().layout.conf
-    registry = ("registry.yml", "registry-readonly.yml", "registryctl.json")
-    for name in (*registry, "rabbitmq-definitions.json", "supervisord.conf"):
-        assert not conf.joinpath(name).stat().st_mode & 0o077
+def test_what_all_may_read_holds_no_secret_and_what_holds_one_has_its_one_reader(
+    configured: Callable[..., Site],
+) -> None:
+    site = configured()
+    layout = site.layout
+    secrets = {path.read_text().strip() for path in layout.secrets.rglob("*-*") if path.suffix not in {".json", ".yml"}}
+    digests = {user["password_hash"] for user in json.loads(text(site, "rabbitmq-definitions.json"))["users"]}
+    assert len(secrets) > len(digests) > 1
+    assert "http-secret" in {path.name for path in layout.secrets.rglob("*")}
+    files = [path for path in layout.home.rglob("*") if path.is_file()]
+    told = {path for path in files if any(secret in path.read_text() for secret in secrets | digests)}
+    assert {path for path in told if not path.is_relative_to(layout.secrets)} <= {layout.conf / "supervisord.conf"}
+    names = ("registry.yml", "registry-readonly.yml", "registryctl.json", "rabbitmq-definitions.json")
+    owners = {each.path.name: (each.account, each.mode) for each in secret_owners(layout)}
+    assert {owners[name] for name in names} == {(Account.DATA, 0o600)}
+    for path in told:
+        assert not path.stat().st_mode & 0o007, path
+
+
+def test_secrets_that_an_earlier_version_laid_beside_the_rest_are_taken_away(configured: Callable[..., Site]) -> None:
+    site = configured()
+    old = [site.layout.conf / name for name in ("registry.yml", "registryctl.json", "rabbitmq-definitions.json")]
+    for path in old:
+        path.write_text("secret")
+    configure(site, MINE)
+    assert not [path for path in old if path.exists()]
 
 
 def test_database_takes_passwords_alone_and_listens_on_its_socket_alone(configured: Callable[..., Site]) -> None:

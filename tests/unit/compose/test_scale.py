@@ -21,11 +21,10 @@ from compose.docker.places import note_place, noted_place, take_place
 from compose.docker.site import container_site
 from compose.local import asking
 from compose.local.accounts import known_accounts
-from compose.local.broker import DEFINITIONS, USERS
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets
 from compose.local.folders import make_folders
-from compose.local.layout import Layout
+from compose.local.layout import DEFINITIONS, USERS, Layout
 from compose.local.options import CHECKOUT
 from compose.local.parts import SERVICES, parts
 from shared.errors import ConfigurationError, Conflict
@@ -70,7 +69,7 @@ def test_nodes_are_as_the_one_that_is_alone(node: str) -> None:
     logging = {**first["logging"], "options": {**first["logging"]["options"], "tag": "rabbitmq"}}
     assert SCALED[node] == first | {
         "entrypoint": ["/bin/sh", f"/var/lib/breakwater/conf/{node}.sh"],
-        "volumes": ["conf:/var/lib/breakwater/conf:ro", f"{node}:/var/lib/breakwater/rabbitmq"],
+        "volumes": ["conf:/var/lib/breakwater/conf:ro", f"{node}:/var/lib/breakwater/rabbitmq", first["volumes"][-1]],
         "logging": logging,
     }
 
@@ -175,8 +174,8 @@ def test_nodes_find_each_other_share_a_cookie_and_make_no_queue_before_all_are_t
         assert f'export RABBITMQ_NODENAME="breakwater@{node}"\n' in script
         assert "EPMD_ADDRESS" not in script
     assert "cluster_partition_handling = pause_minority\n" in conf
-    assert f"load_definitions = {layout.conf / USERS}\n" in conf
-    assert {*yaml.safe_load((layout.conf / USERS).read_text())} == {*WITHOUT_QUEUES}
+    assert f"load_definitions = {layout.broker_conf / USERS}\n" in conf
+    assert {*yaml.safe_load((layout.broker_conf / USERS).read_text())} == {*WITHOUT_QUEUES}
     cookies = [cluster.node_home(site, node) / ".erlang.cookie" for node in NODES]
     assert len({cookie.read_text() for cookie in cookies}) == 1
     assert {cookie.stat().st_mode & 0o777 for cookie in cookies} == {0o400}
@@ -185,7 +184,7 @@ def test_nodes_find_each_other_share_a_cookie_and_make_no_queue_before_all_are_t
     assert cookies[0].read_text() == again
     made = (layout.conf / "rabbitmq-cluster.sh").read_text()
     assert "await_online_nodes 3 " in made
-    assert f"import_definitions {layout.conf / DEFINITIONS}\n" in made
+    assert f"import_definitions {layout.broker_conf / DEFINITIONS}\n" in made
     for script in ("rabbitmq-cluster.sh", *(f"{node}.sh" for node in NODES)):
         assert subprocess.run(["sh", "-n", layout.conf / script], capture_output=True, check=False).stderr == b""
 
