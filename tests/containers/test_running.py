@@ -92,7 +92,7 @@ def test_docker_logs_in_pushes_and_pulls_and_it_is_on_record(stack: Stack, admin
     assert eventually(lambda: admin.artifacts(IMAGE.partition(":")[0]), within=30, what="it is catalogued")
 
 
-@pytest.mark.parametrize("part", sorted({*PARTS} - {"log"}))
+@pytest.mark.parametrize("part", sorted({*PARTS, "migrate"} - {"log"}))
 def test_the_log_holds_what_the_part_says(stack: Stack, part: str) -> None:
     assert eventually(lambda: stack.lines(part), within=30, what=f"a line of {part}", every=0.5)
 
@@ -103,6 +103,16 @@ def test_the_log_has_the_request_that_the_proxy_took(stack: Stack, admin: RestCl
     eventually(
         lambda: [line for line in stack.lines("proxy") if identity in line], within=15, what="its line", every=0.5,
     )
+
+
+def test_what_all_containers_read_holds_nobody_s_secret(stack: Stack) -> None:
+    files = [path for path in stack.volume("secrets").rglob("*") if path.is_file()]
+    secrets = {path.read_bytes().strip() for path in files if path.suffix not in {".json", ".pem", ".yml"}}
+    assert len(secrets) > len(PARTS)
+    shared = [path for path in stack.volume("conf").rglob("*") if path.is_file()]
+    assert "nginx.conf" in {path.name for path in shared}
+    telling = [path for path in shared if any(secret in path.read_bytes() for secret in secrets)]
+    assert [path.name for path in telling if path.stat().st_uid or path.stat().st_mode & 0o077] == []
 
 
 def test_the_api_describes_itself(admin: RestClient) -> None:

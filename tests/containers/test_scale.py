@@ -90,6 +90,11 @@ def queues(stack: Stack, asked: str = "rabbitmq") -> dict[str, tuple[int, str]]:
     return {name: (members.count("@"), led) for name, members, led in rows}
 
 
+def test_the_log_holds_what_the_container_says_that_makes_the_queues(scaled: Stack) -> None:
+    said = eventually(lambda: scaled.lines("cluster"), within=60, what="its line", every=0.5)
+    assert said[-1].endswith("the broker has 3 nodes, and the queues are there")
+
+
 def test_every_queue_is_on_every_node(scaled: Stack) -> None:
     found = queues(scaled)
     assert len(found) == QUEUES
