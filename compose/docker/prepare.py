@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from compose.docker import cluster
 from compose.docker.handing import ALONE, hand_out
 from compose.docker.pods import agree
-from compose.docker.scripts import start_script
+from compose.docker.scripts import lay_scripts
 from compose.docker.site import Surroundings, container_site
 from compose.local.accounts import Account, Accounts, accounts
 from compose.local.broker import keep_authorities
@@ -21,7 +21,6 @@ from compose.local.credentials import prepare_secrets, settle_owners
 from compose.local.folders import keep_certificate, make_folders
 from compose.local.layout import Layout
 from compose.local.outside import keep_owner, refuse_left_behind
-from compose.local.parts import INFRASTRUCTURE, parts
 from compose.local.site import Site
 from compose.local.state import exclusively
 from services.token import keys
@@ -34,8 +33,6 @@ GIVEN_FOR_DATABASE = Path("/given-for-database")
 """Where the authorities of a database outside are mounted."""
 GIVEN_FOR_BROKER = Path("/given-for-broker")
 """Where those of a broker outside are mounted."""
-SERVERS = (*INFRASTRUCTURE, "proxy")
-"""Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
 
 
 class Folders(BaseSettings):
@@ -82,9 +79,7 @@ def _prepare(site: Site) -> None:
     settle_owners(layout, users)
     keep_certificate(layout, options, users, datetime.now(UTC))
     configure(site, users)
-    for part in parts(site):
-        if part.name in SERVERS:
-            layout.conf.joinpath(f"{part.name}.sh").write_text(start_script(site, part), encoding="utf-8")
+    lay_scripts(site)
     cluster.prepare(site, users)
     hand_out(layout, users)
 

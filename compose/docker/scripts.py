@@ -6,8 +6,22 @@ from collections.abc import Mapping
 from compose.conf import views
 from compose.conf.render import render
 from compose.local.database import initdb_command
-from compose.local.parts import Part
+from compose.local.parts import INFRASTRUCTURE, Part, parts
 from compose.local.site import Site
+
+SERVERS = (*INFRASTRUCTURE, "proxy")
+"""Parts that are no Python of ours: a shell script starts them, in whatever image they are."""
+
+
+def lay_scripts(site: Site) -> None:
+    """Write the script of each server that runs here, and remove that of one which is outside now."""
+    described = {part.name: part for part in parts(site)}
+    for name in SERVERS:
+        script = site.layout.conf / f"{name}.sh"
+        if name in described:
+            script.write_text(start_script(site, described[name]), encoding="utf-8")
+        else:
+            script.unlink(missing_ok=True)
 
 
 def start_script(site: Site, part: Part) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from compose.docker.prepare import SERVERS
+from compose.docker.scripts import SERVERS
 from compose.local.options import CHECKOUT
 from compose.local.parts import PARTS
 from tests.clients.images import make_image

@@ -15,8 +15,7 @@ import yaml
 from compose.docker import health
 from compose.docker import part as part_module
 from compose.docker.handing import NEEDS, READ_KEYS
-from compose.docker.prepare import SERVERS
-from compose.docker.scripts import start_script
+from compose.docker.scripts import SERVERS, start_script
 from compose.docker.site import PORTS, container_site
 from compose.local.layout import Layout
 from compose.local.options import CHECKOUT, MEMORY_OF_A_DOWNLOAD

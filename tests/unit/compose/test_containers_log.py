@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compose.docker.prepare import SERVERS
-from compose.docker.scripts import start_script
+from compose.docker.scripts import SERVERS, start_script
 from compose.local.accounts import known_accounts
 from compose.local.configuration import configure
 from compose.local.credentials import prepare_secrets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,18 @@ import pytest
 import yaml
 
 from compose.docker import migrate
+from compose.docker.scripts import SERVERS, lay_scripts
 from compose.docker.site import container_site
+from compose.local.layout import Layout
 from compose.local.parts import PARTS, SERVICES, parts
 from shared.errors import ConfigurationError, Unavailable
 from shared.settings import announce, load_settings
 from tests.unit.compose.test_containers import FILE, ONCE, OPERATED, SERVICE, members, mounts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from compose.local.site import Site
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Site:
-    for name in [name for name in os.environ if name.startswith("BREAKWATER_")]:
-        monkeypatch.delenv(name)
-    return container_site()
 
 
 def test_with_a_bucket_the_registry_and_who_compares_reach_its_storage_and_nothing_else_changes() -> None:
@@ -81,6 +79,22 @@ def test_containers_of_an_instance_with_a_database_outside_find_it_by_the_settin
         "BREAKWATER_DATABASE_AUTHORITIES": "/var/lib/breakwater/conf/database-ca.crt",
     }
     assert "postgres" not in [part.name for part in parts(outside)]
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize(("setting", "server"), [("DATABASE_HOST", "postgres"), ("AMQP_HOST", "rabbitmq")])
+def test_script_of_a_server_goes_when_it_is_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str, server: str
+) -> None:
+    def laid() -> set[str]:
+        here = dataclasses.replace(container_site(), layout=Layout(tmp_path))
+        here.layout.conf.mkdir(exist_ok=True)
+        lay_scripts(here)
+        return {path.stem for path in here.layout.conf.iterdir()}
+
+    assert laid() == {*SERVERS}
+    monkeypatch.setenv(f"BREAKWATER_{setting}", "outside.example")
+    assert laid() == {*SERVERS} - {server}
 
 
 def test_containers_of_an_instance_with_a_broker_outside_find_it_by_the_settings(
