@@ -1,15 +1,21 @@
-"""Asking the log whether it takes lines: by the standard library alone, as this is asked where little is loaded."""
+"""The log's socket: asking whether it takes lines, and giving it one.
+
+By the standard library alone, as this is used where little is loaded.
+"""
 
 import fcntl
 import socket
 import struct
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 SECONDS: Final = 1.5
 _BETWEEN_LOOKS: Final = 0.02
+_USER_ERROR: Final = 1 * 8 + 3
+"""The priority of RFC 3164: facility "user", severity "error"."""
 
 
 def takes_lines(path: Path, *, seconds: float = SECONDS) -> bool:
@@ -27,6 +33,14 @@ def takes_lines(path: Path, *, seconds: float = SECONDS) -> bool:
                 return False
             time.sleep(_BETWEEN_LOOKS)
     return True
+
+
+def tell(path: Path, program: str, sentence: str, *, seconds: float = SECONDS) -> None:
+    """Have the log keep what a program has to complain of; where there is no log, nothing happens."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(seconds)
+        sender.connect(str(path))
+        sender.send(f"<{_USER_ERROR}>{program}: {sentence}".encode())
 
 
 def _untaken(sent_by: socket.socket) -> int:

@@ -11,7 +11,7 @@ from compose.docker import cluster
 from compose.docker.handing import ALONE, hand_out
 from compose.docker.pods import agree
 from compose.docker.scripts import lay_scripts
-from compose.docker.site import Surroundings, container_site
+from compose.docker.site import HOME, Surroundings, container_site
 from compose.local.accounts import Account, Accounts, accounts
 from compose.local.broker import keep_authorities
 from compose.local.bucket import bucket_of, keep_keys
@@ -25,6 +25,7 @@ from compose.local.site import Site
 from compose.local.state import exclusively
 from services.token import keys
 from shared.errors import BreakwaterError, ConfigurationError
+from shared.lines import tell
 from shared.secrets import Secret
 
 GIVEN = Path("/given")
@@ -130,4 +131,6 @@ if __name__ == "__main__":
     try:
         prepare()
     except BreakwaterError as error:
+        # no engine sends it there: this runs before the first log does
+        tell(HOME / "lines" / "log.sock", "prepare", error.sentence)
         sys.exit(error.sentence)

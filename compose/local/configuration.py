@@ -26,8 +26,8 @@ MOST_OPEN_FILES = 65_536
 SUPERVISOR = "supervisor"
 _LAY_OPEN = (*REGISTRIES.values(), REGISTRYCTL, DEFINITIONS, USERS)
 """Files with secrets that earlier versions laid beside all others."""
-_RUN_ONCE = ("migrate", "cluster")
-"""Containers that end when they have done their work: what they say is in the log too."""
+_RUN_ONCE = ("prepare", "migrate", "cluster")
+"""Containers that end when they have done their work: what they say, or complain of, is in the log too."""
 
 
 @dataclass(frozen=True, kw_only=True)

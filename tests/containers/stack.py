@@ -263,7 +263,7 @@ class Stack:
     def admin_password(self) -> str:
         """As docs/containers.md tells to read it."""
         file = "/var/lib/breakwater/secrets/admin-password"
-        return self.compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "prepare", file).strip()
+        return self.compose("run", "--rm", "-T", "--entrypoint", "cat", "operate", file).strip()
 
     def admin(self) -> RestClient:
         return RestClient(self.url, "admin", self.admin_password())

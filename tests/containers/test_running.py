@@ -12,7 +12,7 @@ import requests
 from compose.local.parts import PARTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
-from tests.containers.stack import BASE
+from tests.containers.stack import BASE, ComposeFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +102,15 @@ def test_the_log_has_the_request_that_the_proxy_took(stack: Stack, admin: RestCl
     admin.must("GET", "/projects", headers={"X-Request-Id": identity})
     eventually(
         lambda: [line for line in stack.lines("proxy") if identity in line], within=15, what="its line", every=0.5,
+    )
+
+
+def test_what_prepare_refuses_is_in_the_log_too(stack: Stack) -> None:
+    with pytest.raises(ComposeFailedError, match="BREAKWATER_TLS_NAMES is not valid"):
+        prepare(stack, "no name")
+    eventually(
+        lambda: [line for line in stack.lines("prepare") if " BREAKWATER_TLS_NAMES is not valid" in line],
+        within=15, what="its line", every=0.5,
     )
 
 

@@ -128,10 +128,9 @@ def test_another_setting_starts_those_servers_anew_whose_configuration_it_change
     before = {part: stack.container(part).told["State"]["StartedAt"] for part in SERVERS}
     done = breakwater("up", BREAKWATER_DOWNLOADS="100")
     assert done.returncode == 0, done.stderr
-    # the registry takes memory by how many there may be
-    assert {part for part in SERVERS if stack.container(part).told["State"]["StartedAt"] != before[part]} == {
-        "proxy", "registry"
-    }
+    anew = {part for part in SERVERS if stack.container(part).told["State"]["StartedAt"] != before[part]}
+    # the registry takes memory by how many there may be; compose v2 has all begin anew that wait for what changes
+    assert anew == ({*SERVERS} if stack.is_v2 else {"proxy", "registry"})
     assert "limit_conn downloads 100;" in stack.run_in("proxy", "cat", "/var/lib/breakwater/conf/nginx.conf").out
     assert [part for part in SERVERS if runs_by_another(stack, part)] == []
     # back again, in the words of the page for those who use compose alone

@@ -19,7 +19,7 @@ from compose.conf import views
 from compose.conf.render import render
 from compose.local.options import CHECKOUT
 from gateway.core.health import build_health_check
-from shared.lines import takes_lines
+from shared.lines import takes_lines, tell
 from shared.settings import Settings
 from tests.servers import free_port, short_folder, start, stop, wait_for
 
@@ -121,6 +121,25 @@ def test_one_that_stands_still_takes_nothing_and_being_asked_is_no_line() -> Non
             stop(process)
         assert well(folder) == [False, False, False]
         assert {file.name for file in (folder / "log").iterdir()} == {"core.log"}
+
+
+def test_a_program_s_complaint_is_kept_where_there_is_a_log_and_holds_nobody_up_where_there_is_none() -> None:
+    with log_folder(engine_asks=True) as folder:
+        tell(folder / "log.sock", "core", "there is no log yet")
+        process = start_log(folder)
+        try:
+            tell(folder / "log.sock", "core", "something is wrong: BREAKWATER_X is not valid")
+            file = folder / "log" / "core.log"
+            wait_for(lambda: file.exists() and file.read_text().count("\n") == 1, seconds=20, what="its line is kept")
+            process.send_signal(signal.SIGSTOP)
+            begun = time.monotonic()
+            for _ in range(20):
+                tell(folder / "log.sock", "core", "nobody reads", seconds=0.05)
+            assert time.monotonic() - begun < 5
+        finally:
+            process.send_signal(signal.SIGCONT)
+            stop(process)
+        assert file.read_text().partition(" ")[2].splitlines()[0] == "something is wrong: BREAKWATER_X is not valid"
 
 
 def test_lines_said_while_rsyslogd_is_down_are_kept_once_it_is_back() -> None:
