@@ -123,7 +123,13 @@ class Portal:
 
 
 class Page:
-    """A resource that is a page, or takes a form of one."""
+    """A resource that is a page, or takes a form of one. HEAD is answered as GET is, without the page (RFC 9110)."""
+
+    def __init_subclass__(cls) -> None:
+        """What is shown can be asked for too."""
+        super().__init_subclass__()
+        if hasattr(cls, "on_get"):
+            cls.on_head = cls.on_get  # type: ignore[attr-defined]  # for falcon, which looks for it by its name
 
     def __init__(self, portal: Portal) -> None:
         self.portal = portal

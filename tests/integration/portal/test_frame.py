@@ -26,6 +26,18 @@ def test_a_right_password_begins_a_session_and_leads_to_the_page_that_was_wanted
     assert user.name in browser.read("/projects").text
 
 
+@pytest.mark.parametrize("path", ["/", "/projects", "/health", "/projects/no-such-project", "/sign-in"])
+def test_what_only_asks_for_the_head_of_a_page_is_answered_as_who_reads_it(
+    api: Api, admin: Browser, path: str
+) -> None:
+    for cookie in ("", f"sid={admin.cookies['sid']}"):
+        headers = {"Accept": "text/html", "Cookie": cookie}
+        read = api.client.simulate_get(path, host="registry.test", headers=headers)
+        asked = api.client.simulate_head(path, host="registry.test", headers=headers)
+        assert (asked.status_code, asked.text) == (read.status_code, "")
+        assert asked.headers.get("content-type") == read.headers.get("content-type")
+
+
 @pytest.mark.parametrize(
     ("name", "password"), [("admin", "wrong"), ("nobody-of-this-name", "x"), ("", ""), (HOSTILE, HOSTILE)]
 )
