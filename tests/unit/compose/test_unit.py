@@ -15,9 +15,10 @@ from compose.cli.main import app
 from compose.local import unit
 from compose.local.layout import Layout
 from compose.local.network import PORTS, settle_ports
+from compose.local.options import CHECKOUT
 from compose.local.unit import SystemdRefuses, unit_text
 from shared.errors import ConfigurationError
-from tests.documented import documented
+from tests.documented import documented, run_commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,25 @@ def test_systemd_takes_it_wherever_the_clone_lies(layout: Layout, tmp_path: Path
     # of other units on this machine it may complain
     complaints = [line for line in done.stderr.splitlines() if file.name in line]
     assert (done.returncode, complaints) == (0, [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze on this machine")
+def test_systemd_takes_what_starts_containers_as_the_page_installs_it(units: Path, systemctl: Path) -> None:
+    block = documented("docs/containers.md", "breakwater-containers.timer")
+    folder = CHECKOUT / "compose" / "docker"
+    run_commands(block.fitted({"/etc/systemd/system": str(units)}), dict(os.environ), folder=folder)
+    assert calls(systemctl) == ["daemon-reload", "enable --now breakwater-containers.timer"]
+    files = [units / f"breakwater-containers.{kind}" for kind in ("service", "timer")]
+    assert f"WorkingDirectory={folder}\n" in files[0].read_text()
+    # a shell and systemd read these in different ways
+    assert not {"$", "%", "\\"} & {*files[0].read_text().replace(str(folder), "")}
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *map(str, files)],
+        env=os.environ | {"SYSTEMD_UNIT_PATH": f"{units}:"}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    # it needs the engine's unit, which not every machine has
+    complaints = [line for line in done.stderr.splitlines() if "breakwater" in line and "docker.service" not in line]
+    assert complaints == []
 
 
 def test_paths_are_what_they_are_and_no_specifiers(tmp_path: Path) -> None:
