@@ -26,7 +26,8 @@ _MEGABYTE: Final = 1_000_000
 def memory_of_a_layer(rig: Rig) -> Figure:
     """By many clients that ask for a layer at once, and take its beginning alone."""
     rig.say("costs: layers that are under way")
-    clients = int(rig.scaled(CLIENTS, 5))
+    # what the registry gives back of its last push meanwhile is as much as a few of them take
+    clients = int(rig.scaled(CLIENTS, 20))
     repository = f"{rig.system.new_project()}/slow"
     image = make_image(fresh_seed(), layers=1, layer_size=LAYER)
     registry = rig.system.registry()

@@ -37,4 +37,4 @@ def test_a_small_run_measures_everything_on_an_instance_of_its_own(system: Syste
                  "cost of a push", "cost of a pull", "cost of a token", "cost of an event", "cost of a page",
                  "cost of a layer"):
         assert any(figure["name"].startswith(name) for figure in found), name
-    assert all(figure["ours"]["value"] > 0 and figure["against"]["value"] > 0 for figure in found)
+    assert [figure for figure in found if min(figure["ours"]["value"], figure["against"]["value"]) <= 0] == []
