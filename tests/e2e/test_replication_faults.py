@@ -75,6 +75,8 @@ def away(fragile: System, system: System) -> Iterator[Waiting]:
         early = push_to(fragile, waiting.repository, "early", make_image(f"{project}/early"))
         target = system.registry()
         settled(lambda: state_of(target, waiting.repository), {"early": early}, within=15, what="the first push there")
+        # the target has it a moment before the policy has it on record, and deletions follow what is on record
+        settled(lambda: replication.is_at_rest(policy), True, within=15, what="its copy is settled")
         proxy.down()
         for tag in ("late", "later"):
             waiting.wanted[tag] = push_to(fragile, waiting.repository, tag, make_image(f"{project}/{tag}"))
