@@ -102,7 +102,11 @@ def test_what_dies_while_the_log_is_away_is_started_by_what_looks_each_minute(
     stack.compose("stop", "log")
     for part in ("relay", "registry"):
         stack.kill(part)
-    eventually(lambda: run("ExecCondition") == 0, within=60, what="one has ended and stays away", every=0.5)
+    settled(
+        lambda: {stack.container(part).told["State"]["Status"] for part in ("log", "relay", "registry")}, {"exited"},
+        within=60, what="they have ended and stay away", every=0.5,
+    )
+    assert run("ExecCondition") == 0
     eventually(looked_after, within=120, what="every part is healthy", every=5)
     assert {part: stack.container(part).told["Id"] for part in PARTS} == started
     assert stack.registry(password).push("library/after-the-log", "v1", make_image("after-the-log")).ok
