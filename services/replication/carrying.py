@@ -3,12 +3,13 @@
 It records nothing; whoever calls it does.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from services.replication.commands.intending import intend
 from services.replication.commands.settling import Ending
 from services.replication.domain.claim import Claim
 from services.replication.domain.policy import FilterKind, Policy, ResourceKind
@@ -60,7 +61,7 @@ class Carrier:
             state=TaskState.SUCCEEDED,
             message=report.summary(dry_run=claim.dry_run),
             progress=meter.now,
-            copied={} if claim.dry_run else _brought(report, again=claim.attempt > 1),
+            copied={} if claim.dry_run else self._brought(claim, report),
             deleted=deleted,
             source=claim.source,
             target=claim.target,
@@ -79,6 +80,7 @@ class Carrier:
             parallel=self.parallel,
             referring=self._referring(claim, source),
             means=lambda content: self._means(claim.policy, claim.source, content),
+            intend=lambda references, digest: self._intend(claim, references, digest),
         )
 
     def _order(self, claim: Claim) -> Order:
@@ -142,6 +144,17 @@ class Carrier:
             target=claim.target,
         )
 
+    def _intend(self, claim: Claim, references: Sequence[str], digest: Digest) -> None:
+        with self.sessions.begin() as session:
+            intend(session, claim, references, digest)
+
+    def _brought(self, claim: Claim, report: Report) -> dict[str, str]:
+        """What this task has put there, and what is there that an attempt before this one was about to put."""
+        begun = self._copied(claim, tuple(report.present)) if claim.attempt > 1 else []
+        intended = {(each.reference, digest) for each in begun for digest in each.digests}
+        found = {name: digest for name, digest in report.present.items() if (name, digest) in intended}
+        return {name: digest.text for name, digest in (report.copied | found).items()}
+
     def _copied(self, claim: Claim, references: tuple[str, ...]) -> list[Copied]:
         mine = copies.select().where(
             copies.c.policy_id == claim.policy.id,
@@ -150,7 +163,11 @@ class Carrier:
         )
         with self.sessions() as session:
             return [
-                Copied(target=row.target, reference=row.reference, digest=Digest(row.digest))
+                Copied(
+                    target=row.target,
+                    reference=row.reference,
+                    digests=frozenset(Digest(text) for text in (row.digest, row.intended) if text),
+                )
                 for row in session.execute(mine)
             ]
 
@@ -165,9 +182,3 @@ def kind_of(content: Content) -> ResourceKind:
 
 def _without_labels(policy: Policy) -> Policy:
     return replace(policy, filters=tuple(each for each in policy.filters if each.kind is not FilterKind.LABEL))
-
-
-def _brought(report: Report, *, again: bool) -> dict[str, str]:
-    """What this task has put there; what an attempt before this one finds there was brought by that."""
-    brought = report.copied | (report.present if again else {})
-    return {reference: digest.text for reference, digest in brought.items()}

@@ -165,6 +165,7 @@ copies: Final = Table(
     Column("target", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("copied_at", _moment, nullable=False),
+    Column("intended", Text),
 )
 
 retentions: Final = Table(

@@ -36,6 +36,8 @@ class Wrong:
     """The last byte of the answer's body is another."""
     hangs: bool = False
     """Nothing is ever answered."""
+    lost: bool = False
+    """It is passed on, and the connection is closed instead of an answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         answer = upstream.getresponse()
         self._tell(answer.status)
+        if wrong.lost:
+            self.close_connection = True
+            return
         content = b"" if answer.length is not None else answer.read()
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():

@@ -156,6 +156,9 @@ PUSHING: Final[dict[str, Callable[[Between, System, Image], None]]] = {
     "a token that has ended in an upload": lambda proxy, system, _image: proxy.first(
         2, "PUT", UPLOADS, unauthorized(system, proxy),
     ),
+    "a manifest whose answer is lost": lambda proxy, _system, _image: proxy.once(
+        "PUT", "/manifests/v1", Wrong(lost=True),
+    ),
     "a token that has ended for a manifest": lambda proxy, system, _image: proxy.once(
         "PUT", "/manifests/v1", unauthorized(system, proxy),
     ),
@@ -176,6 +179,28 @@ def test_a_push_gets_through_and_sends_no_blob_twice(
     assert state_of(target, f"{project}/app") == {"v1": digest}
     assert whole_at(target, f"{project}/app", "v1")
     arrived_once(proxy, image)
+
+
+def test_what_arrived_without_an_answer_is_taken_back_where_it_is_deleted_before_the_next_attempt(
+    fragile: System, system: System, here: Replicating, target: RegistryClient, proxy: Between,
+) -> None:
+    project = fragile.new_project()
+    kept, image = make_image(f"{project}/kept"), make_image(project)
+    registry = here.instance(system, url=proxy.url)
+    policy = here.policy(project, to=registry, event=True, deletion=True)
+    proxy.once("PUT", "/manifests/v1", Wrong(lost=True))
+    push_to(fragile, f"{project}/app", "v1", image)
+    settled(lambda: digest_of(target, f"{project}/app", "v1"), image.digest, within=20, what="it has arrived")
+    proxy.down()
+    try:
+        assert fragile.registry().delete_manifest(f"{project}/app", image.digest).ok
+        push_to(fragile, f"{project}/app", "v2", kept)
+    finally:
+        proxy.up()
+    settled(
+        lambda: state_of(target, f"{project}/app"), {"v2": kept.digest}, within=60, what="both hold the same",
+    )
+    settled(lambda: here.is_at_rest(policy), True, within=20, what="nothing is under way")
 
 
 def test_a_target_whose_disk_was_nearly_full_gets_all_once_it_has_room(

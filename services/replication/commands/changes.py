@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -170,7 +170,8 @@ def _touched(session: Session, envelope: Envelope) -> Iterator[tuple[_Change, bo
                 yield (event.repository, event.tag), True
             # a manifest takes all its tags with it, whether or not each is told of
             gone = select(copies.c.reference).where(
-                copies.c.source == event.repository, copies.c.digest == event.digest
+                copies.c.source == event.repository,
+                or_(copies.c.digest == event.digest, copies.c.intended == event.digest),
             )
             for reference in session.scalars(gone).unique():
                 yield (event.repository, reference), True

@@ -332,6 +332,7 @@ def _remember(session: Session, verdicts: Sequence[_Verdict], now: datetime) -> 
                     "target": target,
                     "digest": digest,
                     "copied_at": now,
+                    "intended": None,
                 }
                 for (policy_id, source, reference), (target, digest) in sorted(brought.items())
             ]
@@ -339,7 +340,7 @@ def _remember(session: Session, verdicts: Sequence[_Verdict], now: datetime) -> 
         session.execute(
             new.on_conflict_do_update(
                 index_elements=[copies.c.policy_id, copies.c.source, copies.c.reference],
-                set_={name: new.excluded[name] for name in ("target", "digest", "copied_at")},
+                set_={name: new.excluded[name] for name in ("target", "digest", "copied_at", "intended")},
             )
         )
     for each in verdicts:

@@ -84,6 +84,8 @@ class Copier:
     referring: Referring
     means: Callable[[Content], bool]
     """Whether the policy means an artifact, its name and tags left aside."""
+    intend: Callable[[Sequence[str], Digest], None]
+    """Told what is put under which names before it is put: its answer may be lost."""
 
     def copy(self, order: Order, meter: Meter, say: Say) -> Report:
         """Copy what the tags stand for now. Raises AttemptFailed; what has been copied until then stays."""
@@ -176,6 +178,7 @@ class Copier:
         try:
             for part in before:
                 self.target.put_manifest(order.target, part.content.digest, part.content)
+            self.intend(tags, content.digest)
             for tag in tags:
                 self.target.put_manifest(order.target, reference_of(tag), content)
                 say(f"{named(order.target, tag)} is {content.digest} now; {meter.now.bytes_sent} bytes were sent")

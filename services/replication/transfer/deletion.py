@@ -12,11 +12,11 @@ from shared.registry.manifests import OCI_INDEX, throwaway
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Copied:
-    """What a policy once put at the target."""
+    """What a policy once put at the target, or was about to put there."""
 
     target: str
     reference: str
-    digest: Digest
+    digests: frozenset[Digest]
 
 
 def delete(target: End, copied: Copied, say: Say) -> bool:
@@ -30,7 +30,7 @@ def delete(target: End, copied: Copied, say: Say) -> bool:
     if there is None:
         say(f"{name} is gone already")
         return False
-    if there != copied.digest:
+    if there not in copied.digests:
         say(f"{name} is {there} by now, which this policy did not bring: left as it is")
         return False
     if isinstance(reference, Digest):

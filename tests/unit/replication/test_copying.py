@@ -32,6 +32,7 @@ class Registry:
     blobs: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     put: list[str] = field(default_factory=list)
+    intended: dict[str, Digest] = field(default_factory=dict)
 
     def resolve(self, _repository: str, reference: Reference) -> Digest | None:
         self.asked.append(reference.text)
@@ -51,7 +52,8 @@ class Registry:
         self.blobs.add(blob.digest.text)
         return False
 
-    def put_manifest(self, _repository: str, reference: Reference, _content: Content) -> None:
+    def put_manifest(self, _repository: str, reference: Reference, content: Content) -> None:
+        assert isinstance(reference, Digest) or self.intended[reference.text] == content.digest
         self.put.append(reference.text)
 
 
@@ -60,6 +62,7 @@ def copier(source: Registry, target: Registry) -> Copier:
     return Copier(
         **ends, shelf=Shelf(), parallel=lambda each: [function() for function in each] and None,
         referring=lambda *_: [], means=lambda _: True,
+        intend=lambda tags, digest: target.intended.update(dict.fromkeys(tags, digest)),
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def test_a_dry_run_says_what_would_be_and_puts_nothing() -> None:
     report = copier(source, target).copy(replace(order("v1", "v2", catalogued={}), dry_run=True), Meter(), said.append)
     assert report.summary(dry_run=True) == "1 would be copied, 1 there already"
     assert said == ["q/app:v2 is there already", f"q/app:v1 would become {ONE}"]
-    assert target.put == []
+    assert (target.put, target.intended) == ([], {})
 
 
 @pytest.mark.parametrize("layer_type", sorted(FOREIGN_TYPES))
