@@ -127,8 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, store.patch(*at, self.headers["Content-Type"], json.loads(body)))
             case "DELETE":
                 uid = store.get(*at)["metadata"]["uid"]
-                # a pod goes when its containers have ended
-                (store.mark_deleted if place.plural == "pods" else store.delete)(*at)
+                if place.plural == "pods":
+                    self.kubernetes.settling.delete_pod(place.namespace, place.name)
+                else:
+                    store.delete(*at)
                 details = {"name": place.name, "kind": place.plural, "uid": uid}
                 self._answer(200, {"kind": "Status", "apiVersion": "v1", "status": "Success", "details": details})
 
@@ -153,6 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _watch(self, place: Place, query: dict[str, str]) -> None:
         store, seen = self.kubernetes.store, int(query.get("resourceVersion") or 0)
+        field, _, name = query.get("fieldSelector", "").partition("=")
+        if (place.plural, field) == ("pods", "metadata.name"):
+            self.kubernetes.settling.watch_pod(place.namespace, name, seen)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Connection", "close")

@@ -1,7 +1,9 @@
 """What a cluster does by itself, as far as the chart's commands see it: a StatefulSet's claims, pods and status.
 
 It is a stand-in: no container runs. A pod is ready when the Secrets and ConfigMaps that it names are there with the
-keys that it names, and none of its images is among those that the test calls lacking.
+keys that it names, and none of its images is among those that the test calls lacking. One that a client deletes ends
+when the client waits for that, as a real one takes seconds: `kubectl delete` looks twice before it waits, and waits for
+ever where the pod was replaced between the two.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 0.05
 """Between two steps, so that clients see what lies between: a pod that ends, one that is there and not yet ready."""
+ENDING_SECONDS: Final = 5
+"""Until a pod ends that was deleted by a client which does not wait for that."""
 PATIENCE_SECONDS: Final = 20
 
 
@@ -41,6 +46,8 @@ class Settling(threading.Thread):
         self.lacking: set[str] = set()
         """Images that no node can pull."""
         self._quiet_at = -1
+        self._ends_at: dict[str, float] = {}
+        self._watched: dict[tuple[str, str], int] = {}
 
     def run(self) -> None:
         while not self._ended.wait(SECONDS):
@@ -48,7 +55,7 @@ class Settling(threading.Thread):
                 before = self._store.number
                 for namespace in self._store.namespaces():
                     self._settle(namespace)
-                if self._store.number == before:
+                if self._store.number == before and not self._is_ending_any():
                     self._quiet_at = before
                     self._store.changed.notify_all()
 
@@ -58,16 +65,38 @@ class Settling(threading.Thread):
             quiet = self._store.changed.wait_for(lambda: self._quiet_at == self._store.number, timeout=PATIENCE_SECONDS)
         assert quiet, "the stand-in does not come to rest"
 
+    def delete_pod(self, namespace: str, name: str) -> None:
+        """As a client asks."""
+        with self._store.changed:
+            marked = self._store.mark_deleted("pods", namespace, name)
+            self._ends_at.setdefault(marked["metadata"]["uid"], time.monotonic() + ENDING_SECONDS)
+
+    def watch_pod(self, namespace: str, name: str, number: int) -> None:
+        """A client looks from here on what becomes of it."""
+        with self._store.changed:
+            self._watched[namespace, name] = number
+
     def end(self) -> None:
         self._ended.set()
         self.join()
+
+    def _is_ending_any(self) -> bool:
+        return any(
+            "deletionTimestamp" in pod["metadata"]
+            for namespace in self._store.namespaces() for pod in self._store.all("pods", namespace)
+        )  # fmt: skip
+
+    def _has_ended(self, namespace: str, metadata: Thing) -> bool:
+        is_watched = self._watched.get((namespace, metadata["name"]), -1) >= int(metadata["resourceVersion"])
+        return is_watched or time.monotonic() >= self._ends_at.get(metadata["uid"], 0)
 
     def _settle(self, namespace: str) -> None:
         sets = self._store.all("statefulsets", namespace)
         owners = {each["metadata"]["uid"] for each in sets}
         for pod in self._store.all("pods", namespace):
             if "deletionTimestamp" in pod["metadata"]:
-                self._store.delete("pods", namespace, pod["metadata"]["name"])
+                if self._has_ended(namespace, pod["metadata"]):
+                    self._store.delete("pods", namespace, pod["metadata"]["name"])
             elif pod["metadata"]["ownerReferences"][0]["uid"] not in owners:
                 self._store.mark_deleted("pods", namespace, pod["metadata"]["name"])
             elif not is_ready(pod) and self._may_start(namespace, pod):

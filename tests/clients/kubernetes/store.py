@@ -165,7 +165,9 @@ class Store:
         """It goes when what it stands for has ended."""
         with self.changed:
             thing = self.get(plural, namespace, name)
-            thing["metadata"].setdefault("deletionTimestamp", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+            if "deletionTimestamp" in thing["metadata"]:
+                return thing
+            thing["metadata"]["deletionTimestamp"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
             return self._put("MODIFIED", plural, namespace, thing)
 
     def delete(self, plural: str, namespace: str, name: str) -> Thing:
