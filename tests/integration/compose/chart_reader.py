@@ -33,7 +33,7 @@ PAGE: Final = CHECKOUT.joinpath(NAME).read_text(encoding="utf-8")
 BLOCKS: Final = [block for block in blocks() if block.page == NAME]
 VALUES_FILE: Final = "breakwater-values.yaml"
 NAMESPACE: Final = "breakwater"
-SECONDS: Final = 60
+SECONDS: Final = 20
 WRITTEN: Final = re.compile(r"[Ww]rite `replicas: (\d+)`")
 GIVEN: Final = {"OWNER_PASSWORD": "of-the-owner", "ACCESS_KEY": "access", "SECRET_KEY": "secret"}
 """Variables of the page that are its reader's."""
