@@ -18,7 +18,7 @@ from compose.docker import site as containers
 from compose.local.layout import DEFINITIONS
 from compose.local.options import CHECKOUT
 from tests.clients.kubernetes.api import api
-from tests.clients.kubernetes.tools import FOLDER
+from tests.clients.kubernetes.tools import FOLDER, PROGRAMS
 from tests.documented import Block, Ended, blocks, run_words
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class Reader:
     """Has a folder with the chart, values and a home of his own. What is run is kept in `steps`, by where it stands."""
 
     def __init__(self, folder: Path, kubernetes: Kubernetes, written: dict[str, Any]) -> None:
+        absent = [name for name in PROGRAMS if not FOLDER.joinpath(name).exists()]
+        assert not absent, f"{' and '.join(absent)} not in {FOLDER}: ./breakwater test fetches them"
         self.kubernetes = kubernetes
         self.folder = folder / "clone"
         self.steps: dict[str, Step] = {}
