@@ -27,7 +27,7 @@ ON_ANY_PAGE: Final = dict.fromkeys((("sh", "run"), ("sh", "run-for-5s"), ("sh", 
 OF_THE_CHART: Final = itertools.product(["docs/helm.md"], ["sh", "yaml"], ["helm", "outside", "several"])
 ON_ONE_PAGE: Final = {
     ("docs/containers.md", "sh", "containers"): "tests/containers/test_docs.py",
-    **dict.fromkeys(OF_THE_CHART, "tests/unit/compose/test_chart_docs.py"),
+    **dict.fromkeys(OF_THE_CHART, "tests/integration/compose/test_helm_commands.py"),
 }
 """What runs, or reads, all blocks of a language with a word."""
 PLAIN: Final = [block for block in blocks() if block.language]
