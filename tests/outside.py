@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from compose.local.certificate import make_certificate
+from tests.sentences import said
 from tests.servers import free_port, memory, postgres_binaries, short_folder, start, stop, wait_for
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def outside_postgres(host: str = "localhost", *, clients: tuple[str, ...] = _LOO
         try:
             wait_for(lambda: _answers(server), seconds=30, what="PostgreSQL answers")
             words = OWNER_PASSWORD.replace("'", "''")
-            server.run(f"CREATE ROLE {OWNER} LOGIN CREATEROLE CREATEDB PASSWORD '{words}'")
+            of_the_page = {"breakwater_admin": OWNER, "…": words}
+            server.run(said("CREATE ROLE breakwater_admin LOGIN CREATEROLE PASSWORD '…'", of_the_page))
+            server.run(f"ALTER ROLE {OWNER} CREATEDB")
             yield server
         finally:
             stop(process)

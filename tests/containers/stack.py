@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pexpect
 import yaml
 
 from compose.local.options import CHECKOUT
@@ -26,7 +28,7 @@ from tests.clients.skopeo import Outcome
 from tests.documented import documented
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.clients.docker import DockerClient, DockerEngine
 
@@ -166,6 +168,21 @@ class Stack:
         if said and said[-1] == str(done.returncode):
             said.pop()
         return Outcome(ok=done.returncode == 0, out=done.stdout, err="\n".join(said))
+
+    def at_a_terminal(self, words: Sequence[str], answers: Mapping[str, str], *, seconds: float = 120) -> str:
+        """`docker-compose …` by a person who answers these questions in their order; what the screen has shown."""
+        screen = io.StringIO()
+        with pexpect.spawn(
+            self.program, [*self.files, *words], env=self.environment(), encoding="utf-8", timeout=seconds,
+        ) as terminal:  # fmt: skip
+            terminal.logfile_read = screen
+            for question, answer in answers.items():
+                terminal.expect_exact(question)
+                terminal.sendline(answer)
+            terminal.expect(pexpect.EOF)
+        if terminal.exitstatus:
+            raise ComposeFailedError(f"{self.program} {' '.join(words)}:\n{screen.getvalue()[-6000:]}")
+        return screen.getvalue()
 
     def environment(self) -> dict[str, str]:
         """What a command of compose for this project is run with."""

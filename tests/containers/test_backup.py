@@ -15,6 +15,7 @@ from tests.clients.polling import eventually
 from tests.clients.rest import RestClient
 from tests.containers.stack import BUILD_SECONDS, LABEL, UP_SECONDS, ComposeFailedError, Stack
 from tests.documented import documented
+from tests.sentences import words_said
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -138,3 +139,17 @@ def test_images_are_brought_into_the_volume_by_hand(stack: Stack, other: Stack, 
     assert registry.get_manifest(LATER, "v1").status_code == requests.codes.not_found
     other.documented(documented(PAGE, "--entrypoint cp").fitted({"FOLDER": str(stack.volume("registry"))}))
     assert registry.pull(LATER, "v1").ok
+
+
+def test_down_leaves_the_data_but_where_it_is_told_of_volumes(other: Stack) -> None:
+    """The last one."""
+    def left() -> set[str]:
+        mark = f"label={LABEL}.project={PROJECT}"
+        return {*other.docker.run("volume", "ls", "--quiet", "--filter", mark).out.split()}
+
+    before = left()
+    assert {f"{PROJECT}_{name}" for name in ("postgres", "registry", "rabbitmq", "secrets")} <= before
+    other.compose(*words_said("docker compose down"), seconds=180)
+    assert left() == before
+    other.compose(*words_said("docker compose down --volumes"), seconds=180)
+    assert left() == set()

@@ -13,6 +13,7 @@ from compose.local.parts import PARTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.containers.stack import BASE, ComposeFailedError
+from tests.sentences import words_said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +56,24 @@ def test_image_keeps_neither_lists_nor_packages_of_apt(stack: Stack, part: str |
 def test_the_proxy_alone_publishes_a_port(stack: Stack) -> None:
     published = {part: stack.container(part).published for part in PARTS}
     assert {part: ports for part, ports in published.items() if ports} == {"proxy": [stack.host]}
+
+
+@pytest.mark.parametrize(("command", "places", "says"), [
+    ("docker compose exec -T log tail -n 50 /var/lib/breakwater/log/NAME.log", {"NAME": "core"}, '"part": "core"'),
+    ("docker compose exec -T log tail /var/lib/breakwater/log/migrate.log", {}, "the database is at revision "),
+    ("docker compose logs log", {}, "log"),
+    ("docker compose logs prepare", {}, "prepare"),
+])  # fmt: skip
+def test_operator_reads_what_a_container_says(
+    stack: Stack, command: str, places: dict[str, str], says: str
+) -> None:
+    assert says in stack.compose(*words_said(command, places))
+
+
+def test_engine_tells_where_it_keeps_its_data(stack: Stack) -> None:
+    """That is BREAKWATER_ENGINE_ROOT."""
+    _, *words = words_said("docker info")
+    assert f"Docker Root Dir: {stack.engine.root}\n" in stack.docker.run(*words).out
 
 
 @pytest.mark.parametrize("part", ["proxy", "registry", "log"])

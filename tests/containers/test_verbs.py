@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import requests
 
 from tests.clients.images import make_image
 from tests.containers.stack import LABEL
+from tests.sentences import words_said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +92,37 @@ def test_password_is_reset_by_whoever_runs_the_containers(stack: Stack, password
         back = stack.operate("admin", "reset-password", given=f"{password}\n")
     assert back.out == "admin has a new password\n", back.err
     assert status(stack, password) == requests.codes.ok
+
+
+def test_password_is_asked_for_at_a_terminal_and_not_shown(stack: Stack, password: str) -> None:
+    chosen = "Chosen-at-a-terminal-1"
+    try:
+        shown = stack.at_a_terminal(
+            words_said("docker compose run --rm operate admin reset-password"),
+            {"New password of admin: ": chosen, "Repeat for confirmation: ": chosen},
+        )
+        assert shown.endswith("admin has a new password\r\n")
+        assert chosen not in shown
+        assert status(stack, chosen) == requests.codes.ok
+    finally:
+        stack.operate("admin", "reset-password", given=f"{password}\n")
+    assert status(stack, password) == requests.codes.ok
+
+
+def test_garbage_is_collected_by_whoever_runs_the_containers(stack: Stack) -> None:
+    said = stack.compose(*words_said("docker compose run --rm operate gc run"))
+    assert re.search(r"collection \d+", said), said
+
+
+def test_tokens_that_are_out_are_void_once_keys_are_renewed(stack: Stack, password: str) -> None:
+    before = stack.registry(password)
+    assert before.push("library/renewed-here", "v1", make_image("renewed here")).ok
+    assert before.pull("library/renewed-here", "v1").ok
+    assert stack.operate("keys", "renew").ok
+    stack.compose(*words_said("docker compose restart registry"))
+    stack.await_health()
+    assert stack.registry(password).pull("library/renewed-here", "v1").ok
+    assert before.pull("library/renewed-here", "v1").status_code == requests.codes.unauthorized
 
 
 def signer(token: str) -> str:

@@ -51,7 +51,7 @@ WITH_FRAGILE: Final = (
 """The modules that break the fragile instance, or copy out of it."""
 OF_THEIR_OWN: Final = (
     "test_bucket", "test_lifecycle", "test_metrics", "test_outside", "test_outside_broker", "test_registry3",
-    "test_tls",
+    "test_sentences", "test_tls",
 )  # fmt: skip
 """The modules that start what they need, and can be anybody's."""
 PEOPLE: Final = {name: f"{name.title()}-of-the-d1rectory" for name in ("alice", "bob", "carol", "dora")}

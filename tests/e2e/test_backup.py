@@ -18,6 +18,7 @@ from tests.clients.polling import eventually
 from tests.documented import documented, run_commands
 from tests.e2e.conftest import end
 from tests.e2e.system import System
+from tests.sentences import words_said
 from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def backup(system: System, folder: Path) -> Path:
 
 def test_everything_works_in_what_is_made_of_a_backup(system: System, backup: Path, other: Instance) -> None:
     person = system.new_person()  # after the backup: unknown to it
-    done = other.run("restore", str(backup))
+    done = other.run(*words_said("./breakwater restore FILE", {"FILE": str(backup)}))
     assert done.returncode == 0, done.stderr
     restored = System(other)
     assert restored.admin_password == system.admin_password

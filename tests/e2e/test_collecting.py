@@ -11,6 +11,7 @@ from tests.clients.collecting import SENTENCE, begin, collect, ended
 from tests.clients.images import make_image, make_index, write_layout
 from tests.clients.polling import eventually
 from tests.e2e.crowd import collect_among
+from tests.sentences import words_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,9 @@ def test_a_collection_frees_bytes_and_is_in_the_record(fragile: System) -> None:
     assert freed["freed_space"] >= image.size
     assert freed["purged_blobs"] >= len((image.manifest, *image.blobs))
     assert not client.has_blob(repository, image.layers[0].digest)
-    assert f"collection {int(number) + 1}" in fragile.breakwater("gc", "run").out
+    assert f"collection {int(number) + 1}" in fragile.breakwater(*words_said("./breakwater gc run")).out
     assert number in fragile.breakwater("gc", "list").out
-    stopped = fragile.breakwater("gc", "stop", number)
+    stopped = fragile.breakwater(*words_said("./breakwater gc stop ID", {"ID": number}))
     assert (stopped.ok, stopped.err) == (False, f"collection {number} has ended already\n")
 
     def recorded() -> set[str]:

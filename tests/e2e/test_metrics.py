@@ -20,7 +20,9 @@ from shared.messaging.topology import EVENTS
 from tests.clients.images import make_image
 from tests.clients.polling import eventually
 from tests.clients.promtool import assert_fires, constant
+from tests.documented import run_commands
 from tests.e2e.conftest import fresh_system
+from tests.sentences import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,15 @@ def scrape(system: System, robot: tuple[str, str]) -> str:
     assert answer.status_code == requests.codes.ok, answer.text
     assert time.monotonic() - begun < 2
     return answer.text
+
+
+def test_operator_asks_as_prometheus_does(watched: System, prometheus: tuple[str, str]) -> None:
+    words = "curl --include --user 'ROBOT:SECRET' URL/metrics"
+    name, secret = prometheus
+    for given, status in ((secret, "200"), (f"{secret}x", "401")):
+        command = said(words, {"ROBOT": name, "SECRET": given, "URL": watched.url})
+        answer = run_commands(command, watched.instance.environment)
+        assert f"HTTP/1.1 {status} " in answer
 
 
 def values(text: str, name: str, label: str = "") -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import os
 import re
 import socket
 import ssl
@@ -17,7 +18,9 @@ import requests
 from compose.local.instance import Instance
 from compose.local.supervision import Supervisor
 from tests.clients.images import make_image, write_layout
+from tests.documented import run_commands
 from tests.e2e.conftest import end
+from tests.sentences import said
 from tests.servers import free_port, short_folder
 
 if TYPE_CHECKING:
@@ -118,6 +121,24 @@ def test_page_on_trust_tells_every_client_what_makes_it_trust(
         "server": instance.url,
         "host": {instance.url: {"ca": f"/etc/containerd/certs.d/{host}/ca.crt"}},
     }
+
+
+def test_whole_of_debian_trusts_it_by_its_own_command(instance: Instance, authority: Path, tmp_path: Path) -> None:
+    """With folders of its own in the place of this machine's."""
+    (tmp_path / "conf").touch()
+    options = f"--certsconf {tmp_path / 'conf'}"
+    for name in ("localcertsdir", "etccertsdir", "hooksdir"):
+        (tmp_path / name).mkdir()
+        options += f" --{name} {tmp_path / name}"
+    bundle = tmp_path / "etccertsdir" / "ca-certificates.crt"
+    for trusted in (False, True):
+        if trusted:
+            tmp_path.joinpath("localcertsdir", "breakwater.crt").write_bytes(authority.read_bytes())
+        run_commands(f"{said('update-ca-certificates')} {options}", os.environ)
+        done = subprocess.run(
+            ["curl", "--silent", "--fail", "--cacert", bundle, f"{instance.url}/healthz"], check=False, timeout=30,
+        )  # fmt: skip
+        assert (done.returncode == 0) is trusted
 
 
 def test_client_that_does_not_trust_it_is_not_talked_into_it(instance: Instance) -> None:

@@ -12,6 +12,7 @@ from shared.secrets import Secret
 from tests.integration.audit.conftest import KEY_TEXT, NOW, Record, push
 from tests.integration.conftest import Database
 from tests.integration.verbs import verb
+from tests.sentences import words_said
 
 CODE = Path(__file__).parents[3]
 
@@ -118,7 +119,8 @@ def test_purge_drops_what_is_older_and_tells_it(recorded: Database) -> None:
     asked = audit(recorded, "purge", "--older-than", "1d")
     assert asked.returncode == 1
     assert audit(recorded, "list", "--json").stdout.count("\n") == 8
-    done = audit(recorded, "purge", "--older-than", "1d", "--yes")
+    _, *words = words_said("./breakwater audit purge --older-than AGE --yes", {"AGE": "1d"})
+    done = audit(recorded, *words)
     assert (done.returncode, done.stdout) == (0, "purged 8 records, up to link 8\n")
     assert audit(recorded, "verify").stdout == "the audit record is whole: 8 links, the content of 8 was purged\n"
 

@@ -28,6 +28,7 @@ from tests.integration.compose.chart_reader import (
     reading,
     values,
 )
+from tests.sentences import said
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -140,15 +141,15 @@ def test_what_helm_prints_leads_to_a_running_instance(
 
 def test_page_names_the_programs_that_run_its_commands(tmp_path: Path) -> None:
     with reading(tmp_path, {}) as reader:
-        said = reader.run("helm version --template '{{.Version}}'; echo; kubectl version --client").ended.said
-    versions = re.findall(r"v(\d+\.\d+)\.\d+$", said, re.MULTILINE)
+        shown = reader.run("helm version --template '{{.Version}}'; echo; kubectl version --client").ended.said
+    versions = re.findall(r"v(\d+\.\d+)\.\d+$", shown, re.MULTILINE)
     told(f"Helm {versions[0]} and kubectl {versions[1]}")
 
 
 def test_all_containers_of_a_pod_that_runs_are_ready(one: Reader) -> None:
     told("`kubectl get pods` shows 13 of 13")
-    said = must(one.run(f"kubectl -n {NAMESPACE} get pods")).ended.said
-    assert re.search(r"^breakwater-0 +13/13 +Running ", said, re.MULTILINE)
+    shown = must(one.run(f"{said('kubectl get pods')} -n {NAMESPACE}")).ended.said
+    assert re.search(r"^breakwater-0 +13/13 +Running ", shown, re.MULTILINE)
 
 
 def test_an_outside_secret_needs_the_namespace(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_an_outside_secret_needs_the_namespace(tmp_path: Path) -> None:
 
 def test_rollout_status_refuses_several_pods(several: Reader) -> None:
     told("`kubectl rollout status` refuses here")
-    refused = several.run(f"kubectl -n {NAMESPACE} rollout status {SET}")
+    refused = several.run(f"{said('kubectl rollout status')} -n {NAMESPACE} {SET}")
     assert (refused.ended.code, refused.ended.said) == (
         1, "error: rollout status is only available for RollingUpdate strategy type\n",
     )  # fmt: skip
@@ -180,7 +181,7 @@ def pods_told(step: Step) -> dict[str, str]:
 def test_scale_changes_no_settings_of_pods(several: Reader) -> None:
     told("`kubectl scale` does not do: the pod that is left goes by its settings")
     told("Nor does it add a pod that the settings do not know")
-    fewer = must(several.run(f"kubectl -n {NAMESPACE} scale {SET} --replicas=1"))
+    fewer = must(several.run(f"{said('kubectl scale')} -n {NAMESPACE} {SET} --replicas=1"))
     assert pods_told(fewer) == {"breakwater-0": "2"}
     more = must(several.run(f"kubectl -n {NAMESPACE} scale {SET} --replicas=3"))
     assert pods_told(more) == dict.fromkeys(("breakwater-0", "breakwater-1", "breakwater-2"), "2")
@@ -223,7 +224,7 @@ def test_an_only_pod_is_replaced_by_an_upgrade_and_by_a_rollback(one: Reader) ->
     one.write(tagged(one.values, "2"))
     upgraded = must(one.run(UPGRADE))
     assert images(upgraded) == {"registry.example.com/platform/breakwater:2"}
-    back = must(one.run(f"helm rollback {helm.RELEASE} --namespace {NAMESPACE}"))
+    back = must(one.run(f"{said('helm rollback')} {helm.RELEASE} --namespace {NAMESPACE}"))
     assert images(back) == images(one.run("true")) != images(upgraded)
     assert back.there(CLAIMS) == back.was(CLAIMS) != {}
 

@@ -18,6 +18,7 @@ from shared.postgres import connect
 from tests.clients.notifications import body_of, event
 from tests.integration.broker import Broker, environment, eventually
 from tests.integration.conftest import Database
+from tests.sentences import words_said
 
 Run = Callable[..., Result]
 
@@ -103,7 +104,8 @@ class TestParked:
     def test_what_can_be_read_by_now_is_taken_in_once(self, run: Run, database: Database) -> None:
         body = body_of(event("push", "library/app", tag="v1"))
         first, second = park(database, body, "an older version"), park(database, body, "an older version")
-        assert "new events: 1" in run("parked", "retry", first).output
+        _, *words = words_said("./breakwater events parked retry UUID", {"UUID": first})
+        assert "new events: 1" in run(*words).output
         assert "new events: 0" in run("parked", "retry", second).output
         assert count(database, "SELECT count(*) FROM events.outbox WHERE type LIKE 'breakwater.artifact.%'") == 1
         assert count(database, "SELECT count(*) FROM events.parked") == 0
@@ -121,7 +123,8 @@ class TestParked:
 
     def test_what_is_discarded_is_gone(self, run: Run, database: Database) -> None:
         parked = park(database, b"{]", "-")
-        assert run("parked", "discard", parked).exit_code == 0
+        _, *words = words_said("./breakwater events parked discard UUID", {"UUID": parked})
+        assert run(*words).exit_code == 0
         assert count(database, "SELECT count(*) FROM events.parked") == 0
         discarded = ("parked_notification.discarded", "system:operator", {"parked_id": parked, "reason": "-"})
         assert told(database) == [discarded]
@@ -171,7 +174,8 @@ class TestDeadLetters:
         first, second, third = (self.bury(rabbit) for _ in range(3))
         assert "sent back to audit: 1" in run("dead-letters", "redrive", "--queue", "audit", first).output
         assert "discarded: 1" in run("dead-letters", "discard", "--queue", "audit", second).output
-        assert "sent back to audit: 1" in run("dead-letters", "redrive", "--queue", "audit").output
+        _, *words = words_said("./breakwater events dead-letters redrive --queue QUEUE", {"QUEUE": "audit"})
+        assert "sent back to audit: 1" in run(*words).output
         eventually(lambda: (rabbit.depth("audit"), rabbit.depth("audit.dead-letters")), (2, 0))
         assert third in refusal(run("dead-letters", "discard", "--queue", "audit", third)).sentence
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 import pytest
 import typer
 
 from compose.cli import develop
 from compose.cli.develop import BRIEF, OTHER_FORMS, environment
+from compose.cli.main import app
 from compose.local.options import CHECKOUT
+from tests.sentences import words_said
+
+ALL: Final = {"unit", "integration", "eventlet", "e2e", "portal", *OTHER_FORMS}
 
 
 def test_an_instance_of_this_checkout_means_nothing_to_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +53,42 @@ def test_that_nothing_was_tested_in_containers_is_said_plainly(
     with suppress(typer.Exit):
         develop.run_compose_tests(brief=brief)
     assert ("the whole in containers was NOT tested" in capsys.readouterr().out) is said
+
+
+@pytest.mark.parametrize(("command", "suites"), [
+    ("./breakwater test-all", ALL), ("./breakwater test-compose", {"containers"}),
+])  # fmt: skip
+def test_documented_command_begins_its_suites_with_the_long_ones(
+    monkeypatch: pytest.MonkeyPatch, command: str, suites: set[str]
+) -> None:
+    """What it begins is not run: this is a part of it."""
+    begun: dict[str, bool] = {}
+
+    def suite(path: str, *only: str, long: bool) -> develop.Result:
+        assert not only
+        begun[path] = long
+        return develop.Result(name=path, ok=path != "unit", seconds=1, passed=1)
+
+    monkeypatch.setattr(develop, "_suite", suite)
+    code = app(words_said(command), standalone_mode=False)
+    assert begun == dict.fromkeys(suites, True)
+    assert (code == 1) is ("unit" in suites)
+
+
+@pytest.mark.parametrize(("command", "program", "place", "words"), [
+    ("./breakwater bench --only costs", "tests.bench", CHECKOUT / "var" / "bench", ["--only", "costs"]),
+    ("./breakwater screenshots", "tests.portal.screenshots", CHECKOUT / "docs", []),
+])  # fmt: skip
+def test_documented_command_begins_what_other_tests_run(
+    monkeypatch: pytest.MonkeyPatch, command: str, program: str, place: Path, words: list[str]
+) -> None:
+    begun = []
+
+    def run(given: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        begun.append(given)
+        return subprocess.CompletedProcess(given, 3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert app(words_said(command), standalone_mode=False) == 3
+    ((python, _, module, _, file, *rest),) = begun
+    assert (python, module, Path(file).parent, rest) == (sys.executable, program, place, words)

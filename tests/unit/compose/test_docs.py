@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from compose.docs import PAGE, page
 from compose.local.options import CHECKOUT
+from tests.sentences import said
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILES = sorted((CHECKOUT / "compose" / "docker").glob("compose*.yaml"))
+MAKERS: Final = {
+    "python -m compose.docs": "configuration.md",
+    "python -m gateway.core.docs": "api.md",
+    "python -m gateway.core.metrics.docs": "metrics.md",
+    "python -m shared.events.docs": "events.md",
+}
+FROM_HERE: Final = "<!-- from here on made by `python -m gateway.core.metrics.docs` -->\n"
+UP_TO_HERE: Final = "<!-- up to here -->\n"
 VARIABLE = re.compile(r"\$\{(BREAKWATER_\w+)(?::-([^}]*))?\}")
 
 
 def test_page_is_what_the_code_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run `python -m compose.docs`"
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code and the pages, to be written over."""
+    copy: Path = tmp_path_factory.mktemp("copy")
+    for folder in ("compose", "docs", "gateway", "services", "shared"):
+        shutil.copytree(CHECKOUT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "screenshots"))
+    return copy
+
+
+@pytest.mark.parametrize(("command", "name"), MAKERS.items())
+def test_page_is_made_by_the_command_that_it_names(copied: Path, command: str, name: str) -> None:
+    page = copied / "docs" / name
+    whole = page.read_text(encoding="utf-8")
+    before, after = whole.partition(FROM_HERE)[0], whole.partition(UP_TO_HERE)[2]
+    page.write_text(f"{before}{FROM_HERE}{UP_TO_HERE}{after}" if FROM_HERE in whole else "", encoding="utf-8")
+    _, *words = shlex.split(said(command))
+    subprocess.run([sys.executable, *words], cwd=copied, check=True, timeout=60)
+    assert page.read_text(encoding="utf-8") == whole
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

@@ -29,6 +29,8 @@ BLOCK = re.compile(r"^```sh.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"(?:^|\s)\./breakwater ([a-z].*)$")
 INLINE = re.compile(r"`(?:\./)?breakwater ([a-z][^`{}]*)`")
 HINT = re.compile(r"Look at its log: breakwater ([a-z][^\".{}]*)\.")
+OF_THEIR_OWN = {"QUEUE": "audit", "UUID": "00000000-0000-0000-0000-000000000000"}
+"""What stands for placeholders that are not of a number or of any word."""
 SETTING = re.compile(r"\bBREAKWATER_[A-Z0-9_]*[A-Z0-9]\b")
 
 
@@ -52,7 +54,7 @@ def words(command: str) -> list[str]:
     for word in lexer:
         if set(word) <= set("|<>&;"):
             break
-        taken.append("1" if word.isupper() else word)  # a placeholder, of a number or of any word
+        taken.append(OF_THEIR_OWN.get(word, "1") if word.isupper() else word)
     return taken
 
 

@@ -10,6 +10,7 @@ import typer
 
 from compose.cli.main import app
 from compose.local.options import CHECKOUT
+from tests.sentences import words_said
 
 SCRIPT = CHECKOUT / "breakwater"
 IN_THE_SCRIPT_ITSELF = {"help", "lock"}
@@ -19,7 +20,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", SCRIPT, *words], capture_output=True, text=True, check=False, timeout=30)
 
 
-@pytest.mark.parametrize("words", [(), ("help",), ("--help",), ("-h",)])
+@pytest.mark.parametrize("words", [(), (*words_said("./breakwater help"),), ("--help",), ("-h",)])
 def test_help_needs_nothing_installed(words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.returncode == 0

@@ -19,6 +19,7 @@ from compose.local.options import CHECKOUT
 from compose.local.unit import SystemdRefuses, unit_text
 from shared.errors import ConfigurationError
 from tests.documented import documented, run_commands
+from tests.sentences import said, words_said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,9 @@ def test_systemd_takes_what_starts_containers_as_the_page_installs_it(units: Pat
     block = documented("docs/containers.md", "breakwater-containers.timer")
     folder = CHECKOUT / "compose" / "docker"
     run_commands(block.fitted({"/etc/systemd/system": str(units)}), dict(os.environ), folder=folder)
-    assert calls(systemctl) == ["daemon-reload", "enable --now breakwater-containers.timer"]
+    run_commands(said("systemctl stop breakwater-containers.timer"), dict(os.environ))
+    timer = "breakwater-containers.timer"
+    assert calls(systemctl) == ["daemon-reload", f"enable --now {timer}", f"stop {timer}"]
     files = [units / f"breakwater-containers.{kind}" for kind in ("service", "timer")]
     assert f"WorkingDirectory={folder}\n" in files[0].read_text()
     # a shell and systemd read these in different ways
@@ -142,6 +145,10 @@ def test_documented_command_enables_it(
     app(words, standalone_mode=False)
     (file,) = units.iterdir()
     assert calls(systemctl) == ["--quiet daemon-reload", f"--quiet enable {file.name}"]
+    monkeypatch.setattr(unit, "remove", partial(unit.remove, units=units, booted=units))
+    app(words_said("./breakwater service remove"), standalone_mode=False)
+    assert not file.exists()
+    assert calls(systemctl)[2:] == [f"--quiet disable {file.name}", "--quiet daemon-reload"]
 
 
 @pytest.mark.parametrize("word", ["daemon-reload", "enable"])
