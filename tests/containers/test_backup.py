@@ -61,7 +61,8 @@ def begin(stack: Stack) -> str:
     try:
         stack.compose("up", "-d", "log")
     except ComposeFailedError:
-        return stack.compose("logs", "--no-color", "--tail", "1", "prepare").rpartition("|")[2].strip()
+        asked, *of = words_said("docker compose logs prepare")
+        return stack.compose(asked, "--no-color", *of).rpartition("|")[2].strip()
     return ""
 
 

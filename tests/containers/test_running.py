@@ -62,7 +62,6 @@ def test_the_proxy_alone_publishes_a_port(stack: Stack) -> None:
     ("docker compose exec -T log tail -n 50 /var/lib/breakwater/log/NAME.log", {"NAME": "core"}, '"part": "core"'),
     ("docker compose exec -T log tail /var/lib/breakwater/log/migrate.log", {}, "the database is at revision "),
     ("docker compose logs log", {}, "log"),
-    ("docker compose logs prepare", {}, "prepare"),
 ])  # fmt: skip
 def test_operator_reads_what_a_container_says(
     stack: Stack, command: str, places: dict[str, str], says: str
