@@ -97,6 +97,16 @@ def test_the_manifests_of_a_disk_are_read_in_each_repository_wherever_it_lies(tm
     assert having == {"p/app", "p/app/below", "p/app/below/further"}
 
 
+def test_what_a_killed_registry_has_left_beside_a_link_is_no_manifest(tmp_path: Path) -> None:
+    """distribution 3.1 writes links and manifests beside their place, and moves them there."""
+    revision(tmp_path, "p/app", "a" * 64).write_bytes(b"a")
+    data = revision(tmp_path, "p/app", "b" * 64)
+    data.with_name("data.1.tmp").write_bytes(b"b")
+    link = tmp_path / f"docker/registry/v2/repositories/p/app/_manifests/revisions/sha256/{'b' * 64}/link"
+    link.rename(link.with_name("link.1.tmp"))
+    assert list(Folder(str(tmp_path), threading.Event()).manifests()) == [("p/app", f"sha256:{'a' * 64}", b"a")]
+
+
 def test_a_manifest_without_its_content_and_a_change_of_mind_end_the_reading(tmp_path: Path) -> None:
     revision(tmp_path, "p/app", "a" * 64)
     with pytest.raises(NotRead, match=r"p/app@sha256:a+ cannot be read in the storage: nothing was taken"):
