@@ -10,7 +10,7 @@ from compose.docker.scripts import assignments, start_script
 from compose.local.accounts import Account, Accounts
 from compose.local.credentials import settle_owners
 from compose.local.layout import DEFINITIONS
-from compose.local.parts import broker_node, parts, rabbitmq_environment
+from compose.local.parts import parts, rabbitmq_environment
 from compose.local.site import Site
 from shared.secrets import write_secret
 
@@ -45,15 +45,12 @@ def node_script(site: Site, host: str) -> str:
 
 
 def cluster_script(site: Site) -> str:
-    """What makes the queues, once all nodes are up, and has a node forgotten whose data is lost."""
+    """What makes the queues, once all nodes are up."""
     return render(
         "cluster.sh",
         {
             "environment": assignments(site, rabbitmq_environment(site)),
-            "nodes": " ".join(map(broker_node, site.brokers)),
-            "lost": broker_node("${2:-}"),
-            "hosts": ", ".join(site.brokers),
-            "count": len(site.brokers),
+            "nodes": len(site.brokers),
             "definitions": site.layout.broker_conf / DEFINITIONS,
         },
     )

@@ -17,8 +17,7 @@ from tests.clients import collecting
 from tests.clients.images import make_image
 from tests.clients.polling import eventually, settled
 from tests.containers.load import Load, check
-from tests.containers.stack import ComposeFailedError, Stack
-from tests.documented import documented
+from tests.containers.stack import Stack
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -155,36 +154,6 @@ def test_one_of_each_is_killed_under_load_and_nothing_is_lost_or_doubled(scaled:
         # whoever had the stream was killed, and the other one has taken it up
         assert len(load.streams) > 1
         check(admin, load)
-
-
-@pytest.mark.parametrize("node", ["rabbitmq-3", "rabbitmq"])
-def test_node_whose_data_is_lost_is_made_anew(scaled: Stack, admin: RestClient, node: str) -> None:
-    data = scaled.volume(node) / "mnesia"
-    assert data.is_dir()
-    spoilt = data / "spoilt"
-    spoilt.touch()
-    block = documented("docs/scaling.md", "cluster forget").fitted({"rabbitmq-3": node})
-    scaled.documented(block, seconds=400)
-    await_all(scaled)
-    assert data.is_dir()
-    assert not spoilt.exists()
-    left = next(each for each in NODES if each != node)
-    settled(
-        lambda: {members for members, _ in queues(scaled, left).values()}, {len(NODES)}, within=BACK_SECONDS,
-        what="every queue is on every node", every=1,
-    )
-    assert len(queues(scaled, node)) == QUEUES
-    repository = f"library/after-{node}"
-    assert scaled.registry(scaled.admin_password()).push(repository, "v1", make_image(node)).ok
-    eventually(
-        lambda: [row for row in admin.audit("library") if repository in row["resource"]], within=30,
-        what="a push is on record",
-    )
-
-
-def test_node_that_there_is_not_is_not_forgotten(scaled: Stack) -> None:
-    with pytest.raises(ComposeFailedError, match="there is no node rabbitmq-4 of the broker, which has rabbitmq, "):
-        scaled.compose("run", "--rm", "--no-deps", "cluster", "forget", "rabbitmq-4")
 
 
 def kill(stack: Stack, load: Load, service: str, number: int) -> str:
