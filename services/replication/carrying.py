@@ -1,6 +1,6 @@
 """Carries one claimed task out: opens both ends, copies or deletes, and says what came of it.
 
-It records nothing; whoever calls it does.
+What came of it is recorded by whoever calls it; what is about to be put at a target is noted here, before it is put.
 """
 
 from collections.abc import Callable, Collection, Sequence
