@@ -82,13 +82,15 @@ class Broker:
             found: list[Any] = []
             if wanted:
                 channel.basic_qos(0, min(wanted, MOST_PREFETCHED), a_global=False)
-                channel.basic_consume(queue, callback=found.append)
+                consumer = channel.basic_consume(queue, callback=found.append)
             while len(found) < wanted:
                 seen = len(found)
                 connection.drain_events(timeout=10)
                 if len(found) > seen and len(found) < wanted:
                     channel.basic_ack(found[-1].delivery_info["delivery_tag"], multiple=True)
             if wanted:
+                # first: else the next one is on its way here, and for a moment nobody else finds it in the queue
+                channel.basic_cancel(consumer)
                 channel.basic_ack(found[wanted - 1].delivery_info["delivery_tag"], multiple=True)
             return found[:wanted]
 

@@ -70,10 +70,8 @@ class Bench:
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """Take the dead letters off; their headers."""
-        found = []
-        while (letter := self.rabbit.take("audit.dead-letters")) is not None:
-            found.append(letter.properties["application_headers"])
-        return found
+        letters = self.rabbit.take_all("audit.dead-letters")
+        return [letter.properties["application_headers"] for letter in letters]
 
     @contextmanager
     def recorder(self, name: str = "recorder") -> Iterator[Process]:
