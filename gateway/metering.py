@@ -32,6 +32,11 @@ class Meter:
 
 
 def count_answer(tally: Tally, area: str, method: str, status: int, seconds: float) -> None:
-    """Count one; methods that clients make up are counted as one."""
-    tally.count(HTTP_REQUESTS, area, method if method in _METHODS else "other", str(status))
+    """Count one."""
+    tally.count(HTTP_REQUESTS, area, counted_method(method), str(status))
     tally.time(HTTP_SECONDS, seconds, area)
+
+
+def counted_method(method: str) -> str:
+    """Those that clients make up are counted as one."""
+    return method if method in _METHODS else "other"

@@ -164,6 +164,11 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
         return self.run / "proxy-status.sock"
 
     @property
+    def transfers(self) -> Path:
+        """Where nginx writes a line for each request of a client's that it passes to the registry."""
+        return self.run / "transfers"
+
+    @property
     def registry_control(self) -> Path:
         """The socket of the registry's parent, which collects garbage."""
         return self.run / "registryctl.sock"

@@ -135,6 +135,7 @@ def _proxy(site: Site) -> views.View:
         collecting_flag=layout.collecting_flag,
         frozen_flag=layout.frozen_flag,
         status_socket=layout.proxy_status,
+        transfers=layout.transfers,
         access_log="/dev/stdout" if site.contained else f"syslog:server=unix:{site.log_socket},nohostname,tag=proxy",
         open_files=open_files(),
         downloads=site.layers_at_once,

@@ -163,6 +163,11 @@ class Layout:
         """The socket at which nginx tells how many connections it has."""
         return self.run / "proxy-status.sock"
 
+    @property
+    def transfers(self) -> Path:
+        """Where nginx writes a line for each request of a client's that it passes to the registry."""
+        return self.run / "transfers"
+
 
 def refuse_closed_folders(*folders: Path) -> None:
     """Unprivileged children have to reach these folders. Raises ConfigurationError that names the closed one."""

@@ -25,6 +25,7 @@ from gateway.core.middleware.security_headers import SecurityHeaders
 from gateway.core.request import ApiRequest, ApiResponse
 from gateway.core.routes import all_routes
 from gateway.core.sign_in import SignIn
+from gateway.core.transfers import Transfers
 from gateway.portal.mount import mount_portal
 from gateway.tracing import Wsgi, traced_wsgi
 from shared import logging
@@ -52,7 +53,7 @@ def application() -> Wsgi:
     login = build_login(settings, bind)
     login.record.keep(report=False)
     tally = Tally()
-    recorder = Recorder(settings, tally)
+    recorder = Recorder(settings, tally, gather=Transfers(settings.transfers, tally).count)
     recorder.keep()
     atexit.register(recorder.close)
     return traced_wsgi(build(settings, bind, login, tally), route_of)

@@ -64,7 +64,7 @@ HTTP_SECONDS: Final = Timing(
 REGISTRY_REQUESTS: Final = Counter(
     name="registry_requests",
     meaning="Requests of a part to the registry (pushed manifests, lists, what catalogue and replication look at), by"
-    " the status of the answer, none where there was none. Clients' blobs go past it.",
+    " the status of the answer, none where there was none. Those of clients are no part's.",
     labels=("method", "status"),
 )
 REGISTRY_SECONDS: Final = Timing(
@@ -72,6 +72,22 @@ REGISTRY_SECONDS: Final = Timing(
     meaning="How long the registry took until its answer to a part began, or until it was given up.",
     bounds=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
     labels=("method",),
+)
+TRANSFERS: Final = Counter(
+    name="transfers",
+    meaning="Requests of clients that go to the registry itself: blobs, uploads, and manifests that are read.",
+    labels=("kind", "method", "status"),
+)
+TRANSFER_SECONDS: Final = Timing(
+    name="transfer_seconds",
+    meaning="How long such requests took that were not refused, until a client had all of the answer.",
+    bounds=(0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0),
+    labels=("kind", "method"),
+)
+TRANSFERRED: Final = Counter(
+    name="transferred_bytes",
+    meaning="Bytes of such requests and of their answers, heads included: received from clients, and sent to them.",
+    labels=("direction",),
 )
 TOKENS: Final = Counter(
     name="tokens",
@@ -119,6 +135,9 @@ FIGURES: Final[tuple[Figure, ...]] = (
     HTTP_SECONDS,
     REGISTRY_REQUESTS,
     REGISTRY_SECONDS,
+    TRANSFERS,
+    TRANSFER_SECONDS,
+    TRANSFERRED,
     TOKENS,
     NOTIFICATIONS,
     PUBLISHED,

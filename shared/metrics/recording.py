@@ -27,10 +27,21 @@ _TELL: Final[LiteralString] = "SELECT set_config('synchronous_commit', 'off', tr
 class Recorder:
     """Of one process. Begin it after a fork, not before: threads are not inherited."""
 
-    def __init__(self, settings: Settings, tally: Tally, *, told: Callable[[bool], object] = lambda _: None) -> None:
-        """`told` is called after each turn with whether the database was there."""
+    def __init__(
+        self,
+        settings: Settings,
+        tally: Tally,
+        *,
+        gather: Callable[[], object] = lambda: None,
+        told: Callable[[bool], object] = lambda _: None,
+    ) -> None:
+        """`gather` is called before each turn but the last, and counts what lies elsewhere; `told` after each.
+
+        `told` hears whether the database was there.
+        """
         self._settings = settings
         self._tally = tally
+        self._gather = gather
         self._told = told
         self._ended = Bell()
         self._complained = False
@@ -66,6 +77,7 @@ class Recorder:
     def _keep(self) -> None:
         self._turn()
         while not self._ended.wait(TELLING_SECONDS):
+            self._gather()
             self._turn()
 
     def _turn(self) -> None:

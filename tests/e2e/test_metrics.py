@@ -79,6 +79,7 @@ def test_one_scrape_through_the_proxy_tells_of_every_part(watched: System, prome
     client = watched.registry()
     image = make_image("metered")
     client.push("library/metered", "v1", image)
+    assert client.pull("library/metered", "v1").status_code == requests.codes.ok
     client.close()
 
     def all_told() -> bool:
@@ -92,6 +93,8 @@ def test_one_scrape_through_the_proxy_tells_of_every_part(watched: System, prome
             # the gate and the observer have asked the registry, which has told the intake
             and {"core", "metadata"} <= values(text, "registry_request_seconds_count", "part").keys()
             and {"token", "core", "intake"} <= values(text, "http_request_seconds_count", "part").keys()
+            # blobs went to the registry without any of them
+            and values(text, "transfers_total", "kind").keys() == {"blob", "upload", "manifest"}
         )
 
     eventually(all_told, within=60, what="every part tells of itself")

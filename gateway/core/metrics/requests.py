@@ -1,6 +1,7 @@
-"""Component requests: what the mounts and the registry answer, how fast, and how requests for tokens end."""
+"""Component requests: what mounts, registry and proxy answer, how fast, and how requests for tokens end."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from prometheus_client import Metric
@@ -9,9 +10,21 @@ from gateway.core.metrics.collector import READ, Scrape
 from gateway.core.metrics.family import Family
 from gateway.core.metrics.figures import families_of, family_of
 from shared.auth.roles import Permission
-from shared.metrics.figures import HTTP_REQUESTS, HTTP_SECONDS, REGISTRY_REQUESTS, REGISTRY_SECONDS, TOKENS
+from shared.metrics.figures import (
+    HTTP_REQUESTS,
+    HTTP_SECONDS,
+    REGISTRY_REQUESTS,
+    REGISTRY_SECONDS,
+    TOKENS,
+    TRANSFER_SECONDS,
+    TRANSFERRED,
+    TRANSFERS,
+)
 
-_FIGURES: Final = (HTTP_REQUESTS, HTTP_SECONDS, REGISTRY_REQUESTS, REGISTRY_SECONDS, TOKENS)
+_OF_PROXY: Final = (TRANSFERS, TRANSFER_SECONDS, TRANSFERRED)
+"""Its own, though another part counts them."""
+_FIGURES: Final = (HTTP_REQUESTS, HTTP_SECONDS, REGISTRY_REQUESTS, REGISTRY_SECONDS, *_OF_PROXY, TOKENS)
+_NAMES_OF_PROXY: Final = {each.name for each in _OF_PROXY}
 
 
 class RequestMetrics:
@@ -23,4 +36,5 @@ class RequestMetrics:
 
     def families(self, scrape: Scrape) -> Iterator[Metric]:
         """As the mounts have told."""
-        return families_of(_FIGURES, scrape.told)
+        told = (replace(each, part="proxy") if each.name in _NAMES_OF_PROXY else each for each in scrape.told)
+        return families_of(_FIGURES, told)

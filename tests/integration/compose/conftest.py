@@ -84,6 +84,7 @@ def running_proxy(
     """nginx with four upstreams, all but the registry of so many servers; nothing of it is left afterwards."""
     with short_folder() as folder:
         port = free_port()
+        folder.chmod(0o777)  # workers of root's nginx are somebody else
         folder.joinpath("tmp").mkdir(mode=0o777)
         folder.joinpath("tmp").chmod(0o777)
         servers = {
@@ -108,6 +109,7 @@ def running_proxy(
                 collecting_flag=folder / "collecting",
                 frozen_flag=folder / "frozen",
                 status_socket=folder / "proxy-status.sock",
+                transfers=folder / "transfers",
                 access_log=f"{folder}/access.log",
                 open_files=1024,
                 downloads=downloads,

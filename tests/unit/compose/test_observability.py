@@ -138,6 +138,7 @@ def growing(by: float) -> str:
 
 
 HTTP = 'breakwater_http_requests_total{part="core",area="api",method="GET",status="%s"}'
+TRANSFERS = 'breakwater_transfers_total{part="proxy",kind="blob",method="GET",status="%s"}'
 SLOW = 'breakwater_http_request_seconds_bucket{part="core",area="api",le="%s"}'
 TOKENS = 'breakwater_tokens_total{part="token",grant="%s",outcome="%s"}'
 FIRING: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
@@ -149,6 +150,7 @@ FIRING: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
             **{f'breakwater_consumer_lag_seconds{{queue="{each.queue}"}}': steady(20) for each in CONSUMERS},
             "breakwater_disk_free_bytes": steady(50), "breakwater_disk_bytes": steady(100),
             HTTP % 200: growing(600), HTTP % 500: growing(1), HTTP % 404: growing(600),
+            TRANSFERS % 200: growing(600), TRANSFERS % 503: growing(1), TRANSFERS % 401: growing(600),
             SLOW % "0.5": growing(599), SLOW % "2.5": growing(600), SLOW % "+Inf": growing(600),
             TOKENS % ("password", "issued"): growing(60), TOKENS % ("password", "unauthorized"): growing(20),
             TOKENS % ("nothing", "unauthorized"): growing(600),
@@ -167,6 +169,9 @@ FIRING: Final[dict[str, tuple[dict[str, str], set[str]]]] = {
     ),
     "one in twenty requests fails": (
         {HTTP % 200: growing(95), HTTP % 503: growing(5)}, {"BreakwaterServerErrors"}
+    ),
+    "one in twenty blobs is not given": (
+        {TRANSFERS % 200: growing(95), TRANSFERS % 502: growing(5)}, {"BreakwaterTransfersFail"}
     ),
     "every request takes five seconds": (
         {SLOW % "0.5": steady(0), SLOW % "2.5": steady(0), SLOW % "10.0": growing(60), SLOW % "+Inf": growing(60)},
