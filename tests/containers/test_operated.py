@@ -165,12 +165,14 @@ def test_one_scrape_tells_of_every_part(stack: Stack, password: str) -> None:
     def told() -> bool:
         answer = requests.get(f"{stack.url}/metrics", auth=("admin", password), timeout=10)
         assert answer.ok, answer.text
-        up = {
-            sample.labels["part"]: sample.value
-            for family in read_text(answer.text)
-            for sample in family.samples
-            if sample.name == "breakwater_up"
-        }
-        return up == dict.fromkeys((*SERVICES, "postgres", "rabbitmq", "registry", "proxy"), 1)
+        samples = [sample for family in read_text(answer.text) for sample in family.samples]
+        up = {each.labels["part"]: each.value for each in samples if each.name == "breakwater_up"}
+        transferred = {each.labels["kind"] for each in samples if each.name == "breakwater_transfers_total"}
+        every = dict.fromkeys((*SERVICES, "postgres", "rabbitmq", "registry", "proxy"), 1)
+        return up == every and {"blob", "upload"} <= transferred
 
+    client = stack.registry(password)
+    client.push("library/told", "v1", make_image("told"))
+    assert client.pull("library/told", "v1").ok
+    client.close()
     eventually(told, within=60, what="every part tells of itself")
