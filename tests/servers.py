@@ -62,6 +62,21 @@ def wait_for(ready: Callable[[], bool], *, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+def stand_still(*processes: int) -> None:
+    """SIGSTOP, and wait until each thread of theirs stands: it is only told to, and goes on for a moment."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    wait_for(lambda: all(map(_stands_still, processes)), seconds=10, what="they stand still")
+
+
+def _stands_still(process: int) -> bool:
+    states = {
+        thread.joinpath("stat").read_text().rpartition(")")[2].split()[0]
+        for thread in Path(f"/proc/{process}/task").iterdir()
+    }
+    return states <= {"T", "Z"}  # who had ended, and waits for a parent that stands still
+
+
 def stop(process: "subprocess.Popen[bytes]", *, seconds: float = 20) -> None:
     """SIGTERM, then SIGKILL, to the process group that the test itself started."""
     if process.poll() is not None:

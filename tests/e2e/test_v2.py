@@ -14,6 +14,7 @@ import requests
 from tests.clients.images import OCI_INDEX, OCI_MANIFEST, Blob, make_image, make_referrer, write_layout
 from tests.clients.polling import eventually, settled
 from tests.clients.registry import RegistryClient
+from tests.servers import stand_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -261,7 +262,7 @@ def test_pulls_with_a_token_go_on_while_all_python_of_the_gateway_stands_still(f
     assert registry.push(f"{project}/app", "v1", image).ok
     token = registry.token(f"repository:{project}/app:pull")
     pids = [pid for part in ("core", "token", "events") for pid in fragile.pids_by_part()[part]]
-    _send(pids, signal.SIGSTOP)
+    stand_still(*pids)
     try:
         for path in (f"manifests/{image.digest}", "manifests/v1", *(f"blobs/{blob.digest}" for blob in image.blobs)):
             answer = requests.get(
@@ -270,10 +271,6 @@ def test_pulls_with_a_token_go_on_while_all_python_of_the_gateway_stands_still(f
             )
             assert answer.status_code == requests.codes.ok
     finally:
-        _send(pids, signal.SIGCONT)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
     assert RegistryClient(fragile.url, fragile.admin_name, fragile.admin_password).pull(f"{project}/app", "v1").ok
-
-
-def _send(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        os.kill(pid, number)

@@ -20,7 +20,8 @@ import amqp
 from shared.messaging.topology import USERS, definitions
 from shared.secrets import Secret
 from shared.settings import Settings
-from tests.servers import Postgres, Rabbit, rabbitmq, stop, wait_for
+from tests.bench.cpu import descendants
+from tests.servers import Postgres, Rabbit, rabbitmq, stand_still, stop, wait_for
 
 CHECKOUT = Path(__file__).parents[2]
 TESTER = "tester"
@@ -149,7 +150,7 @@ class Process:
         return self._process.poll() is None
 
     def pause(self) -> None:
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        stand_still(*descendants(self._process.pid))
 
     def go_on(self) -> None:
         os.killpg(self._process.pid, signal.SIGCONT)

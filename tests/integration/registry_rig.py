@@ -26,9 +26,10 @@ from shared.registry.tokens import SystemTokens
 from shared.registry.transport import UnixPool, read_limited
 from shared.secrets import Secret
 from shared.settings import TOKEN_ISSUER, TOKEN_SERVICE
+from tests.bench.cpu import descendants
 from tests.clients.images import ACCEPTED, Blob, Image, Index
 from tests.integration.broker import CHECKOUT
-from tests.servers import Postgres, _accepts, short_folder, stop, wait_for
+from tests.servers import Postgres, _accepts, short_folder, stand_still, stop, wait_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ class RegistryServer:
     def hanging(self) -> Iterator[None]:
         """It takes connections, and answers nothing until the end of the block."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        stand_still(*descendants(self._process.pid))
         try:
             yield
         finally:

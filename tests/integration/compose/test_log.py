@@ -21,7 +21,7 @@ from compose.local.options import CHECKOUT
 from gateway.core.health import build_health_check
 from shared.lines import takes_lines, tell
 from shared.settings import Settings
-from tests.servers import free_port, short_folder, start, stop, wait_for
+from tests.servers import free_port, short_folder, stand_still, start, stop, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_one_that_stands_still_takes_nothing_and_being_asked_is_no_line() -> Non
         process = start_log(folder)
         try:
             assert well(folder) == [True, True, True]
-            process.send_signal(signal.SIGSTOP)
+            stand_still(process.pid)
             assert well(folder) == [False, False, False]
             for _ in range(20):  # more than the socket keeps: nobody waits until there is room
                 takes_lines(folder / "log.sock", seconds=0)
@@ -131,7 +131,7 @@ def test_a_program_s_complaint_is_kept_where_there_is_a_log_and_holds_nobody_up_
             tell(folder / "log.sock", "core", "something is wrong: BREAKWATER_X is not valid")
             file = folder / "log" / "core.log"
             wait_for(lambda: file.exists() and file.read_text().count("\n") == 1, seconds=20, what="its line is kept")
-            process.send_signal(signal.SIGSTOP)
+            stand_still(process.pid)
             begun = time.monotonic()
             for _ in range(20):
                 tell(folder / "log.sock", "core", "nobody reads", seconds=0.05)

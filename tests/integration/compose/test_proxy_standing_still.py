@@ -15,6 +15,7 @@ import yaml
 from compose.local import asking, health
 from compose.local.options import CHECKOUT, Options
 from tests.integration.compose.conftest import running_proxy
+from tests.servers import stand_still
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +53,7 @@ def test_one_that_stands_still_is_found_by_status_and_in_its_container_and_askin
     master = int((proxy.folder / "pid").read_text())
     processes = [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
     assert len(processes) > 1
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
+    stand_still(*processes)
     try:
         assert (is_well(), is_healthy()) == (False, False)
     finally:

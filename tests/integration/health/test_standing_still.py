@@ -28,7 +28,7 @@ from tests.integration.core.people import ADMIN, BASE
 from tests.integration.stream.conftest import event_mount
 from tests.integration.token.mount import prepare_secrets, token_mount
 from tests.integration.webhook.conftest import intake_of
-from tests.servers import Postgres, short_folder, wait_for
+from tests.servers import Postgres, short_folder, stand_still, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,11 +66,11 @@ def standing_still(server: Postgres) -> Iterator[None]:
     main = int((server.home / "data" / "postmaster.pid").read_text().split()[0])
     stopped: list[int] = []
     try:
-        os.kill(main, signal.SIGSTOP)
         stopped.append(main)
-        for pid in descendants(main)[1:]:
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
+        stand_still(main)
+        others = descendants(main)[1:]
+        stopped.extend(others)
+        stand_still(*others)
         yield
     finally:
         for pid in reversed(stopped):

@@ -14,7 +14,7 @@ import pytest
 from tests import factories
 from tests.bench.cpu import descendants
 from tests.integration.token.mount import Answer, Mount
-from tests.servers import wait_for
+from tests.servers import stand_still, wait_for
 
 Rows = psycopg.Connection[Any]
 PULL = "repository:library/app:pull"
@@ -110,8 +110,7 @@ def test_a_frozen_backend_is_given_up(mount: Mount, rows: Rows) -> None:
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = 'breakwater_token'"
         ).fetchall()
     ]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    stand_still(*frozen)
     try:
         begun = time.monotonic()
         assert _is_unavailable(mount.get("anna", PULL))
@@ -124,8 +123,7 @@ def test_a_frozen_backend_is_given_up(mount: Mount, rows: Rows) -> None:
 
 def test_a_burst_of_connections_waits_for_a_busy_worker(mount: Mount) -> None:
     workers = [pid for pid in descendants(mount.process.pid) if pid != mount.process.pid]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+    stand_still(*workers)
     try:
         with ExitStack() as opened:
             for _ in range(300):
