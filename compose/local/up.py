@@ -30,6 +30,8 @@ from shared.errors import BreakwaterError
 from shared.secrets import Secret
 
 PATIENCE_SECONDS = 120
+_SETTLING_SECONDS = 10.0
+"""Who came before the broker rests for some seconds between its tries; one that is outside may be away for long."""
 _LAST_LINES = 15
 _MOST_STARTS = 3
 
@@ -144,6 +146,7 @@ def _start(site: Site, users: Accounts, watcher: Watcher, *, moved: bool) -> tup
         supervisor.start([*SERVICES, "proxy"])
         watcher.stage("waiting until every part is healthy")
         _await(site, supervisor, site.parts, watcher)
+        _settle(site, supervisor)
     except BaseException:
         stop_everything(layout, supervisor)
         raise
@@ -168,6 +171,7 @@ def _bring_up_to_date(
         supervisor.start(wanted)
     watcher.stage("waiting until every part is healthy")
     _await(site, supervisor, site.parts, watcher)
+    _settle(site, supervisor)
     return wanted
 
 
@@ -193,6 +197,16 @@ def _await(site: Site, supervisor: Supervisor, wanted: Iterable[str], watcher: W
         watcher.waiting(healthy, missing)
         if time.monotonic() > deadline:
             raise _cannot_start(site.layout, missing[0], f"not healthy within {PATIENCE_SECONDS} s")
+        time.sleep(0.1)
+
+
+def _settle(site: Site, supervisor: Supervisor) -> None:
+    """Give each part a moment to find what it needs. Whoever has not goes on trying, and `status` tells of it."""
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    while time.monotonic() < deadline:
+        children = supervisor.children()
+        if not any(health.waits_for(site, part, children[part].pid, ready=True) for part in site.parts):
+            return
         time.sleep(0.1)
 
 
