@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-_lines = Console(highlight=False, soft_wrap=True, width=4_000)
+out = Console(highlight=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+_lines = Console(highlight=False, emoji=False, soft_wrap=True, width=4_000)
 
 
 def print_table(table: Table, *, markup: bool = True) -> None:
