@@ -18,6 +18,7 @@ from msgspec import Meta, Struct, ValidationError, convert
 
 from shared.errors import ConfigurationError
 from shared.replicas import numbered
+from shared.runfolder import RunFolder
 from shared.secrets import Secret
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Networks(tuple[IPv4Network | IPv6Network, ...]):
         return cls(map(ip_network, parts))
 
 
-class Settings(Struct, frozen=True, kw_only=True, dict=True):
+class Settings(RunFolder, Struct, frozen=True, kw_only=True, dict=True):
     """What one process needs to know of its instance. msgspec reads it: pydantic would take 6 MB in each process."""
 
     home: Path
@@ -142,31 +143,6 @@ class Settings(Struct, frozen=True, kw_only=True, dict=True):
     def assets(self) -> Path:
         """The folder of the portal's files that others wrote."""
         return self.assets_folder or self.home / "assets"
-
-    @property
-    def readonly_flag(self) -> Path:
-        """While this file exists the proxy refuses pushes: the registry's disk is nearly full."""
-        return self.run / "readonly"
-
-    @property
-    def collecting_flag(self) -> Path:
-        """The same, while garbage is collected."""
-        return self.run / "collecting"
-
-    @property
-    def frozen_flag(self) -> Path:
-        """The same, in read-only mode."""
-        return self.run / "frozen"
-
-    @property
-    def proxy_status(self) -> Path:
-        """The socket at which nginx tells how many connections it has."""
-        return self.run / "proxy-status.sock"
-
-    @property
-    def transfers(self) -> Path:
-        """Where nginx writes a line for each request of a client's that it passes to the registry."""
-        return self.run / "transfers"
 
     @property
     def registry_control(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from compose.local.options import CHECKOUT
 from shared.errors import ConfigurationError
+from shared.runfolder import RunFolder
 
 LONGEST_SOCKET = 100
 """A unix socket's path may have 107 bytes; the longest name in the run folder has to fit."""
@@ -24,7 +25,7 @@ USERS = "rabbitmq-users.json"
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layout(RunFolder):
     """The folders and well-known files of an instance."""
 
     home: Path
@@ -142,31 +143,6 @@ class Layout:
     def instance_id(self) -> Path:
         """The namespace of event ids; made at first start, never changed."""
         return self.home / "instance-id"
-
-    @property
-    def readonly_flag(self) -> Path:
-        """While this file exists the proxy refuses pushes: the metadata service's, for a disk that fills up."""
-        return self.run / "readonly"
-
-    @property
-    def collecting_flag(self) -> Path:
-        """The same, the registry's parent's: garbage is being collected."""
-        return self.run / "collecting"
-
-    @property
-    def frozen_flag(self) -> Path:
-        """The same, the metadata service's: an administrator has switched to read-only mode."""
-        return self.run / "frozen"
-
-    @property
-    def proxy_status(self) -> Path:
-        """The socket at which nginx tells how many connections it has."""
-        return self.run / "proxy-status.sock"
-
-    @property
-    def transfers(self) -> Path:
-        """Where nginx writes a line for each request of a client's that it passes to the registry."""
-        return self.run / "transfers"
 
 
 def refuse_closed_folders(*folders: Path) -> None:
