@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.portal.browser import sign_in
 from tests.portal.judging import judge
 from tests.portal.places import DETAILS, STATES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.e2e.system import Person
     from tests.portal.browser import Complaints
@@ -31,3 +32,22 @@ def test_a_page_with_nothing_to_show_is_without_fault(
 ) -> None:
     sign_in(browser_page, admin)
     judge(browser_page, complaints, path.format(**filled), status)
+
+
+def test_a_button_stays_as_it_is_while_the_part_of_the_page_around_it_looks_for_news(
+    browser_page: Page, admin: Person, filled: dict[str, str]
+) -> None:
+    page, path = browser_page, DETAILS["delivery"].format(**filled)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    sign_in(page, admin)
+    page.goto(path)
+    page.route(f"**{path}*", hold)
+    expect(page.locator("#list.htmx-request")).to_be_attached()
+    button = page.get_by_role("button", name="Send again")
+    assert button.evaluate("button => getComputedStyle(button).opacity") == "1"
+    held.pop().continue_()
+    expect(page.locator("#list.htmx-request")).to_have_count(0)
