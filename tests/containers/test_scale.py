@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from compose.local.parts import SERVICES
+from shared.metrics.recording import TELLING_SECONDS
 from tests.clients import collecting
 from tests.clients.images import make_image
 from tests.clients.polling import eventually, settled
@@ -39,6 +43,9 @@ BACK_SECONDS: Final = 120
 CALM_SECONDS: Final = 3.0
 """Between two kills the clients work undisturbed."""
 QUEUES: Final = 25
+ABSENT: Final = 300
+"""Manifests that are asked for and are not there."""
+TRANSFERS_SECONDS: Final = 50.0
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,28 @@ def test_every_queue_is_on_every_node(scaled: Stack) -> None:
 def test_equal_containers_have_sockets_of_their_own(scaled: Stack, part: str) -> None:
     held = {scaled.run_in(part, "cat", "/var/lib/breakwater/work/replica", number=number).out for number in (1, 2)}
     assert held == {"1\n", "2\n"}
+
+
+def test_what_clients_transfer_is_counted_once_where_two_could(scaled: Stack) -> None:
+    """Of a kind that no other test asks for, over several of the turns in which either core takes the lines away."""
+
+    def counted() -> float:
+        answer = requests.get(f"{scaled.url}/metrics", auth=("admin", scaled.admin_password()), timeout=10)
+        assert answer.ok, answer.text
+        samples = (each for family in read_text(answer.text) for each in family.samples)
+        return sum(
+            each.value for each in samples
+            if each.name == "breakwater_transfers_total"
+            and (each.labels["kind"], each.labels["method"], each.labels["status"]) == ("manifest", "HEAD", "404")
+        )  # fmt: skip
+
+    registry = scaled.registry(scaled.admin_password())
+    for _ in range(ABSENT):
+        assert registry.get_manifest("library/absent", "v1", method="HEAD").status_code == HTTPStatus.NOT_FOUND
+        time.sleep(TRANSFERS_SECONDS / ABSENT)
+    settled(counted, ABSENT, within=45, what="each is counted", every=1)
+    time.sleep(2 * TELLING_SECONDS)
+    assert counted() == ABSENT
 
 
 def test_garbage_is_collected_once_where_two_could_ask_for_it(scaled: Stack, admin: RestClient) -> None:
