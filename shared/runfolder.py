@@ -1,5 +1,6 @@
 """What the parts of an instance find each other by: flags and files of its run folder."""
 
+from abc import abstractmethod
 from pathlib import Path
 
 
@@ -9,9 +10,9 @@ class RunFolder:
     __slots__ = ()
 
     @property
+    @abstractmethod
     def run(self) -> Path:
         """The folder."""
-        raise NotImplementedError
 
     @property
     def readonly_flag(self) -> Path:
