@@ -123,6 +123,7 @@ DIALOGS: Final[Mapping[str, tuple[str, str]]] = {
     "switch a policy": ("/replication/policies/{policy}", ".*/switch"),
     "edit this policy": ("/replication/policies/{policy}", ".*/edit"),
     "delete this policy": ("/replication/policies/{policy}", ".*/delete"),
+    "log of a copy": ("/replication/executions/{execution}", ".*/tasks/[0-9]+/log"),
     "new registry": ("/replication/registries", ".*/registries-new"),
     "edit a registry": ("/replication/registries", ".*/[0-9]+"),
     "delete a registry": ("/replication/registries", ".*/delete"),
